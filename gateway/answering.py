@@ -1,4 +1,8 @@
-"""Answering requests over one supergraph: find or prepare the plan of a request, and start its execution."""
+"""Answers requests over one supergraph: finds or prepares the plan of a request, and starts its execution.
+
+The endpoint calls `Gateway.begin` for each request. This module has the plan caches; `pipeline` makes the
+plans.
+"""
 
 import asyncio
 from collections import OrderedDict
@@ -30,13 +34,13 @@ from gateway.transport.headers import Headers
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-WARM_UP_OPERATIONS = 200  # operations that are planned before a reloaded supergraph is served
-MAX_CACHED_DOCUMENT = 50_000  # characters; longer documents would take too much memory
+WARM_UP_OPERATIONS = 200  # the number of operations to plan before a reloaded supergraph is served
+MAX_CACHED_DOCUMENT = 50_000  # characters; longer documents are not cached, to save memory
 PROBE_SECONDS = 2.0  # timeout of a test call to a subgraph
 
 
 class LruCache(Generic[K, V]):
-    """A cache of the `size` values that were used last. `misses`: the number of unsuccessful look-ups."""
+    """A cache of the `size` values that were used last. `misses`: how often `get` did not find a value."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -44,7 +48,7 @@ class LruCache(Generic[K, V]):
         self.values: OrderedDict[K, V] = OrderedDict()
 
     def get(self, key: K) -> V | None:
-        """The value of a key; None if it is not cached."""
+        """Return the value of a key; None if it is not cached."""
         found = self.values.get(key)
         if found is None:
             self.misses += 1
@@ -53,26 +57,27 @@ class LruCache(Generic[K, V]):
         return found
 
     def put(self, key: K, value: V) -> None:
-        """Cache a value; evicts the least recently used one when the cache is full."""
+        """Cache a value; evict the least recently used one when the cache is full."""
         self.values[key] = value
         if len(self.values) > self.size:
             self.values.popitem(last=False)
 
 
 class ResultCache(Generic[K, V]):
-    """A cache of function results; RequestErrors that the function raises are cached too."""
+    """A cache of function results. RequestErrors that the function raises are cached too."""
 
     def __init__(self, size: int) -> None:
         self.recent: LruCache[K, V | RequestError] = LruCache(size)
 
     @property
     def misses(self) -> int:
-        """The number of unsuccessful look-ups."""
+        """Return how often `get` did not find a value."""
         return self.recent.misses
 
     def get(self, key: K, make: Callable[[], V], cache: bool = True) -> V:
-        """The value of a key, computed by `make` if it is not cached. Raises the RequestError that `make`
-        raised.
+        """Return the value of a key, computed by `make` if it is not cached.
+
+        `cache`: whether to cache a computed value. Raises the RequestError that `make` raised.
         """
         found = self.recent.get(key)
         if found is None:
@@ -87,17 +92,17 @@ class ResultCache(Generic[K, V]):
         return found
 
     def remove(self, key: K) -> None:
-        """Remove the value of a key."""
+        """Remove the value of a key, if it is cached."""
         self.recent.values.pop(key, None)
 
 
 class PlanKey(NamedTuple):
     """Everything that decides which plan a request gets.
 
-    - `text`: the document. `operation_name`: the operation in it, None where the document has only one.
+    - `text`: the document. `operation_name`: the operation to run; None if the document has only one.
     - `conditions`: the values of the variables in @skip and @include.
-    - `labels`: the active labels of progressive overrides.
-    - `access`: what the caller may see, where that changes the plan.
+    - `labels`: the active labels of progressive @overrides.
+    - `access`: what the caller may see, if that changes the plan.
     """
 
     text: str
@@ -110,16 +115,17 @@ class PlanKey(NamedTuple):
 def plan_key(
     request: GraphQLRequest, checked: ValidDocument, variables: Mapping[str, Any], labels: frozenset[str]
 ) -> PlanKey:
-    """The key of the plan of a request, for the plan cache, its warm-up and shared executions."""
+    """Return the key of a request's plan, for the plan cache, its warm-up and shared executions."""
     conditions = tuple([variables.get(name) for name in checked.conditions])
     return PlanKey(request.query, request.operation_name or None, conditions, labels)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownOperation:
-    """An operation that was requested before.
+    """An operation that was requested before: its node, and its valid document (`checked`).
 
-    `key` and `prepared`: its plan, if the plan depends on nothing but the text and the operation name.
+    `key`, `prepared`: its plan, if the plan depends on nothing but the text and the operation name; else
+    None.
     """
 
     node: OperationDefinitionNode
@@ -134,7 +140,7 @@ PlannedRequest = tuple[KnownOperation, PreparedOperation, PlanKey, Mapping[str, 
 
 
 class Gateway:
-    """One supergraph with its caches; answers requests over it."""
+    """One supergraph with its caches; it answers requests over it."""
 
     def __init__(self, engine: Engine, hooks: Hooks | None = None) -> None:
         self.engine = engine
@@ -150,14 +156,14 @@ class Gateway:
         self.hooked = self.hooks.wraps_requests
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
-        """The context of a new request with these headers."""
+        """Return the context of a new request with these headers."""
         return self.engine.context(headers)
 
     async def answer(self, request: GraphQLRequest, headers: Mapping[str, str]) -> Envelope:
         """Answer a request that did not come over HTTP; a RequestError becomes an envelope with errors.
 
-        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET: the HTTP reply must list the allowed
-        methods.
+        Raises RequestError METHOD_NOT_ALLOWED for a mutation by GET, because its HTTP reply must list the
+        allowed methods.
         """
         context = self.engine.context(headers)
         try:
@@ -170,7 +176,7 @@ class Gateway:
     def begin(self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback) -> Handle:
         """Start to answer a request; `answered` is called once, never before this method returns.
 
-        A request that is not executed is reported as a RequestError, raised here or passed to `answered`.
+        If the request can't be executed, a RequestError is raised here or passed to `answered`.
         """
         if self.hooked:
             return self._begin_hooked(request, context, answered)
@@ -232,7 +238,7 @@ class Gateway:
         found: PlannedRequest,
         answered: EnvelopeCallback,
     ) -> Handle:
-        """Start the execution; equal queries under way share one."""
+        """Start the execution; equal concurrent queries share one."""
         engine = self.engine
         settings = engine.settings
         known, prepared, key, variables = found
@@ -268,7 +274,7 @@ class Gateway:
     def _begin_hooked(
         self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback
     ) -> Handle:
-        """Like `begin`, with plugins: `on_request` may be async, so the request is answered in a task."""
+        """Do what `begin` does, with plugins: `on_request` may be async, so a task answers the request."""
         return asyncio.ensure_future(self._answer_hooked(request, context, answered))
 
     async def _answer_hooked(
@@ -289,7 +295,9 @@ class Gateway:
         answered(found_envelope)
 
     def _refused(self, error: RequestError, context: RequestContext) -> Envelope | BaseException:
-        """The response for a RequestError after `on_response`; an exception in a plugin replaces it."""
+        """Return the response for a RequestError after the hooks `on_response`; an exception of a plugin
+        replaces it.
+        """
         if error.code == "METHOD_NOT_ALLOWED":
             return error
         try:
@@ -298,8 +306,9 @@ class Gateway:
             return mistake
 
     def warm(self, other: "Gateway") -> None:
-        """Plan the operations that another gateway has cached, as far as they are valid here, so that the
-        first requests after a reload need not wait for planning.
+        """Plan the operations that the gateway `other` has cached, as far as they are valid here.
+
+        So the first requests after a reload need not wait for planning.
         """
         for query, name in list(other.operations.values)[-WARM_UP_OPERATIONS:]:
             request = GraphQLRequest(query, operation_name=name)
@@ -307,7 +316,7 @@ class Gateway:
                 self._prepare(request, cache=True)
 
     def labels_for(self, checked: ValidDocument, context: RequestContext) -> frozenset[str]:
-        """The labels of progressive overrides that are active for a request.
+        """Return the labels of progressive @overrides that are active for a request.
 
         `percent(...)` labels depend on the value of the sticky header, or on a random number for each request
         without it.
@@ -320,14 +329,14 @@ class Gateway:
         return labels_on(checked.labels, settings.labels, point)
 
     def forwarded_headers(self, headers: Mapping[str, str]) -> Headers:
-        """The client's headers to forward to subgraphs."""
+        """Return the client's headers that subgraphs receive."""
         if isinstance(headers, RequestHeaders):
             return Headers(headers.chosen(self.forward, self.forward_address))
         found = [(name, headers.get(name)) for name in self.engine.settings.headers.forward]
         return Headers.of([(name, value) for name, value in found if value is not None])
 
     async def readiness(self) -> dict[str, str]:
-        """The state of each subgraph: `up`, or the code of the error of a test call."""
+        """Return the state of each subgraph: "up", or the error code of a test call."""
         names = list(self.engine.supergraph.subgraphs)
         states = await asyncio.gather(*(self._probe(name) for name in names))
         return dict(zip(names, states, strict=True))

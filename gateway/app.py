@@ -1,5 +1,6 @@
-"""Wiring: creates every object and passes it to the objects that need it. Importing this module has no
-effects.
+"""Wiring: creates every object and passes it to the objects that need it.
+
+Start at `create_app`. Importing this module has no effects.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -51,7 +52,7 @@ def check_triggers(supergraph: Supergraph, sagas: Sagas) -> None:
 def make_transport(
     supergraph: Supergraph, settings: Settings, local: Mapping[str, LocalExecutor] | None, clock: Clock
 ) -> Transport:
-    """The transport to the subgraphs: direct calls to `local` ones, if given, else HTTP.
+    """Return the transport to the subgraphs: direct calls to the subgraphs in `local`, if given, else HTTP.
 
     Raises SettingsError UNKNOWN_SUBGRAPH for a URL of a subgraph that the supergraph does not have.
     """
@@ -66,7 +67,7 @@ def make_transport(
 
 
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:
-    """Raise SettingsError BAD_OPTION for override labels that the supergraph does not have."""
+    """Raise SettingsError BAD_OPTION for labels in the settings that no @override of the supergraph has."""
     if unknown := sorted(settings.labels - supergraph.labels):
         known = ", ".join(sorted(supergraph.labels)) or "none"
         message = f"there is no override label {', '.join(unknown)}; the supergraph has {known}"
@@ -83,7 +84,7 @@ def create_gateway(
     plugins: Iterable[object] = (),
     clock: Clock = SYSTEM_CLOCK,
 ) -> Gateway:
-    """A gateway over a supergraph SDL.
+    """Return a gateway over a supergraph SDL.
 
     - `local`: subgraphs in this process, by name, called directly.
     - `sagas`: the mutations that start sagas; the headers that they read are added to the forwarded ones.
@@ -124,7 +125,7 @@ def create_app(
     plugins: Iterable[object] = (),
     clock: Clock = SYSTEM_CLOCK,
 ) -> Routes:
-    """The ASGI application over a supergraph SDL; the arguments are those of `create_gateway`."""
+    """Return the ASGI application over a supergraph SDL; the arguments are those of `create_gateway`."""
     gateway = create_gateway(
         supergraph_sdl, settings, local, sagas, observer=observer, plugins=plugins, clock=clock
     )
@@ -149,7 +150,10 @@ class GatewayApp:
         self.routes = Routes(http_service(gateway), self.lifespan)
 
     async def replace(self, gateway: Gateway) -> None:
-        """Serve another gateway from now on; requests under way are answered by the one they came to."""
+        """Serve another gateway from now on.
+
+        Requests in progress are answered by the gateway that received them.
+        """
         service = http_service(gateway)
         before, self.gateway = self.gateway, gateway
         self.routes.service = service
@@ -157,7 +161,9 @@ class GatewayApp:
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """The ASGI lifespan: opens and closes sagas and connections."""
+        """Open sagas when the application starts; close sagas and connections when it ends (the ASGI
+        lifespan).
+        """
         if self.sagas is not None and self.sagas.opened is not None:
             await self.sagas.opened()
         if self.started:
@@ -171,7 +177,7 @@ class GatewayApp:
 
 
 def http_service(gateway: Gateway) -> HttpService:
-    """What the routes need of a gateway."""
+    """Return what the routes need of a gateway."""
     settings = gateway.engine.settings
     endpoint = Endpoint(gateway, settings.limits.body, settings.http_status)
     examples = read_examples(settings.operations)

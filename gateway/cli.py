@@ -1,4 +1,7 @@
-"""The `gateway` command: compose, contract, check, plan, serve, errors."""
+"""The `gateway` command: compose, contract, check, plan, serve, errors.
+
+The docstrings of the commands are their help texts. Known errors are printed without a traceback (`main`).
+"""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The objects that all requests over one supergraph share."""
+"""The objects that all requests over one supergraph share. A reload creates a new engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from gateway.supergraph.model import Supergraph
 from gateway.supergraph.query_graph import QueryGraph
 from gateway.transport.base import Transport
 
-GRAPHS = 16  # sets of override labels whose graphs are cached
+GRAPHS = 16  # the number of sets of override labels whose query graphs are cached
 
 
 class QueryGraphs:
@@ -25,7 +25,7 @@ class QueryGraphs:
         self._others: dict[frozenset[str], QueryGraph] = {}
 
     def of(self, labels: frozenset[str]) -> QueryGraph:
-        """The query graph for these active override labels."""
+        """Return the query graph for these active override labels."""
         if not labels:
             return self.plain
         if labels not in self._others:
@@ -39,7 +39,7 @@ class QueryGraphs:
 class Engine:
     """One supergraph, and what is needed to execute operations over it.
 
-    `loader`: the transport for queries, which batches entity fetches of concurrent requests; None where each
+    `loader`: the transport for queries, which batches entity fetches of concurrent requests; None if each
     request sends its own.
     """
 
@@ -53,7 +53,7 @@ class Engine:
     loader: Loader | None = None
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
-        """The context of a new request with these headers."""
+        """Return the context of a new request with these headers."""
         return RequestContext(headers, self.observer, self.clock)
 
 
@@ -64,7 +64,7 @@ def make_engine(
     observer: Observer | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Engine:
-    """An engine over a supergraph and a transport; without an observer, facts are not reported."""
+    """Return an engine over a supergraph and a transport. Without an observer, facts are not reported."""
     loader = Loader(transport, clock=clock) if settings.batch else None
     return Engine(
         supergraph,

@@ -1,5 +1,5 @@
-"""One execution of a prepared operation: by its compiled plan, or by the exact path where the compiled one
-gives up.
+"""One execution of a prepared operation: by its compiled plan, or on the exact path if the compiled plan
+stops.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Execution:
 
     @property
     def transport(self) -> Transport:
-        """The transport: the loader for a query; a mutation shares nothing."""
+        """Return the transport: the loader for a query; a mutation shares nothing."""
         loader = self.engine.loader if self.prepared.plan.kind == "query" else None
         return loader or self.engine.transport
 
@@ -60,7 +60,9 @@ class Execution:
             self.under_way.cancel()
 
     def compiled_ended(self, body: bytes | None, sent_calls: SentCalls) -> None:
-        """The compiled run has ended: with a body, or with None for the exact path to take over."""
+        """Called when the compiled run has ended, with a body, or with None if the exact path must
+        continue.
+        """
         if body is None:
             self.run_exactly(sent_calls)
             return
@@ -71,13 +73,13 @@ class Execution:
         self.end(Envelope(body, cache=PRIVATE if is_private(replies) else NO_CACHE_POLICY))
 
     def run_exactly(self, sent_calls: SentCalls) -> None:
-        """Run the exact path in a task."""
+        """Run the exact path in a task. `sent_calls`: the calls of the compiled path."""
         task = asyncio.ensure_future(run(self.engine, self.prepared, self.inputs, self.transport, sent_calls))
         task.add_done_callback(self.exact_ended)
         self.task = task
 
     def exact_ended(self, task: "asyncio.Task[Envelope]") -> None:
-        """The exact path has ended."""
+        """Called when the exact path has ended."""
         self.task = self.under_way = None
         if not task.cancelled():
             self.end(task.exception() or task.result())
@@ -100,7 +102,7 @@ def begin(
 
 
 async def envelope_of(start: StartExecution) -> Envelope:
-    """Await the envelope of an execution; when the caller is cancelled, so is the execution."""
+    """Start an execution by `start`, and return its envelope. Cancelling the caller cancels the execution."""
     future: asyncio.Future[Envelope | BaseException] = asyncio.get_running_loop().create_future()
 
     def answered(found: Envelope | BaseException) -> None:

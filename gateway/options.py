@@ -1,4 +1,4 @@
-"""The options of `gateway serve`, and those that several commands share."""
+"""The options of `gateway serve`, those that several commands share, and how their texts become settings."""
 
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, replace
@@ -122,7 +122,10 @@ class ServeOptions:
     http_status: Literal["audited", "draft-2026"]
 
     def settings(self) -> Settings:
-        """The settings that the options give. Raises SettingsError BAD_OPTION for an invalid value."""
+        """Return the settings that the options define.
+
+        Raises SettingsError BAD_OPTION for an invalid value.
+        """
         return Settings(
             urls=pairs(self.subgraph_url, "--subgraph-url"),
             timeout=self.timeout,
@@ -145,7 +148,7 @@ class ServeOptions:
         )
 
     def _wire(self) -> Wire:
-        """The connection settings: from the options with their own names, then from --wire."""
+        """Return the connection settings: those of --connections, --gzip and so on, then those of --wire."""
         named = Wire(
             connections=self.connections,
             connect_timeout=self.connect_timeout,
@@ -161,7 +164,10 @@ class ServeOptions:
 
 
 def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
-    """Values of the form NAME=VALUE as a mapping. Raises SettingsError BAD_OPTION for other values."""
+    """Return options of the form NAME=VALUE as a mapping. Raises SettingsError BAD_OPTION for other texts.
+
+    `option`: the option's name, for the message.
+    """
     found: dict[str, str] = {}
     for value in values or ():
         name, sign, rest = value.partition("=")
@@ -174,7 +180,8 @@ def pairs(values: Sequence[str] | None, option: str) -> dict[str, str]:
 
 
 def changed(kind: type[T], values: Sequence[str] | None, option: str) -> dict[str, Any]:
-    """The fields of the dataclass `kind` that NAME=VALUE options set, each with the type of its default.
+    """Return the fields of the dataclass `kind` that NAME=VALUE options set, each with the type of its
+    default.
 
     Raises SettingsError BAD_OPTION for an unknown name (suggesting a similar one) and for a value of another
     type.
@@ -194,7 +201,7 @@ def changed(kind: type[T], values: Sequence[str] | None, option: str) -> dict[st
 def _value(text: str, default: Any, what: str) -> Any:
     """Convert an option's text to the type of the setting's default value.
 
-    A setting without a default accepts a number or a text. `what` names the option in errors. Raises
+    A setting without a default accepts a number or a text. `what`: the option's name, for errors. Raises
     SettingsError BAD_OPTION for a text of another type and for numbers that are not positive.
     """
     if isinstance(default, bool):

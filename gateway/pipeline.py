@@ -39,7 +39,7 @@ class ValidDocument:
     """A document that is valid against the API schema.
 
     `conditions`: the names of the variables in its @skip and @include. `labels`: the labels of progressive
-    overrides that may change its plan.
+    @overrides that may change its plan.
     """
 
     document: DocumentNode
@@ -49,9 +49,9 @@ class ValidDocument:
 
 @dataclass(frozen=True, slots=True)
 class PreparedOperation:
-    """An operation that is ready to run, for given values of the variables in conditions.
+    """An operation that is ready to run, for certain values of the variables in @skip and @include.
 
-    `program`: the compiled plan; None where the exact path must run it.
+    `program`: the compiled plan; None if only the exact path can run it.
     """
 
     operation: Operation
@@ -61,7 +61,7 @@ class PreparedOperation:
 
 
 class InvalidDocument(RequestError):
-    """A document with validation errors; `errors` are all of them."""
+    """A document with validation errors, all of which are in `errors`."""
 
     def __init__(self, errors: tuple[RequestError, ...]) -> None:
         super().__init__(errors[0].message, errors[0].code)
@@ -69,7 +69,7 @@ class InvalidDocument(RequestError):
 
     @property
     def errors(self) -> tuple[RequestError, ...]:
-        """All validation errors."""
+        """Return all validation errors."""
         return self._errors
 
 
@@ -83,12 +83,15 @@ def check(engine: Engine, text: str) -> ValidDocument:
 
 
 def pick(checked: ValidDocument, name: str | None) -> OperationDefinitionNode:
-    """The operation that a request names. Raises RequestError OPERATION_RESOLUTION_FAILURE."""
+    """Return the operation to run. `name`: the request's operationName.
+
+    Raises RequestError OPERATION_RESOLUTION_FAILURE.
+    """
     return pick_operation(checked.document, name)
 
 
 def variables_for(engine: Engine, node: OperationDefinitionNode, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The coerced variables of a request. Raises RequestError BAD_USER_INPUT."""
+    """Return the coerced variables of a request. Raises RequestError BAD_USER_INPUT."""
     return coerce_variables(engine.supergraph.api, node, given)
 
 
@@ -101,8 +104,8 @@ def prepare(
 ) -> PreparedOperation:
     """Normalize, plan and compile an operation.
 
-    `variables`: the values of the variables in conditions. `labels`: the active labels of progressive
-    overrides. Raises RequestError.
+    `variables`: the values of the variables in @skip and @include. `labels`: the active labels of progressive
+    @overrides. Raises RequestError.
     """
     limits = engine.settings.limits
     operation = normalize(engine.supergraph, checked.document, node, variables, limits)
@@ -111,12 +114,12 @@ def prepare(
     meta = meta_fields(operation)
     if meta and not engine.settings.introspection:
         raise RequestError("introspection is disabled", "INTROSPECTION_DISABLED")
-    asked = without_meta(operation, engine.supergraph.roots.values())
-    plan = plan_operation(engine.graphs.of(labels), asked, limits.paths)
-    whole = asked.selections == operation.selections and not meta
+    fetched = without_meta(operation, engine.supergraph.roots.values())
+    plan = plan_operation(engine.graphs.of(labels), fetched, limits.paths)
+    whole = fetched.selections == operation.selections and not meta
     program = None
     if engine.settings.compile and whole:
-        program = compile_plan(engine.supergraph, asked, plan, engine.settings.extensions)
+        program = compile_plan(engine.supergraph, fetched, plan, engine.settings.extensions)
     return PreparedOperation(operation, plan, Projector(engine.supergraph, operation), program)
 
 
@@ -127,7 +130,7 @@ async def run(
     transport: Transport | None = None,
     sent_calls: Mapping[int, SentCall] | None = None,
 ) -> Envelope:
-    """Run an operation on the exact path: fetch and merge, then project.
+    """Run an operation on the exact path: fetch and merge, then project. Return its envelope.
 
     `transport`: used instead of the engine's. `sent_calls`: the calls that the compiled path has already
     sent, by fetch id. When a field fails that a hasty plan has fetched for too many objects, the careful plan
@@ -157,12 +160,12 @@ async def _run_plan(engine: Engine, prepared: PreparedOperation, plan: Plan, thi
 
 
 def _touches(errors: Sequence[Mapping[str, Any]], keys: frozenset[str]) -> bool:
-    """Whether an error is at or below one of these keys, or at an unknown place."""
+    """Return whether an error is at or inside a field with one of these keys, or has no path."""
     return any("path" not in error or not keys.isdisjoint(error["path"]) for error in errors)
 
 
 def root_keys(stage: Sequence[Fetch]) -> set[str]:
-    """The response keys of the root fields that the fetches of a stage return."""
+    """Return the response keys of the root fields that the fetches of a stage return."""
     lookups = (lookup for fetch in stage for lookup in fetch.lookups if not lookup.targets[0].path)
     return {key for lookup in lookups for key in _keys(lookup.selection)}
 

@@ -1,11 +1,11 @@
 """Plugins: Python objects whose hooks take part in answering requests.
 
 A plugin is any object with one or more of the methods of `Plugin`; missing methods are not called, and
-without plugins nothing of this module runs. All hooks but `on_request` are plain functions. A RequestError
+without plugins nothing of this module runs. All hooks except `on_request` are plain functions. A RequestError
 that a hook raises is the response to the request; any other exception is logged under the request's id as an
 internal error.
 
-Example: refuse operations without a name, and report how many subgraph calls a response took.
+Example: refuse operations without a name, and report how many subgraph calls a response needed.
 
     class Named:
         def on_document(self, context, document, operation):
@@ -57,12 +57,12 @@ class Plugin(Protocol):
         ...
 
     def on_plan(self, context: RequestContext, plan: Plan) -> None:
-        """The plan of the operation, before it runs."""
+        """The plan of the operation is ready, and will run next."""
         ...
 
     def on_call(self, context: RequestContext | None, call: Call) -> Call | Reply | None:
-        """A subgraph call is about to be sent. Return another Call to send that, or a Reply to send nothing,
-        else None.
+        """A subgraph call is about to be sent. Return another Call to send instead, or a Reply to send
+        nothing, else None.
 
         `context` is None for the gateway's own calls. Concurrent requests share calls and executions: if a
         hook makes their calls differ by anything but a forwarded header, set `context.partition` in
@@ -71,13 +71,14 @@ class Plugin(Protocol):
         ...
 
     def on_reply(self, context: RequestContext | None, call: Call, outcome: Outcome) -> Outcome | None:
-        """A call has ended with a Reply or a SubgraphError. Return another outcome to replace it,
-        else None.
+        """A call has ended with a Reply or a SubgraphError.
+
+        Return another outcome to replace it, else None.
         """
         ...
 
     def on_response(self, context: RequestContext, envelope: Envelope) -> Envelope | None:
-        """The response, before it is sent. Return another Envelope to replace it, else None."""
+        """The response is about to be sent. Return another Envelope to replace it, else None."""
         ...
 
 
@@ -107,11 +108,11 @@ class Hooks:
 
     @property
     def wraps_requests(self) -> bool:
-        """Whether there is any hook for requests, not only hooks for calls."""
+        """Return whether there is any hook for requests, not only hooks for calls."""
         return bool(self.on_request or self.on_document or self.on_plan or self.on_response)
 
     def around(self, transport: Transport) -> Transport:
-        """The transport with the hooks for calls; the transport itself if there are none."""
+        """Return the transport with the hooks for calls; the transport itself if there are none."""
         return (
             HookedTransport(transport, self.on_call, self.on_reply)
             if self.on_call or self.on_reply
@@ -119,7 +120,9 @@ class Hooks:
         )
 
     async def on_request_answer(self, context: RequestContext, request: GraphQLRequest) -> Envelope | None:
-        """The first envelope that an `on_request` hook returns; None if the request is to be executed."""
+        """Return the first envelope that an `on_request` hook returns; None if the request must be
+        executed.
+        """
         for hook in self.on_request:
             found = hook(context, request)
             if asyncio.iscoroutine(found) or asyncio.isfuture(found):
@@ -139,7 +142,7 @@ class Hooks:
             hook(context, plan)
 
     def responding(self, context: RequestContext, envelope: Envelope) -> Envelope:
-        """The response after all `on_response` hooks."""
+        """Return the response after all `on_response` hooks."""
         for hook in self.on_response:
             envelope = hook(context, envelope) or envelope
         return envelope

@@ -1,7 +1,7 @@
-"""Loading another supergraph without a restart.
+"""Loads another supergraph without a restart.
 
-SIGHUP reads the supergraph again. Connections and requests under way are kept, and so is the old supergraph
-if the new one can't be served.
+SIGHUP reads the supergraph again. Connections remain open, and requests in progress are answered by the
+previous gateway. If the new supergraph can't be served, the previous one remains.
 """
 
 import asyncio
@@ -25,9 +25,7 @@ from gateway.triggers import Sagas
 
 
 class GatewaySource(msgspec.Struct, frozen=True):
-    """A supergraph SDL and the settings to serve it with; they are read together so that they fit
-    each other.
-    """
+    """A supergraph SDL and the settings to serve it with, read together so that they fit each other."""
 
     supergraph: str
     settings: Settings
@@ -38,21 +36,19 @@ HANGUP = getattr(signal, "SIGHUP", None)  # missing on Windows
 
 
 class Terminal:
-    """The terminal of standard error at the start of the process, if any."""
+    """The terminal of standard error, as it was when the process started."""
 
     def __init__(self) -> None:
         self.was_terminal = sys.stderr.isatty()
 
     @property
     def is_closed(self) -> bool:
-        """Whether the terminal was closed since the start; a closed terminal also sends SIGHUP."""
+        """Return whether the terminal was closed since the start; closing a terminal also sends SIGHUP."""
         return self.was_terminal and not sys.stderr.isatty()
 
 
 class GatewayFactory:
-    """Creates gateways from the source that `read` returns; observer and sagas stay the same for all
-    of them.
-    """
+    """Creates gateways from the source that `read` returns. All of them have the same observer and sagas."""
 
     def __init__(self, read: ReadSource, observer: Observer, sagas: Sagas | None = None) -> None:
         self.read = read
@@ -60,12 +56,12 @@ class GatewayFactory:
         self.sagas = sagas
 
     def make(self, source: GatewaySource) -> Gateway:
-        """A gateway over a source. Raises SupergraphError or SettingsError."""
+        """Return a gateway over a source. Raises SupergraphError or SettingsError."""
         return create_gateway(source.supergraph, source.settings, sagas=self.sagas, observer=self.observer)
 
     def try_make(self) -> tuple[GatewaySource, Gateway] | None:
-        """The current source and a gateway over it; reports ReloadRefused and returns None when that is not
-        possible.
+        """Return the current source and a gateway over it; if that fails, report ReloadRefused and return
+        None.
         """
         try:
             source = self.read()
@@ -76,7 +72,10 @@ class GatewayFactory:
 
 
 class Reloader:
-    """Replaces the gateway of one process by one with the current supergraph, at a SIGHUP."""
+    """Replaces the gateway of one process by one with the current supergraph, at a SIGHUP.
+
+    `served`: the application that serves the gateway.
+    """
 
     def __init__(self, served: GatewayApp, factory: GatewayFactory) -> None:
         self.served = served
@@ -100,8 +99,8 @@ class Reloader:
             self.task = asyncio.ensure_future(self.reload())
 
     async def reload(self) -> None:
-        """Create a gateway while the old one serves, then replace it; repeat if another SIGHUP came
-        meanwhile.
+        """Create a new gateway while the present one serves, then replace it; repeat if another SIGHUP
+        arrived.
         """
         while True:
             self.reload_again = False
@@ -115,8 +114,9 @@ class Reloader:
 
 
 class WorkerSupervisor(Multiprocess):
-    """uvicorn's worker processes. SIGHUP reads and checks the source once, writes it to `file`, and signals
-    each worker to load it.
+    """uvicorn's worker processes, with a reload.
+
+    SIGHUP reads and checks the source once, writes it to `file`, and signals each worker to load it.
     """
 
     def __init__(self, config: uvicorn.Config, file: Path, factory: GatewayFactory) -> None:
@@ -147,5 +147,5 @@ def write_source(file: Path, source: GatewaySource) -> None:
 
 
 def read_source(file: Path) -> GatewaySource:
-    """Read a source that `write_source` has written."""
+    """Return a source that `write_source` has written."""
     return msgspec.json.decode(file.read_bytes(), type=GatewaySource)

@@ -1,4 +1,4 @@
-"""Serving a supergraph on a host and port, in one process or several."""
+"""Serves a supergraph on a host and port, in one process or several."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ SDL_SECONDS = 10.0  # timeout for fetching an SDL
 
 
 def read_text(path: str, what: str) -> str:
-    """The text of a file; `what` names its content in the error message.
+    """Return the text of a file. `what`: what the file contains, for the message.
 
     Raises SettingsError FILE_NOT_READABLE.
     """
@@ -47,7 +47,10 @@ def read_text(path: str, what: str) -> str:
 
 
 async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
-    """Fetch the SDL of each subgraph (`{_service{sdl}}`). Raises SubgraphError for a subgraph without one."""
+    """Fetch the SDL of each subgraph (`{_service{sdl}}`), by name and URL.
+
+    Raises SubgraphError for a subgraph that returns none.
+    """
     transport = HttpTransport(urls)
 
     async def one(name: str, url: str) -> SubgraphSource:
@@ -68,7 +71,7 @@ async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
 
 
 def compose_running_subgraphs(urls: Mapping[str, str]) -> str:
-    """The supergraph SDL of running subgraphs, given by name and URL."""
+    """Return the supergraph SDL of running subgraphs, given by name and URL."""
     return compose(asyncio.run(fetch_sdls(urls))).supergraph
 
 
@@ -88,7 +91,7 @@ def check_address(host: str, port: int) -> None:
 
 
 def serve(read: ReadSource, host: str, port: int, workers: int) -> None:
-    """Serve until SIGINT or SIGTERM, and finish the requests under way; SIGHUP calls `read` again.
+    """Serve until SIGINT or SIGTERM, then finish the requests in progress; SIGHUP calls `read` again.
 
     Raises GatewayError for a problem before it accepts connections.
     """
@@ -111,7 +114,7 @@ def serve(read: ReadSource, host: str, port: int, workers: int) -> None:
 
 
 def load_sagas(settings: Settings) -> Sagas | None:
-    """The sagas that the function `settings.sagas` (MODULE:NAME) returns; None without the setting.
+    """Return the sagas that the function `settings.sagas` (MODULE:NAME) returns; None without the setting.
 
     Raises SettingsError BAD_OPTION.
     """
@@ -137,7 +140,7 @@ def load_sagas(settings: Settings) -> Sagas | None:
 
 
 def application(gateway: Gateway, factory: GatewayFactory) -> Routes:
-    """The application of one process, which reloads on SIGHUP."""
+    """Return the application of one process, which reloads on SIGHUP."""
 
     async def started() -> None:
         await reloader.listen()
@@ -184,7 +187,7 @@ def _config(
 
 
 def worker() -> Routes:
-    """The application of a worker process, from the file that `serve` has written."""
+    """Return the application of a worker process, from the file that `serve` has written."""
     read = partial(read_source, Path(os.environ[_ENVIRONMENT]))
     source = read()
     factory = GatewayFactory(read, Observer([Log()]), load_sagas(source.settings))

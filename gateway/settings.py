@@ -1,4 +1,7 @@
-"""The settings and their defaults; nothing here reads a file or the environment."""
+"""The settings and their defaults.
+
+Nothing here reads a file or the environment; `options` reads the command line.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +15,7 @@ class Limits:
     - `body`: bytes of the request body, and characters of all arguments after fragments are expanded.
     - `tokens`: lexer tokens of the document.
     - `depth`: nested selection sets, those in fragments included.
-    - `selections`: fields after fragments are expanded; `introspection`: those of them below `__schema` and
+    - `selections`: fields after fragments are expanded; `introspection`: those of them inside `__schema` and
       `__type`.
     - `aliases`: fields of one selection set.
     - `paths`: options that planning may consider.
@@ -50,12 +53,14 @@ class HeaderRules:
 class Wire:
     """The connections to subgraphs.
 
-    - `connections`: the maximum number to one server; `queue`: requests that may wait for one of them.
-    - `max_reply`: bytes of a reply, also after decompression.
+    - `connections`: the maximum number to one server; `queue`: the number of requests that may wait for one
+      of them.
+    - `max_reply`: the maximum bytes of a reply, also after decompression.
     - `connect_timeout`: seconds for opening a connection.
     - `first_byte_timeout`: seconds until the first byte of a reply; None for the timeout of the whole
       request.
-    - `compressed`: accept gzip. `ca`: a file of CA certificates to trust in addition to the system's.
+    - `compressed`: whether to accept gzip. `ca`: a file of CA certificates to trust in addition to the
+      system's.
     """
 
     connections: int = 100
@@ -74,13 +79,13 @@ class Settings:
     - `urls`: URLs of subgraphs that replace those in the supergraph.
     - `timeout`: seconds for one subgraph request.
     - `plan_cache`: the number of operations whose plans are cached.
-    - `plan_header`: a request may ask for its plan in `extensions.plan`.
+    - `plan_header`: whether a request may request its plan in `extensions.plan`.
     - `operations`: a folder of example operations for GraphiQL.
-    - `labels`: active labels of progressive overrides. `sticky_header`: the header that identifies a user for
-      `percent(...)` labels; without it each request is drawn at random.
-    - `compile`: compile plans; without it all plans run on the exact path.
-    - `share`: equal concurrent queries share one execution.
-    - `batch`: entity fetches of concurrent requests are batched.
+    - `labels`: active labels of progressive @overrides. `sticky_header`: the header that identifies a user
+      for `percent(...)` labels; without it each request gets a random point.
+    - `compile`: whether to compile plans; if not, all plans run on the exact path.
+    - `share`: whether equal concurrent queries share one execution.
+    - `batch`: whether entity fetches of concurrent requests are batched.
     - `extensions`: the keys of subgraphs' extensions that clients receive.
     - `sagas`: MODULE:NAME of a function that returns the sagas which mutations start.
     - `http_status`: which HTTP statuses responses have (see `http/statuses`).

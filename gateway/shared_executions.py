@@ -1,9 +1,10 @@
-"""Equal queries under way at the same time share one execution.
+"""Lets equal concurrent queries share one execution.
 
 Equal means equal in everything that can change the response: the plan, the variables, the partition of the
 request, and every forwarded header except those that only trace a request. The first query executes and the
-others wait for its response; when its client leaves, the execution goes on for the others. A response for one
-user (`Cache-Control: private` or `no-store`, `Set-Cookie`) is not shared: then each query is executed.
+others wait for its response; if its client disconnects, the execution continues for the others. A response
+for one user (`Cache-Control: private` or `no-store`, `Set-Cookie`) is not shared: then each query is
+executed.
 """
 
 from collections.abc import Hashable
@@ -14,7 +15,11 @@ from gateway.transport.base import Handle
 
 
 class Waiter:
-    """A request that waits for a shared execution. Cancelling the last waiter cancels the execution."""
+    """A request that waits for a shared execution. Cancelling the last waiter cancels the execution.
+
+    `start`: begins an execution for this request alone, if the response can't be shared; `handle`: of that
+    execution.
+    """
 
     __slots__ = ("answered", "execution", "handle", "start")
 
@@ -34,7 +39,7 @@ class Waiter:
             self.execution.left()
 
     def receive(self, found: Envelope | BaseException) -> None:
-        """Pass the result on, unless the request was cancelled."""
+        """Pass the result to the request, unless it was cancelled."""
         answered, self.answered = self.answered, None
         if answered is not None:
             answered(found)
@@ -52,20 +57,20 @@ class SharedExecution:
         self.handle: Handle | None = None
 
     def join(self, start: StartExecution, answered: EnvelopeCallback) -> Waiter:
-        """Add a waiter; `start` begins an execution for it alone, should it need one."""
+        """Add a waiter. `start` begins an execution for it alone, if it needs one."""
         waiter = Waiter(self, start, answered)
         self.waiters.append(waiter)
         return waiter
 
     def left(self) -> None:
-        """A waiter was cancelled; with the last one the execution is cancelled."""
+        """A waiter was cancelled: if it was the last one, cancel the execution."""
         if all(waiter.answered is None for waiter in self.waiters):
             self.close()
             if self.handle is not None:
                 self.handle.cancel()
 
     def close(self) -> None:
-        """Let no further request join."""
+        """Remove the execution from the open ones, so that no further request joins."""
         if self.executions.open.get(self.key) is self:
             del self.executions.open[self.key]
 
@@ -80,7 +85,7 @@ class SharedExecution:
         if isinstance(found, Envelope) and shared and len(waiters) > 1:
             found = found.shared()
         for number, waiter in enumerate(waiters):
-            if waiter.answered is None:  # cancelled by the callback of an earlier one
+            if waiter.answered is None:  # cancelled by the callback of an earlier waiter
                 continue
             if shared or number == 0:
                 waiter.receive(found)
@@ -89,13 +94,13 @@ class SharedExecution:
 
 
 class SharedExecutions:
-    """The executions under way, by their key."""
+    """The executions in progress, by key."""
 
     def __init__(self) -> None:
         self.open: dict[Hashable, SharedExecution] = {}
 
     def share(self, key: Hashable, start: StartExecution, answered: EnvelopeCallback) -> Handle:
-        """Execute, or wait for the equal execution under way.
+        """Execute, or wait for the equal execution in progress.
 
         `start` begins an execution; it never calls back before it returns.
         """

@@ -1,9 +1,9 @@
-"""Mutations that start sagas: a root mutation field is the trigger, its arguments are the saga's input, and
-its value is an entity with the saga's state.
+"""Mutations that start sagas: a root mutation field is the trigger, its arguments are the saga's input.
 
-A trigger is configuration, not code of a subgraph. The type of its field is an entity with the key `id`,
-which some subgraph resolves. The gateway writes the start of the saga to the journal, and reads the client's
-selection from that subgraph by the saga's id. Idempotency keys belong to one caller.
+The field's value is an entity with the saga's state. A trigger is configuration, not code of a subgraph. The
+type of its field is an entity with the key `id`, which some subgraph resolves. The gateway writes the start
+of the saga to the journal, and reads the client's selection from that subgraph by the saga's id. Idempotency
+keys belong to one caller.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ from gateway.transport.base import (
 )
 from gateway.transport.local import json_reply
 
-LONGEST_WAIT = 20.0  # seconds that a mutation waits for the end of its saga
+LONGEST_WAIT = 20.0  # seconds that a mutation waits at most for the end of its saga
 Hook = Callable[[], Awaitable[None]]
 
 
@@ -42,9 +42,10 @@ class Trigger:
     """A root mutation field that starts a saga.
 
     - `mutation`: the field. `saga`: the type of the saga. `type`: the entity that the field returns.
-    - `inputs`: for each input of the saga the argument of the field.
-    - `key_argument`, `key_header`: where the idempotency key comes from; the argument is preferred.
-    - `wait`: the argument that says whether to wait for the end of the saga.
+    - `inputs`: for each input of the saga the name of the field's argument.
+    - `key_argument`, `key_header`: the argument and the header with the idempotency key; the argument takes
+      precedence.
+    - `wait`: the name of a Boolean argument: whether to wait for the end of the saga.
     - `user_header`: the header that identifies the caller.
     """
 
@@ -62,8 +63,8 @@ class Trigger:
 class Sagas:
     """What a gateway needs to start sagas: the journal, the definitions, and the triggers.
 
-    `opened` and `closed` run when the application starts and ends: for connections, and for a worker if the
-    gateway runs sagas itself.
+    `opened` and `closed` are awaited when the application starts and ends: for connections, and for a worker
+    if the gateway runs sagas itself.
     """
 
     journal: Journal
@@ -74,7 +75,7 @@ class Sagas:
 
     @property
     def headers(self) -> tuple[str, ...]:
-        """The headers that the triggers read, in lower case."""
+        """Return the headers that the triggers read, in lower case."""
         names = {
             name for trigger in self.triggers for name in (trigger.key_header, trigger.user_header) if name
         }
@@ -82,7 +83,7 @@ class Sagas:
 
 
 class TriggeringTransport:
-    """A transport that starts sagas for the fields that are triggers, and passes other calls on."""
+    """A transport that starts sagas for the fields that are triggers, and forwards other calls."""
 
     def __init__(self, transport: Transport, sagas: Sagas) -> None:
         self.transport = transport
@@ -95,7 +96,7 @@ class TriggeringTransport:
         return run_in_task(self.start(call), done)
 
     async def start(self, call: Call) -> Reply:
-        """Answer a mutation field by field, in order: triggers here, other fields by their subgraph."""
+        """Execute a mutation field by field, in order: triggers here, other fields in their subgraph."""
         operation = _operation(call)
         fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
         if not any(node.name.value in self.triggers for node in fields):
@@ -123,8 +124,9 @@ class TriggeringTransport:
     async def start_and_read(
         self, trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, call: Call
     ) -> tuple[dict[str, Any], RawHeaders]:
-        """Start the saga of a field, and read the client's selection of it; returns the payload and the
-        reply's headers.
+        """Start the saga of a field, and read the client's selection of it.
+
+        Returns the response and the reply's headers.
         """
         key = (node.alias or node.name).value
         variables = call.variables
@@ -143,8 +145,10 @@ class TriggeringTransport:
         return _as_field(payload, key), headers
 
     async def begin(self, trigger: Trigger, arguments: Mapping[str, Any], headers: Mapping[str, str]) -> UUID:
-        """The id of the saga that a field starts, or has started before with the same key. Raises
-        SagaError.
+        """Start the saga of a field and return its id; with a used key, the id of the saga that it started
+        before.
+
+        Raises SagaError.
         """
         named = arguments.get(trigger.key_argument) if trigger.key_argument else None
         key = named or (headers.get(trigger.key_header) if trigger.key_header else None)
@@ -179,7 +183,7 @@ def _operation(call: Call) -> OperationDefinitionNode:
 
 
 def _single_field_call(call: Call, operation: OperationDefinitionNode, node: FieldNode) -> Call:
-    """The call with only one of its fields."""
+    """Return the call with only one of its fields."""
     declared, variables = _used_variables(operation, print_ast(node), call.variables)
     head = f"{OperationType.MUTATION.value}{declared}"
     return call.with_query(f"{head}{{{print_ast(node)}}}", variables, repeatable=False)
@@ -188,7 +192,7 @@ def _single_field_call(call: Call, operation: OperationDefinitionNode, node: Fie
 def _saga_call(
     trigger: Trigger, node: FieldNode, operation: OperationDefinitionNode, call: Call, saga_id: UUID
 ) -> Call:
-    """The call that reads the client's selection of a saga."""
+    """Return the call that reads the client's selection of a saga."""
     selection = print_ast(node.selection_set) if node.selection_set else "{__typename}"
     declared, variables = _used_variables(operation, selection, call.variables)
     heads = [f"$representations: [_Any!]!{', ' if declared else ''}", declared[1:-1]]
@@ -201,7 +205,7 @@ def _saga_call(
 def _used_variables(
     operation: OperationDefinitionNode, text: str, variables: Mapping[str, Any]
 ) -> tuple[str, dict[str, Any]]:
-    """The declarations of the variables in a text, and their values."""
+    """Return the declarations of the variables in a text, and their values."""
     names = _variables(text)
     declared = [
         print_ast(one) for one in operation.variable_definitions or () if one.variable.name.value in names
@@ -228,7 +232,7 @@ def _variables(text: str) -> set[str]:
 
 
 def _as_field(payload: Any, key: str) -> dict[str, Any]:
-    """The payload of an entity lookup as the payload of the field, with the errors' paths changed
+    """Return the response to an entity lookup as a response to the field; error paths are changed
     accordingly.
     """
     answer = payload if isinstance(payload, dict) else {}

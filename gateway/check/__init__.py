@@ -1,1 +1,1 @@
-"""Comparing two supergraphs from the clients' view: breaking, dangerous and safe changes."""
+"""Compares two supergraphs from the clients' view: breaking, dangerous and safe changes (`gateway check`)."""

@@ -1,7 +1,7 @@
 """The changes between two API schemas, each with its coordinate and its level.
 
 Breaking: a valid operation may become invalid, or its response may have another shape. Dangerous: operations
-stay valid, but clients may receive values that they do not know. Safe: all other changes.
+stay valid, but clients may receive values that they do not expect. Safe: all other changes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,10 +33,10 @@ Composite = GraphQLObjectType | GraphQLInterfaceType
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """One change. `coordinate`: what an operation must use to be affected (a schema coordinate such as
-    `Type.field(argument:)`).
+    """One change.
 
-    `used_by`: the given operations that use it.
+    `coordinate`: what an operation must use to be affected, as a schema coordinate such as
+    `Type.field(argument:)`. `used_by`: the names of the checked operations that use it.
     """
 
     level: Level
@@ -46,7 +46,7 @@ class SchemaChange:
 
 
 def compare(old: GraphQLSchema, new: GraphQLSchema) -> tuple[SchemaChange, ...]:
-    """Every change from the old to the new schema, sorted by coordinate."""
+    """Return every change from the old to the new schema, sorted by coordinate."""
     found = [*_types(old, new), *_roots(old, new), *_directives(old, new)]
     return tuple(sorted(found, key=lambda change: (change.coordinate, change.message)))
 
@@ -145,9 +145,10 @@ def _value(
     before: GraphQLArgument | GraphQLInputField,
     after: GraphQLArgument | GraphQLInputField,
 ) -> Iterator[SchemaChange]:
-    """The changes of an argument or input field: values that were accepted must stay accepted.
+    """Yield the changes of an argument or input field. Values that were accepted must still be accepted.
 
-    One that becomes required affects every use of its owner.
+    `place`: its coordinate. `owner`: that of its field, directive or type; if it becomes required, every use
+    of the owner is affected.
     """
     if str(before.type) != str(after.type):
         if _narrower(str(after.type), str(before.type)):
@@ -176,7 +177,7 @@ def _required(item: GraphQLArgument | GraphQLInputField) -> bool:
 
 
 def _narrower(wide: str, narrow: str) -> bool:
-    """Whether a type reference differs from another one only by more non-null."""
+    """Return whether `narrow` is the type reference `wide` with more non-null, or equal to it."""
     if narrow.endswith("!"):
         return _narrower(wide.removesuffix("!"), narrow[:-1])
     if wide.endswith("!"):
@@ -244,6 +245,7 @@ def _directives(old: GraphQLSchema, new: GraphQLSchema) -> Iterator[SchemaChange
 
 
 def _gone(before: Iterable[object], after: Iterable[object]) -> list[str]:
+    """Return the locations that are in `before` only."""
     return sorted(
         {str(getattr(item, "name", item)) for item in before}
         - {str(getattr(item, "name", item)) for item in after}

@@ -1,4 +1,6 @@
-"""The stages of a check: compare > find the operations that use a change > validate the operations."""
+"""The stages of a check: compare the schemas > find the operations that use a change > validate the
+operations.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,8 +28,10 @@ class BrokenOperation:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The result of a check: all changes, the operations that break, and the given operations that were not
-    valid before.
+    """The result of a check.
+
+    `changes`: all changes. `broken`: the operations that are valid in the old schema only. `skipped`: those
+    that are not valid in the old schema.
     """
 
     changes: tuple[SchemaChange, ...]
@@ -36,7 +40,7 @@ class Judgement:
 
     @property
     def breaks(self) -> bool:
-        """Whether clients break."""
+        """Return whether clients break."""
         return bool(self.broken) or any(change.level == "breaking" for change in self.changes)
 
 
@@ -45,7 +49,8 @@ def judge(
 ) -> Judgement:
     """Compare two supergraphs.
 
-    `operations`: texts by name; a breaking or dangerous change that none of them uses counts as safe.
+    `operations`: texts by name; a breaking or dangerous change that none of them uses counts as safe. None:
+    all changes count.
     """
     changes = compare(old.api, new.api)
     if operations is None:
@@ -66,7 +71,7 @@ def judge(
 
 
 def _valid(supergraph: Supergraph, text: str, limits: Limits) -> tuple[DocumentNode | None, tuple[str, ...]]:
-    """The document if it is valid, else None and the errors."""
+    """Return the document if it is valid, else None and the errors."""
     try:
         document = parse_document(text, limits)
     except GatewayError as error:
@@ -85,6 +90,7 @@ def _placed(error: RequestError) -> str:
 
 
 def _weighed(change: SchemaChange, usage: Mapping[str, frozenset[str]]) -> SchemaChange:
+    """Return a change with the operations that use it, and with its level lowered if none does."""
     users = tuple(sorted(name for name, used in usage.items() if change.coordinate in used))
     if change.level != "safe" and not users:
         return replace(

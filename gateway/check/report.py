@@ -1,4 +1,4 @@
-"""The result of a check as text for people and as JSON for tools."""
+"""Prints the result of a check: as text for people, and as JSON for tools."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from gateway.check.judge import LEVELS, Judgement
 
 
 def print_judgement(judgement: Judgement, *, everything: bool) -> str:
-    """The changes by level, breaking ones first; safe ones are only counted unless `everything`."""
+    """Return the changes by level as text, breaking ones first. `everything`: also list safe changes."""
     lines: list[str] = []
     for level in LEVELS:
         found = [change for change in judgement.changes if change.level == level]
@@ -25,7 +25,9 @@ def print_judgement(judgement: Judgement, *, everything: bool) -> str:
 
 
 def judgement_json(judgement: Judgement) -> dict[str, Any]:
-    """The result as JSON: `breaks`, `changes`, the `operations` that break, and `skipped` ones."""
+    """Return the result as JSON data: `breaks`, `changes`, the `operations` that break, and `skipped`
+    ones.
+    """
     return {
         "breaks": judgement.breaks,
         "changes": [

@@ -31,7 +31,7 @@ from graphql.language import (
 
 
 def used_coordinates(schema: GraphQLSchema, document: DocumentNode) -> frozenset[str]:
-    """Every coordinate that a document uses; unknown elements are left out."""
+    """Return every coordinate that a document uses; skip elements that the schema does not have."""
     info = TypeInfo(schema)
     used = _CoordinateCollector(schema, info)
     visit(document, TypeInfoVisitor(info, used))
@@ -47,7 +47,7 @@ class _CoordinateCollector(Visitor):
         self.variables: set[str] = set()
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
-        """Collect a field, its parent type and its own type."""
+        """Add a field, its parent type and its own type."""
         parent, result = self.info.get_parent_type(), self.info.get_type()
         if parent is None:
             return
@@ -56,14 +56,14 @@ class _CoordinateCollector(Visitor):
             self.answered(get_named_type(result).name)
 
     def answered(self, name: str) -> None:
-        """Collect a type whose values a response may have, with all values of an enum."""
+        """Add a type whose values a response may have, with all values of an enum."""
         item = self.schema.type_map.get(name)
         self.found.add(name)
         if isinstance(item, GraphQLEnumType):
             self.found.update(f"{name}.{value}" for value in item.values)
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
-        """Collect an argument of a field or directive."""
+        """Add an argument of a field or directive."""
         parent, field, directive = (
             self.info.get_parent_type(),
             self.info.get_field_def(),
@@ -80,20 +80,22 @@ class _CoordinateCollector(Visitor):
                 self.found.add(f"{parent.name}.{name}({node.name.value}:)")
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        """Collect a directive."""
+        """Add a directive."""
         self.found.add(f"@{node.name.value}")
 
     def enter_inline_fragment(self, node: InlineFragmentNode, *_: Any) -> None:
-        """Collect the type condition of an inline fragment."""
+        """Add the type condition of an inline fragment."""
         if node.type_condition:
             self.condition(node.type_condition.name.value)
 
     def enter_fragment_definition(self, node: FragmentDefinitionNode, *_: Any) -> None:
-        """Collect the type condition of a named fragment."""
+        """Add the type condition of a named fragment."""
         self.condition(node.type_condition.name.value)
 
     def condition(self, name: str) -> None:
-        """Collect a type condition: the type, and its membership in unions and in the parent type."""
+        """Add a type condition: the type, its memberships in unions as `Union|Member`, and the parent type if
+        abstract.
+        """
         self.found.add(name)
         parent = self.info.get_parent_type()
         for item in self.schema.type_map.values():
@@ -103,25 +105,25 @@ class _CoordinateCollector(Visitor):
             self.found.add(parent.name)
 
     def enter_enum_value(self, node: EnumValueNode, *_: Any) -> None:
-        """Collect an enum value."""
+        """Add an enum value."""
         item = self.info.get_input_type()
         if item is not None:
             self.found.add(f"{get_named_type(item).name}.{node.value}")
 
     def enter_object_field(self, node: ObjectFieldNode, *_: Any) -> None:
-        """Collect an input field."""
+        """Add an input field and its type."""
         parent = self.info.get_parent_input_type()
         if parent is not None:
             self.found |= {get_named_type(parent).name, f"{get_named_type(parent).name}.{node.name.value}"}
 
     def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> None:
-        """Collect everything in a variable's type."""
+        """Add everything in a variable's type."""
         item = self.info.get_input_type()
         if item is not None:
             self.accepted(get_named_type(item).name)
 
     def accepted(self, name: str) -> None:
-        """Collect a type whose values a variable may have."""
+        """Add a type whose values a variable may have, with everything in it."""
         if name in self.variables:
             return
         self.variables.add(name)

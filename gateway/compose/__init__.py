@@ -1,1 +1,4 @@
-"""Composition: the subgraphs' SDLs become one supergraph SDL, or a list of all errors."""
+"""Composition: merges the SDLs of all subgraphs into one supergraph SDL, or reports every error found.
+
+Called by the command line and by the reload; it reads no file. Start at `compose.compose`.
+"""

@@ -1,8 +1,8 @@
-"""Access requirements across subgraphs: interfaces inherit those of their objects, and a field must have
-those of the fields that it needs.
+"""Access requirements (@authenticated, @requiresScopes, @policy) that involve several types.
 
-A field that uses another field by @requires or @fromContext could otherwise expose that field's value to
-clients without access to it.
+Interfaces inherit the requirements of their objects. A field that uses another field by @requires or
+@fromContext must have at least that field's requirements; otherwise it could expose the other field's value
+to clients without access to it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,9 +26,9 @@ Guards = Mapping[str, list[frozenset[str]]]
 
 
 def spread_access(merged: MergedSchema, report: Report) -> MergedSchema:
-    """The schema with the access requirements of objects on their interfaces.
+    """Return the schema in which interfaces, and their fields, have the access requirements of their objects.
 
-    Reports MISSING_TRANSITIVE_AUTH_REQUIREMENTS for fields that need a field with stricter requirements.
+    Reports MISSING_TRANSITIVE_AUTH_REQUIREMENTS for fields that use a field with stricter requirements.
     """
     if not any(name in merged.names for name in ACCESS):
         return merged
@@ -76,14 +76,20 @@ def _check(item: MergedType, one: MergedField, types: Mapping[str, MergedType], 
         for type_name, selection in sets:
             for coordinate, needed in _needed(type_name, selection, types):
                 if not _implies(own, needed):
-                    message = f"{item.name}.{one.name} needs {coordinate}, but lacks some of its access rules"
+                    message = (
+                        f"{item.name}.{one.name} uses {coordinate} by @requires or @fromContext, but lacks"
+                        " some of its access requirements"
+                    )
                     code = "MISSING_TRANSITIVE_AUTH_REQUIREMENTS"
                     report.error(code, message, subgraph=join.subgraph, coordinate=f"{item.name}.{one.name}")
                     return
 
 
 def _guards(applied: Sequence[Application]) -> Guards:
-    """The access requirements by directive, in disjunctive normal form."""
+    """Return the access requirements by directive, in disjunctive normal form: a list of alternative sets.
+
+    @requiresScopes(scopes: [["a", "b"], ["c"]]) gives {"requiresScopes": [{"a", "b"}, {"c"}]}.
+    """
     found: dict[str, list[list[list[str]]]] = {}
     for one in applied:
         values = [value_from_ast_untyped(parse_const_value(text)) for _, text in one.arguments]
@@ -94,8 +100,9 @@ def _guards(applied: Sequence[Application]) -> Guards:
 
 
 def _implies(own: Guards, needed: Guards) -> bool:
-    """Whether a caller who meets `own` also meets `needed`: each alternative of the first contains one of the
-    second.
+    """Return whether a caller who meets `own` always meets `needed`.
+
+    True if each alternative set of `own` contains some alternative set of `needed`, for every directive.
     """
     return all(
         name in own and all(any(group >= other for other in groups) for group in own[name])
@@ -104,7 +111,9 @@ def _implies(own: Guards, needed: Guards) -> bool:
 
 
 def _needed(type_name: str, selection: str, types: Mapping[str, MergedType]) -> Iterator[tuple[str, Guards]]:
-    """The access requirements of each field of a selection, and of the types on the way."""
+    """Yield (coordinate, access requirements) of each field of a selection, and of the types of
+    these fields.
+    """
     text = selection if selection.startswith("{") else "{" + selection + "}"
     try:
         first = parse(f"fragment F on {type_name} {text}", no_location=True).definitions[0]

@@ -1,5 +1,6 @@
-"""The stages of composition: ingest > rules > merge > emit > satisfiable. Each stage reports all of its
-errors at once.
+"""The stages of composition, in order: ingest > rules > merge > emit > satisfiable.
+
+Each stage reports all errors that it finds. If there are any, the stages after it do not run.
 """
 
 from collections.abc import Sequence
@@ -23,14 +24,19 @@ from gateway.supergraph.load import load_supergraph
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A supergraph SDL, and hints for its authors."""
+    """The result of composition: the supergraph SDL, and the hints (warnings that do not stop
+    composition).
+    """
 
     supergraph: str
     hints: tuple[Hint, ...] = ()
 
 
 def compose(sources: Sequence[SubgraphSource]) -> Composition:
-    """Compose subgraphs. Raises CompositionFailed with all errors of the first stage that has any."""
+    """Compose the subgraphs into a supergraph SDL.
+
+    Raises CompositionFailed with all errors of the first stage that reports any.
+    """
     report = Report()
     for name in {one.name for one in sources if sum(other.name == one.name for other in sources) > 1}:
         report.error("INVALID_SUBGRAPH_NAME", f'two subgraphs are named "{name}"', subgraph=name)

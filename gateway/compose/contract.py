@@ -1,9 +1,10 @@
-"""Contracts: a supergraph reduced by tags to what some clients may see. Hidden elements become @inaccessible,
-and plans still use them.
+"""Contracts: reduce a supergraph to the elements that some clients may see, chosen by their @tag.
+
+Elements to hide become @inaccessible: clients can't select them, but plans still use them (as keys, say).
 
 Elements with an excluded tag are hidden. If there are included tags, fields of objects and interfaces are
-hidden unless they or their type carry one. Afterwards empty types, references to hidden elements, and
-unreachable types are hidden too.
+hidden unless the field or its type has one of them. Then types without visible elements, references to hidden
+types, and types that no visible element refers to are hidden too.
 """
 
 from collections.abc import Collection, Iterator
@@ -39,9 +40,10 @@ N = TypeVar("N", bound=Node)
 
 
 def contract(supergraph: str, include: Collection[str] = (), exclude: Collection[str] = ()) -> str:
-    """The supergraph SDL of a contract.
+    """Return the supergraph SDL of a contract, in which elements are hidden by their tags (see the module).
 
-    Raises SettingsError BAD_OPTION for a tag that the supergraph does not have, and SupergraphError when no
+    `include`: the tags of fields to show, () for all. `exclude`: the tags of elements to hide. Raises
+    SettingsError BAD_OPTION for a tag that no element of the supergraph has, and SupergraphError when no
     valid schema is left.
     """
     document = parse_supergraph(supergraph)
@@ -64,8 +66,9 @@ def _required(node: InputValueDefinitionNode) -> bool:
 
 @dataclass(slots=True)
 class _ContractFilter:
-    """One contract. `hidden`: coordinates of types, `Type.field`, `Type.field(argument:)`, and enum
-    values.
+    """Applies one contract to a supergraph's document.
+
+    `hidden`: the coordinates to hide: `Type`, `Type.field`, `Type.field(argument:)` or `Enum.VALUE`.
     """
 
     document: DocumentNode
@@ -76,7 +79,7 @@ class _ContractFilter:
 
     @property
     def types(self) -> dict[str, TypeDefinitionNode]:
-        """The supergraph's own types, without those of linked specs."""
+        """Return the type definitions by name, without those of linked specs (such as `join__Graph`)."""
         return {
             node.name.value: node
             for node in self.document.definitions
@@ -85,7 +88,7 @@ class _ContractFilter:
         }
 
     def tags(self, node: Node) -> frozenset[str]:
-        """The tags of an element."""
+        """Return the names in the @tag directives of an element."""
         name = self.features["tag"].local("@tag") if "tag" in self.features else "tag"
         directives = getattr(node, "directives", None) or ()
         return frozenset(
@@ -93,16 +96,16 @@ class _ContractFilter:
         )
 
     def check_tags(self) -> None:
-        """Raise SettingsError BAD_OPTION for a tag that no element carries."""
+        """Raise SettingsError BAD_OPTION for an included or excluded tag that no element has."""
         known = {tag for _, node, _ in self.elements() for tag in self.tags(node)}
         if unknown := sorted((self.include | self.exclude) - known):
             shown = ", ".join(sorted(known)) or "none"
             raise SettingsError(
-                f"no element carries the tag {', '.join(unknown)}; the supergraph has {shown}", "BAD_OPTION"
+                f"no element has the tag {', '.join(unknown)}; the supergraph's tags: {shown}", "BAD_OPTION"
             )
 
     def elements(self) -> Iterator[tuple[str, Node, Node | None]]:
-        """Every element with its coordinate and its parent element."""
+        """Yield (coordinate, node, parent) of every element; the parent of a type is None."""
         for name, item in self.types.items():
             yield name, item, None
             for child in (*getattr(item, "fields", ()), *getattr(item, "values", ())):
@@ -111,7 +114,11 @@ class _ContractFilter:
                     yield f"{name}.{child.name.value}({argument.name.value}:)", argument, child
 
     def cut(self) -> None:
-        """Hide elements: first by tags, then those that depend on hidden ones, until nothing changes."""
+        """Fill `hidden`, first with the elements that their tags hide.
+
+        Then repeat until nothing changes: hide types without visible elements and elements whose type is
+        hidden (`follow`), then types that nothing visible refers to (`unreachable`).
+        """
         for coordinate, node, owner in self.elements():
             tags = self.tags(node)
             wanted = tags | (self.tags(owner) if owner is not None else frozenset())
@@ -122,7 +129,11 @@ class _ContractFilter:
             continue
 
     def follow(self) -> bool:
-        """Hide empty types and references to hidden elements; returns whether any was hidden."""
+        """Hide types of which every element is hidden, and elements whose type is hidden.
+
+        A hidden argument or input field that is required also hides its field or input type. Returns whether
+        any element was hidden.
+        """
         before = len(self.hidden)
         for name, item in self.types.items():
             children = [
@@ -150,7 +161,7 @@ class _ContractFilter:
         return len(self.hidden) > before
 
     def unreachable(self) -> bool:
-        """Hide types that no visible field refers to; returns whether there were any."""
+        """Hide types that can't be reached from root types and directives. Returns whether there were any."""
         types = self.types
         waiting = [
             name
@@ -168,20 +179,24 @@ class _ContractFilter:
         return bool(lost)
 
     def roots(self) -> list[str]:
-        """The names of the root types."""
+        """Return the names of the root types."""
         for node in self.document.definitions:
             if isinstance(node, SchemaDefinitionNode):
                 return [one.type.name.value for one in node.operation_types]
         return ["Query", "Mutation", "Subscription"]
 
     def of_directives(self) -> Iterator[str]:
-        """The types of the arguments of directives."""
+        """Yield the names of the types of directive arguments."""
         for node in self.document.definitions:
             if isinstance(node, DirectiveDefinitionNode):
                 yield from (print_ast(argument.type).strip("[]!") for argument in node.arguments or ())
 
     def leads_to(self, name: str, types: dict[str, TypeDefinitionNode]) -> Iterator[str]:
-        """The types that a type refers to."""
+        """Yield the types that a type refers to.
+
+        These are the types of its visible fields and of their arguments, its union members, its interfaces,
+        and the types that implement it.
+        """
         item = types[name]
         for child in getattr(item, "fields", ()) or ():
             if f"{name}.{child.name.value}" in self.hidden:
@@ -200,7 +215,7 @@ class _ContractFilter:
                     yield other.name.value
 
     def written(self) -> DocumentNode:
-        """The document with @inaccessible on every hidden element."""
+        """Return the document with @inaccessible on every hidden element."""
         hiding = (
             self.features["inaccessible"].local("@inaccessible")
             if "inaccessible" in self.features
@@ -244,7 +259,10 @@ class _ContractFilter:
         return self.linked(definitions, hiding)
 
     def linked(self, definitions: list[DefinitionNode], hiding: str) -> DocumentNode:
-        """The document with a link to the spec of @inaccessible, and its definition."""
+        """Return the document with a link to the spec of @inaccessible and its definition, added if missing.
+
+        `hiding`: the directive's name in this document.
+        """
         if "inaccessible" not in self.features:
             spec = CARRIED["inaccessible"]
             extra = parse(

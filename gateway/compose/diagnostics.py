@@ -1,5 +1,7 @@
-"""The results of composition: errors, which stop it, and hints. Each names the subgraph, the element and the
-place.
+"""The errors and hints of composition, and the Report that all stages add them to.
+
+Errors stop composition; hints do not. Each has a code, and where possible the subgraph, the schema coordinate
+and the place in the SDL.
 """
 
 import re
@@ -18,8 +20,9 @@ _LINE_END = re.compile(r"\r\n|[\n\r]")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error of composition. `coordinate`: a schema coordinate such as `Product.price` or
-    `Query.user(id:)`.
+    """An error of composition.
+
+    `coordinate`: a schema coordinate, such as `Product.price` or `Query.user(id:)`.
     """
 
     code: str
@@ -37,7 +40,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A hint: the SDL composes, but its authors may not have meant it so."""
+    """A warning: the subgraphs compose, but the result may not be what their authors intended."""
 
     code: str
     message: str
@@ -45,7 +48,7 @@ class Hint:
 
     @property
     def level(self) -> Level:
-        """The level of the hint."""
+        """Return WARN, INFO or DEBUG, from the table of hints."""
         return HINTS[self.code].level
 
     def __str__(self) -> str:
@@ -56,7 +59,8 @@ class Hint:
 class Report:
     """Collects the errors and hints of all stages.
 
-    `places(coordinate, subgraph)`: finds the AST node that defines a coordinate.
+    `places(coordinate, subgraph)` returns the AST node that defines a coordinate, or None; it gives an error
+    its line and column.
     """
 
     places: Callable[[str, str | None], Node | None] = lambda coordinate, subgraph: None
@@ -66,17 +70,17 @@ class Report:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """The errors so far, without duplicates, in the order of their report."""
+        """Return the errors so far, without duplicates, in the order in which they were reported."""
         return tuple(self._problems)
 
     @property
     def hints(self) -> tuple[Hint, ...]:
-        """The hints so far, without duplicates."""
+        """Return the hints so far, without duplicates."""
         return tuple(self._hints)
 
     @property
     def count(self) -> int:
-        """The number of errors so far."""
+        """Return the number of errors so far."""
         return len(self._problems)
 
     def error(
@@ -88,7 +92,9 @@ class Report:
         coordinate: str | None = None,
         node: Node | None = None,
     ) -> None:
-        """Add an error. Its place is that of the AST node, else that of the coordinate's definition in the
+        """Add an error with one of the codes in `core.codes`.
+
+        Its line and column are those of `node`; without it, those of the coordinate's definition in the
         subgraph.
         """
         location = None
@@ -99,7 +105,7 @@ class Report:
         self._problems[Problem(code, message, subgraph, coordinate, location)] = None
 
     def _location(self, source: Source, start: int) -> Location:
-        """The line and column of an offset in a source."""
+        """Return the source, line and column of an offset (in characters) in a source."""
         starts = self._lines.get(id(source))
         if starts is None:
             starts = [0, *(match.end() for match in _LINE_END.finditer(source.body))]
@@ -108,12 +114,12 @@ class Report:
         return Location(line, start - starts[line - 1] + 1, source.name)
 
     def hint(self, code: str, message: str, coordinate: str) -> None:
-        """Add a hint; its code must be in HINTS."""
+        """Add a hint. Raises KeyError for a code that is not in HINTS."""
         self._hints[Hint(HINTS[code].name, message, coordinate)] = None
 
 
 class CompositionFailed(ComposeError):
-    """The subgraphs can't be composed; `problems` are all errors."""
+    """Raised when the subgraphs can't be composed. `problems`: all errors."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -1,6 +1,6 @@
-"""Checking the arguments of directives in an SDL against the types in the directives' definitions.
+"""Checks the arguments of directives in an SDL against the types in the directives' definitions.
 
-GraphQL's own rules for SDLs check only the names of these arguments.
+GraphQL's own validation of SDLs checks only the names of these arguments.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,9 @@ from graphql.language import (
 
 
 def wrong_values(schema: GraphQLSchema, document: DocumentNode) -> Iterator[GraphQLError]:
-    """An error for each directive argument in a document whose value does not have its type."""
+    """Yield an error for each directive argument in a document whose value does not match the argument's
+    type.
+    """
     found = _Applied()
     visit(document, found)
     for node in found.directives:
@@ -46,7 +48,7 @@ def wrong_values(schema: GraphQLSchema, document: DocumentNode) -> Iterator[Grap
 
 
 class _Applied(Visitor):
-    """Collects the applied directives of a document."""
+    """Collects all applied directives of a document."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,8 +59,9 @@ class _Applied(Visitor):
 
 
 def _fits(value: ValueNode, wanted: GraphQLInputType) -> bool:
-    """Whether a value has a type. As in Apollo's composition, a string may name an enum value, and an input
-    object may lack required fields.
+    """Return whether a value matches a type.
+
+    As in Apollo's composition, a string may name an enum value, and an input object may lack required fields.
     """
     if isinstance(wanted, GraphQLNonNull):
         return not isinstance(value, NullValueNode) and _fits(value, wanted.of_type)

@@ -1,5 +1,6 @@
-"""Writing the supergraph SDL with the join and link specs (join v0.3 to v0.5), compatible with Apollo's
-tools.
+"""Writes the merged schema as supergraph SDL, with the join and link specs (join v0.3 to v0.5).
+
+Apollo's tools and other routers can load it. `emit_specs` writes the parts that do not depend on the types.
 """
 
 import re
@@ -23,7 +24,7 @@ BUILT_IN = frozenset(SCALARS)
 
 
 def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
-    """The supergraph SDL; types are sorted by name, so that equal input gives equal text."""
+    """Return the supergraph SDL. Types are sorted by name, so that equal input gives equal text."""
     writer = _SdlWriter(graph_names([schema.name for schema in schemas]), merged.names)
     types = [merged.types[name] for name in sorted(merged.types) if name not in BUILT_IN]
     body = "\n".join(writer.type(item) for item in types)
@@ -36,8 +37,10 @@ def emit(merged: MergedSchema, schemas: Sequence[SubgraphSchema]) -> str:
 
 
 def graph_names(names: Iterable[str]) -> dict[str, str]:
-    """The name of each subgraph in the enum join__Graph: upper case, other characters as _, numbered if not
-    unique.
+    """Return the name of each subgraph in the enum join__Graph, by the subgraph's name.
+
+    It is in upper case, with other characters as "_": "my-books" gives MY_BOOKS. If another subgraph has that
+    name already, a number is appended.
     """
     taken: dict[str, str] = {}
     for name in names:
@@ -63,16 +66,17 @@ def _description(metadata: MergedMetadata, indent: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _SdlWriter:
-    """Writes elements.
+    """Writes elements as SDL.
 
-    `graphs`: the subgraphs' names in the enum. `names`: the local names of carried directives.
+    `graphs`: the subgraphs' names in the enum join__Graph. `names`: the local names of federation directives,
+    by canonical name.
     """
 
     graphs: Mapping[str, str]
     names: Mapping[str, str]
 
     def graph_enum(self, schemas: Sequence[SubgraphSchema]) -> str:
-        """The enum of subgraphs with their URLs."""
+        """Return the enum join__Graph: the subgraphs with their names and URLs."""
         lines = [
             f"  {self.graphs[one.name]} @join__graph(name: {_quote(one.name)}, url: {_quote(one.url)})"
             for one in schemas
@@ -80,13 +84,13 @@ class _SdlWriter:
         return "enum join__Graph {\n" + "\n".join(lines) + "\n}\n"
 
     def routed(self, subgraph: str, one: Application) -> str:
-        """A directive of one subgraph, as @join__directive."""
+        """Return a directive that is specific to one subgraph, as @join__directive."""
         arguments = ", ".join(f"{name}: {value}" for name, value in one.arguments)
         args = f", args: {{{arguments}}}" if arguments else ""
         return f"@join__directive(graphs: [{self.graphs[subgraph]}], name: {_quote(one.name)}{args})"
 
     def metadata(self, metadata: MergedMetadata) -> list[str]:
-        """The directives of an element."""
+        """Return the directives of an element, @tag and @deprecated included."""
         out = [self.routed(subgraph, one) for subgraph, one in metadata.routed]
         out += [f"@{self.names.get('tag', 'tag')}(name: {_quote(tag)})" for tag in metadata.tags]
         if metadata.inaccessible:
@@ -104,7 +108,7 @@ class _SdlWriter:
         return out
 
     def type(self, item: MergedType) -> str:
-        """A type definition."""
+        """Return a type definition."""
         word = {"object": "type", "input": "input"}.get(item.kind, item.kind)
         interfaces = (
             f" implements {' & '.join(name for name, _ in item.interfaces)}" if item.interfaces else ""
@@ -131,12 +135,12 @@ class _SdlWriter:
         return f"{head}\n{{\n" + "\n".join(lines) + "\n}\n" if lines else f"{head}\n"
 
     def value(self, value: str, metadata: MergedMetadata, subgraphs: Sequence[str]) -> str:
-        """An enum value."""
+        """Return the line of an enum value."""
         joins = [f"@join__enumValue(graph: {self.graphs[one]})" for one in subgraphs]
         return _description(metadata, "  ") + f"  {value} {' '.join((*joins, *self.metadata(metadata)))}"
 
     def field(self, item: MergedField) -> str:
-        """A field of an object or interface."""
+        """Return the line of a field of an object or interface."""
         arguments = ", ".join(self.argument(one) for one in item.arguments)
         text = f"  {item.name}({arguments}): {item.type}" if arguments else f"  {item.name}: {item.type}"
         return _description(item.metadata, "  ") + " ".join(
@@ -144,20 +148,20 @@ class _SdlWriter:
         )
 
     def argument(self, item: MergedInput) -> str:
-        """An argument."""
+        """Return an argument with its description and default."""
         described = f"{_quote(item.metadata.description)} " if item.metadata.description else ""
         default = f" = {item.default}" if item.default is not None else ""
         return " ".join((f"{described}{item.name}: {item.type}{default}", *self.metadata(item.metadata)))
 
     def input(self, item: MergedInput) -> str:
-        """An input field."""
+        """Return the line of an input field."""
         default = f" = {item.default}" if item.default is not None else ""
         return " ".join(
             (f"{item.name}: {item.type}{default}", *self.joins(item.joins), *self.metadata(item.metadata))
         )
 
     def joins(self, joins: Sequence[JoinArguments]) -> list[str]:
-        """The @join__field directives of a field."""
+        """Return the @join__field directives of a field."""
         out = []
         for join in joins:
             arguments = [f"graph: {self.graphs[join.subgraph]}"] if join.subgraph else []

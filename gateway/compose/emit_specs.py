@@ -1,7 +1,7 @@
-"""The start of a supergraph SDL: the linked specs, and the definitions of their elements.
+"""The parts of a supergraph SDL that do not depend on its types: links to specs, and the specs' definitions.
 
-The join spec is used in the oldest version that has the needed elements, so that older routers can load the
-SDL.
+`emit` puts them around the body (the type definitions). The join spec is used in the oldest version that has
+the needed elements, so that older routers can load the SDL.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,10 @@ _CONTEXT_ARGUMENT = """input join__ContextArgument {
 
 
 def schema_head(merged: MergedSchema, body: str, on_schema: Sequence[str]) -> str:
-    """The schema definition: links to all specs that the body uses, and the root types."""
+    """Return the schema definition as SDL: links to all specs that the body uses, and the root types.
+
+    `body`: the type definitions as SDL. `on_schema`: further directives of the schema definition.
+    """
     links = ['@link(url: "https://specs.apollo.dev/link/v1.0")']
     links.append(f'@link(url: "https://specs.apollo.dev/join/v{join_version(body)}", for: EXECUTION)')
     by_spec: dict[str, list[tuple[str, str]]] = {}
@@ -60,7 +63,7 @@ def schema_head(merged: MergedSchema, body: str, on_schema: Sequence[str]) -> st
 
 
 def join_version(body: str) -> str:
-    """The oldest version of the join spec with all elements that the body uses."""
+    """Return the oldest version of the join spec, "0.3" to "0.5", that has all elements in the SDL `body`."""
     if "contextArguments: [" in body or "@join__directive(" in body:
         return "0.5"
     return "0.4" if "overrideLabel: " in body else "0.3"
@@ -80,7 +83,7 @@ def _link(url: str, spec: CarriedSpec, elements: Sequence[tuple[str, str]]) -> s
 
 
 def definitions(merged: MergedSchema, body: str) -> list[str]:
-    """The directive definitions that the body needs."""
+    """Return the directive definitions, as SDL, that the SDL `body` uses."""
     out = [
         "directive @join__enumValue(graph: join__Graph!) repeatable on ENUM_VALUE\n",
         f"{_join_field(body)}\n",
@@ -121,7 +124,7 @@ def _join_field(body: str) -> str:
 
 
 def spec_types(merged: MergedSchema, body: str) -> list[str]:
-    """The scalars, inputs and enums of the specs."""
+    """Return the scalars, inputs and enums of the used specs, as SDL."""
     out = ["scalar join__FieldSet\n"]
     if join_version(body) == "0.5":
         out += ["scalar join__DirectiveArguments\n", "scalar join__FieldValue\n", _CONTEXT_ARGUMENT]

@@ -1,4 +1,7 @@
-"""Rules for Federation 1 subgraphs that depend on the other subgraphs."""
+"""Rules for Federation 1 subgraphs that depend on the other subgraphs.
+
+They need properties of the subgraph that `upgrade` has removed (`model.Federation1`).
+"""
 
 from collections.abc import Sequence
 
@@ -7,8 +10,10 @@ from gateway.compose.model import SubgraphSchema
 
 
 def check_federation_1(schemas: Sequence[SubgraphSchema], report: Report) -> None:
-    """Report types that are extended but not defined elsewhere, and interface keys beside an
-    @interfaceObject.
+    """Report types that a Federation 1 subgraph only extends, and keys of interfaces, that do not compose.
+
+    A type must be defined in another subgraph. An interface must have no @key if it is an @interfaceObject
+    elsewhere.
     """
     for schema in schemas:
         if schema.old is not None:
@@ -31,8 +36,9 @@ def _based(schema: SubgraphSchema) -> frozenset[str]:
 
 
 def _check_interface_keys(schema: SubgraphSchema, schemas: Sequence[SubgraphSchema], report: Report) -> None:
-    """Report a @key on an interface that is an @interfaceObject elsewhere: in Federation 1 such a key does
-    not allow lookups, which @interfaceObject needs.
+    """Report a @key on an interface that is an @interfaceObject in another subgraph.
+
+    In Federation 1 such a key does not allow lookups, which @interfaceObject needs.
     """
     for name in sorted(schema.old.keyed) if schema.old else ():
         having = [one.name for one in schemas if name in one.types and one.types[name].interface_object]

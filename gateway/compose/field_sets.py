@@ -1,4 +1,6 @@
-"""Checking field sets against a subgraph's types, and finding the fields that they use.
+"""Checks field sets against a subgraph's types, and lists the fields that they use. The rules use it.
+
+A field set is the selection in a @key, @requires, @provides or @fromContext.
 
 Example, for a subgraph with `type Product { id: ID! maker: Maker tags(n: Int): [String] }` and `type Maker {
 name: String }`, as `check_selection` reports a key (`arguments=False`):
@@ -32,7 +34,7 @@ TYPENAME = "__typename"
 def used_fields(
     schema: SubgraphSchema, type_name: str, fields: FieldSet
 ) -> Iterator[tuple[str, FieldDef, bool]]:
-    """Each field of a field set as (type, field, whether it is a leaf); unknown fields are skipped."""
+    """Yield (type name, field, whether it is a leaf) for each field of a field set; skip unknown fields."""
     for item in fields:
         if not isinstance(item, FieldSetField):
             condition = item.type_condition if item.type_condition in schema.types else type_name
@@ -48,8 +50,10 @@ def used_fields(
 
 
 def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
-    """The (type, field) pairs that a @key, @requires, @provides, @fromContext or interface of a subgraph
-    refers to.
+    """Return the (type, field) pairs that a directive's field set or an interface of the subgraph refers to.
+
+    Directives are @key, @requires, @provides and @fromContext. A field set with an unknown field counts as
+    empty.
     """
     found: set[tuple[str, str]] = set()
     for item in schema.types.values():
@@ -59,7 +63,7 @@ def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
         sets += list(_context_selections(schema, item))
         for name, fields in sets:
             if has_unknown_field(schema, name, fields):
-                continue  # reported elsewhere
+                continue  # reported by the rule of the directive
             found.update((parent, one.name) for parent, one, _ in used_fields(schema, name, fields))
         for interface in item.interfaces:
             above = schema.types.get(interface)
@@ -68,7 +72,7 @@ def mentioned_fields(schema: SubgraphSchema) -> set[tuple[str, str]]:
 
 
 def has_unknown_field(schema: SubgraphSchema, type_name: str, fields: FieldSet) -> bool:
-    """Whether a field set has a field that its type does not define."""
+    """Return whether a field set selects a field that its type does not define."""
     parent = schema.types.get(type_name)
     for item in fields:
         if not isinstance(item, FieldSetField):
@@ -85,7 +89,7 @@ def has_unknown_field(schema: SubgraphSchema, type_name: str, fields: FieldSet) 
 
 
 def _context_selections(schema: SubgraphSchema, item: TypeDef) -> Iterator[tuple[str, FieldSet]]:
-    """The selections of the @fromContext arguments of a type, on each type that sets the context."""
+    """Yield (type that sets the context, selection) for each @fromContext argument of a type."""
     for one in item.fields.values():
         for argument in one.arguments.values():
             parsed = context_and_selection(argument.context) if argument.context else None
@@ -102,9 +106,10 @@ def _context_selections(schema: SubgraphSchema, item: TypeDef) -> Iterator[tuple
 def check_selection(
     schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: ReportProblem, *, arguments: bool
 ) -> None:
-    """Report where a field set is not a valid selection on a type: the end of an error code, and a message.
+    """Report each place where a field set is not a valid selection on a type.
 
-    `arguments`: fields with arguments are allowed. They are reported only if nothing else is wrong.
+    `complain(code, message)` is called with the end of an error code. `arguments`: whether fields with
+    arguments are allowed; if not, they are reported only if no field is invalid for another reason.
     """
     found = list(_misfits(schema, type_name, fields, arguments))
     broken = any(code == "INVALID_FIELDS" for code, _ in found)
@@ -167,7 +172,7 @@ _SPECIFIED = (
 def check_arguments(
     schema: SubgraphSchema, type_name: str, fields: FieldSet, complain: ReportProblem
 ) -> None:
-    """Report wrong arguments and impossible fragments, by GraphQL's own rules."""
+    """Report wrong arguments and fragments that can never match, by GraphQL's own validation rules."""
     if _only_fields(fields) and not any(
         one.arguments for _, one, _ in used_fields(schema, type_name, fields)
     ):
@@ -184,11 +189,11 @@ def _only_fields(fields: FieldSet) -> bool:
 def leaves_not_external(
     schema: SubgraphSchema, type_name: str, fields: FieldSet, known: bool = False
 ) -> Iterator[str]:
-    """The leaves of a field set that the subgraph resolves itself: neither they nor a field above is
-    @external.
+    """Yield the coordinates of the leaves that the subgraph resolves itself.
 
-    A composite field of an interface counts as @external if that of an implementing type is; `__typename`
-    counts as @external only below an @external field.
+    Neither such a leaf nor a field that encloses it is @external. A composite field of an interface counts as
+    @external if that of an implementing type is; `__typename` only inside an @external field. `known`:
+    whether an enclosing field is @external.
     """
     parent = schema.types.get(type_name)
     for item in fields:
@@ -205,7 +210,9 @@ def leaves_not_external(
 
 
 def implementations(schema: SubgraphSchema, type_name: str, name: str) -> Iterator[tuple[str, FieldDef]]:
-    """The object types of an interface with their field of this name; empty for other types."""
+    """Yield (object type, its field `name`) for each implementation of an interface; nothing for
+    other types.
+    """
     item = schema.types.get(type_name)
     for member in sorted(schema.possible(type_name)) if item and item.kind == "interface" else ():
         below = schema.types.get(member)

@@ -1,4 +1,4 @@
-"""Finding the AST node of a schema coordinate, for the place of an error."""
+"""Finds the AST node of a schema coordinate, so that an error can name its line and column."""
 
 import re
 from collections.abc import Sequence
@@ -11,8 +11,10 @@ _COORDINATE = re.compile(r"(?P<type>\w+)(\.(?P<member>\w+)(\((?P<argument>\w+):\
 
 
 def find_node(schemas: Sequence[SubgraphSchema], coordinate: str, subgraph: str | None = None) -> Node | None:
-    """The node that defines a coordinate in a subgraph, or in the first subgraph that has it; the node of its
-    type if it has none.
+    """Return the node that defines a coordinate (`Type`, `Type.field`, `Type.field(argument:)`), or None.
+
+    It searches one subgraph, or without `subgraph` all in order. Enum values give the node of their enum; an
+    unknown argument gives the node of its field.
     """
     match = _COORDINATE.fullmatch(coordinate)
     if match is None:

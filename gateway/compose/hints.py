@@ -1,4 +1,7 @@
-"""The table of hints. Codes and levels are those that Apollo publishes, and the gateway's own in OWN."""
+"""The table of composition hints: code, level and meaning. `Report.hint` accepts only these codes.
+
+Codes and levels are those that Apollo publishes; OWN has the codes that only this gateway has.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ LEVELS: Mapping[str, Level] = {"WARN": "WARN", "INFO": "INFO", "DEBUG": "DEBUG"}
 
 @dataclass(frozen=True, slots=True)
 class HintCode:
-    """A hint code, with its level and meaning."""
+    """A row of the table."""
 
     name: str
     level: Level

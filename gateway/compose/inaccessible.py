@@ -1,4 +1,7 @@
-"""Checking that @inaccessible leaves a consistent schema: no visible element may refer to a hidden one."""
+"""Checks that the schema stays valid when its @inaccessible elements are hidden.
+
+No visible element may refer to a hidden one.
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +14,7 @@ from gateway.compose.merged import MergedField, MergedInput, MergedSchema, Merge
 
 
 def check_inaccessible(merged: MergedSchema, report: Report) -> None:
-    """Check every visible element of the merged schema."""
+    """Report every visible element of the merged schema that refers to an @inaccessible one."""
     hidden = {
         name for name, item in merged.types.items() if item.metadata.inaccessible and name not in BUILT_IN
     }
@@ -28,7 +31,9 @@ def check_inaccessible(merged: MergedSchema, report: Report) -> None:
 
 
 def _check_directives(merged: MergedSchema, hidden: set[str], report: Report) -> None:
-    """Report @inaccessible on the arguments of directives, and hidden types of their arguments."""
+    """Report @inaccessible on arguments of directives, and directive arguments whose type is
+    @inaccessible.
+    """
     hiding = merged.names.get("inaccessible", "inaccessible")
     for text in (*merged.executable, *merged.composed.definitions):
         node = parse(text, no_location=True).definitions[0]
@@ -96,7 +101,7 @@ def _check_reference(coordinate: str, reference: str, hidden: set[str], report: 
 def _check_implemented(
     item: MergedType, types: Mapping[str, MergedType], hidden: set[str], report: Report
 ) -> None:
-    """Report hidden fields and arguments that implement visible ones of a visible interface."""
+    """Report a hidden field or argument of a visible type whose visible interface has it as visible."""
     fields = {one.name: one for one in item.fields}
     for name, _ in item.interfaces:
         above = types.get(name)
@@ -130,7 +135,7 @@ def _inputs(item: MergedType) -> Iterator[tuple[str, MergedInput]]:
 def _check_default(
     coordinate: str, value: MergedInput, types: Mapping[str, MergedType], report: Report
 ) -> None:
-    """Report a visible default value that uses a hidden element."""
+    """Report a visible argument or input field whose default contains a hidden enum value or input field."""
     if value.default is None:
         return
     for used in _hidden_in(parse_value(value.default, no_location=True), value.type.strip("[]!"), types):

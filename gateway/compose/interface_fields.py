@@ -1,8 +1,8 @@
-"""Fields of interfaces that no single subgraph can resolve for all objects that it returns.
+"""Hints about interface fields that no single subgraph can resolve for all objects that it returns.
 
 The planner refuses an operation that selects such a field on the interface: the subgraph that returns the
-objects may return one whose field neither it nor a lookup can resolve. In fragments on the object types, each
-field can be resolved by its own subgraph.
+objects may return one whose field neither it nor a lookup from it can resolve. Fragments on the object types
+work, because each object type's field can be resolved by its own subgraph.
 
 Example: a and b share `Query.asset: Asset`, both return Car and Boat, only a resolves Boat.tag, only b
 resolves Car.tag, and there is no key: `{ asset { tag } }` has no plan.
@@ -18,7 +18,12 @@ JUMPS = 1
 
 
 def hint_interface_fields(graph: QueryGraph, states: Iterable[WalkState], report: Report) -> None:
-    """Hint INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS for every such field in the reachable states."""
+    """Report a hint for every interface field that no single subgraph resolves for all objects that it
+    returns.
+
+    The code is INTERFACE_FIELD_SPLIT_BETWEEN_SUBGRAPHS. `states`: all states that the check of satisfiability
+    has visited.
+    """
     hinted: set[str] = set()
     for state in states:
         if graph.supergraph.kinds.get(state.type) != "interface":
@@ -32,8 +37,11 @@ def hint_interface_fields(graph: QueryGraph, states: Iterable[WalkState], report
 
 
 def _answers(graph: QueryGraph, interface: str, vertex: Vertex, name: str) -> bool:
-    """Whether a field can be resolved for all objects of a vertex: on the interface, or for each
-    object type.
+    """Return whether a field can be resolved for all objects of a vertex, by its subgraph or after one
+    lookup.
+
+    That is so if the field can be resolved on the interface, or on every object type that the subgraph
+    returns.
     """
     if _is_near(graph, interface, vertex, name):
         return True
@@ -47,7 +55,7 @@ def _answers(graph: QueryGraph, interface: str, vertex: Vertex, name: str) -> bo
 
 
 def _is_near(graph: QueryGraph, type_name: str, vertex: Vertex, name: str) -> bool:
-    """Whether a field can be resolved at a vertex, or after one entity lookup."""
+    """Return whether a field can be resolved at a vertex: by its subgraph, or by another after one lookup."""
     if graph.field_edge(vertex, name):
         return True
     reached = graph.reach(type_name, {vertex})

@@ -1,7 +1,7 @@
-"""The @links of a subgraph: the specs that it uses, their versions, and the local names of their elements.
+"""Reads the @links of a subgraph: which specs it uses, in which versions, and under which local names.
 
-Link spec v1.0 (https://specs.apollo.dev/link/v1.0): a feature is linked once, its elements are called
-`name__element` or by an import, and no two features may define the same name.
+Link spec v1.0 (https://specs.apollo.dev/link/v1.0): a spec ("feature") is linked once; its elements are
+called `namespace__element`, or by a name from `import:`; no two features may use the same name.
 """
 
 import re
@@ -33,7 +33,7 @@ from gateway.supergraph.features import Feature, arguments_of, read_feature, tex
 SPECS = "https://specs.apollo.dev/"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _GRAPHQL = frozenset({"@skip", "@include", "@deprecated", "@specifiedBy", "@oneOf", "@defer", "@stream"})
-# the federation versions that versions of other specs imply
+# for each version of another spec, the federation version that introduced it
 _IMPLIED: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "authenticated": {"0.1": (2, 5)},
     "cost": {"0.1": (2, 9)},
@@ -44,10 +44,12 @@ _USAGE = "INVALID_LINK_DIRECTIVE_USAGE"
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The linked specs of a subgraph.
+    """The linked specs (`features`) of a subgraph.
 
-    `names`: the canonical names of federation directives, by local name. `own_specs`: the features of
-    directives that are linked by a spec of their own (tag, cost, ...).
+    - `federation`: the feature of the federation spec; None for Federation 1.
+    - `names`: the canonical name of each federation directive, by its local name.
+    - `own_specs`: by local name, the feature of each directive whose spec is linked separately from the
+      federation spec (https://specs.apollo.dev/tag/v0.3, for example).
     """
 
     features: tuple[Feature, ...]
@@ -57,12 +59,13 @@ class Links:
 
     @property
     def version(self) -> tuple[int, int]:
-        """The version of the federation spec; (1, 0) if none is linked."""
+        """Return (major, minor) of the linked federation spec; (1, 0) if none is linked."""
         return version_of(self.federation) if self.federation else (1, 0)
 
     def definition(self, local: str) -> str:
-        """The SDL of a directive as its linked spec defines it. Raises KeyError if `local` is not in
-        `names`.
+        """Return the SDL of a directive as its linked spec defines it.
+
+        Raises KeyError if `names` does not have the local name.
         """
         spec = BY_NAME[self.names[local]]
         feature = self.own_specs.get(local)
@@ -72,7 +75,7 @@ class Links:
         return spec.definition(local, version, {name: feature.local(name) for name in SPEC_TYPES})
 
     def scalars(self) -> frozenset[str]:
-        """The local names of the scalars of the linked specs."""
+        """Return the local names of the scalars that the linked specs define."""
         found = set(self._federation_scalars().values())
         for local, feature in self.own_specs.items():
             found.update(
@@ -89,18 +92,21 @@ class Links:
 
 
 def _same_federation(feature: Feature) -> tuple[int, int] | None:
-    """The federation version with the same definitions as a separate spec; None if unknown."""
+    """Return the federation version that defines a directive as its own, separately linked spec does.
+
+    None if there is no such version.
+    """
     return OWN_SPEC_VERSIONS.get(feature.name, ONLY_VERSION).get(feature.version)
 
 
 def version_of(feature: Feature) -> tuple[int, int]:
-    """A feature's version as numbers."""
+    """Return (major, minor) of a feature."""
     major, minor = feature.version.split(".")
     return int(major), int(minor)
 
 
 def identity_of(feature: Feature) -> str:
-    """A feature's URL without its version."""
+    """Return a feature's URL without its version: "https://specs.apollo.dev/federation"."""
     return feature.url.rstrip("/").rpartition("/v")[0]
 
 
@@ -133,7 +139,9 @@ def _hint_upgrade(
 
 
 def _own_specs(features: Iterable[Feature]) -> Iterator[tuple[str, Feature]]:
-    """The directives of separately linked specs, by local name."""
+    """Yield (local name, feature) of each directive whose spec is linked separately from the
+    federation spec.
+    """
     for feature in features:
         if feature.name in BY_NAME and feature.url.startswith(SPECS) and _same_federation(feature):
             for name in OWN_SPEC_DIRECTIVES.get(feature.name, (feature.name,)):
@@ -162,7 +170,9 @@ class _LinkReader:
         self.report.error(code, message, subgraph=self.subgraph, node=node)
 
     def read(self, node: ConstDirectiveNode) -> None:
-        """Read one @link."""
+        """Check one @link and add its feature to `features`, unless the URL or the version is not
+        supported.
+        """
         url = text(arguments_of(node).get("url") or arguments_of(node).get("feature"))
         feature = read_feature(node)
         if feature is None or (url or "").endswith("/"):
@@ -190,7 +200,7 @@ class _LinkReader:
         self.features.append(feature)
 
     def check_arguments(self, node: ConstDirectiveNode) -> None:
-        """Check the arguments of a @link other than its url."""
+        """Check the arguments of a @link other than its URL."""
         arguments = arguments_of(node)
         imports = arguments.get("import")
         if imports is not None and not isinstance(imports, ListValueNode):
@@ -211,7 +221,7 @@ class _LinkReader:
             self.error("INVALID_GRAPHQL", f"for: expected SECURITY or EXECUTION, got {purpose}", node)
 
     def check_import(self, item: ConstValueNode, version: tuple[int, int], node: ConstDirectiveNode) -> None:
-        """Check one entry of `import:` for the federation spec."""
+        """Check one entry of `import:` of the federation spec, whose linked version is `version`."""
         given = (
             {one.name.value: text(one.value) for one in item.fields}
             if isinstance(item, ObjectValueNode)
@@ -241,7 +251,9 @@ class _LinkReader:
             )
 
     def check_conflicts(self, feature: Feature, node: ConstDirectiveNode) -> None:
-        """Check a feature against those that are already linked."""
+        """Report a feature that is linked twice or whose names collide with those of features read
+        before it.
+        """
         for other in self.features:
             if identity_of(other) == identity_of(feature):
                 self.error(_USAGE, f"{identity_of(feature)} is linked twice", node)
@@ -262,7 +274,11 @@ class _LinkReader:
             self.check_local_name(feature, theirs, ours, node)
 
     def check_local_name(self, feature: Feature, theirs: str, ours: str, node: ConstDirectiveNode) -> None:
-        """Check an imported name against GraphQL's own names, the namespaces, and other imports."""
+        """Report an import whose local name (`ours`) GraphQL reserves, or another spec or import already
+        uses.
+
+        `theirs`: the name in the spec.
+        """
         if not _NAME.fullmatch(ours.removeprefix("@")):
             self.error(_USAGE, f'"{ours}" is not a valid name', node)
         elif ours in _GRAPHQL:

@@ -1,5 +1,7 @@
-"""The merged schema, frozen: every type with what each subgraph defines of it, as it will be in the
-supergraph.
+"""The merged schema, frozen: `merge` creates it, `emit` writes it as SDL.
+
+Each element has its merged form and, by subgraph, the arguments of its join directives (@join__field, ...),
+from which the planner reads which subgraph resolves what.
 """
 
 from collections.abc import Mapping
@@ -11,8 +13,9 @@ from gateway.supergraph.model import Kind
 
 @dataclass(frozen=True, slots=True)
 class MergedMetadata:
-    """The metadata of an element of the supergraph. `routed`: pairs of a subgraph and a directive of that
-    subgraph alone.
+    """The metadata of an element of the supergraph; the fields are those of `model.Metadata`.
+
+    `routed`: pairs of a subgraph and a directive that stays specific to it (as @join__directive).
     """
 
     description: str | None = None
@@ -27,8 +30,10 @@ class MergedMetadata:
 
 @dataclass(frozen=True, slots=True)
 class MergedContextArgument:
-    """An argument that comes from a context: the context's name in the supergraph, and the selection
-    on it.
+    """An argument with @fromContext.
+
+    `context`: the context's name in the supergraph. `selection`: the fields to read on the object that sets
+    it.
     """
 
     name: str
@@ -39,8 +44,10 @@ class MergedContextArgument:
 
 @dataclass(frozen=True, slots=True)
 class JoinArguments:
-    """The arguments of one @join__field; `subgraph` None: the field exists only through an interface
-    object.
+    """The arguments of one @join__field, which describes a field in one subgraph.
+
+    `subgraph` is None for a field of an object type that only an @interfaceObject of its interface resolves.
+    `type` is None if it is the merged type. `override`, `label`, `used_overridden`: from @override.
     """
 
     subgraph: str | None
@@ -56,7 +63,7 @@ class JoinArguments:
 
 @dataclass(frozen=True, slots=True)
 class MergedInput:
-    """An argument or input field of the supergraph."""
+    """An argument or input field of the supergraph. `default`: GraphQL text, None if it has no default."""
 
     name: str
     type: str
@@ -67,7 +74,10 @@ class MergedInput:
 
 @dataclass(frozen=True, slots=True)
 class MergedField:
-    """A field of the supergraph. Without joins, every subgraph with the type resolves it in the same way."""
+    """A field of the supergraph.
+
+    If `joins` is empty, every subgraph that has the type resolves the field alike.
+    """
 
     name: str
     type: str
@@ -78,7 +88,12 @@ class MergedField:
 
 @dataclass(frozen=True, slots=True)
 class MergedType:
-    """A type of the supergraph. `joins`: the arguments of its @join__type directives as text, by subgraph."""
+    """A type of the supergraph.
+
+    - `joins`: pairs of a subgraph and the further arguments of its @join__type as text (', key: "id"').
+    - `values`: tuples of an enum value, its metadata, and the subgraphs that have it.
+    - `members`, `interfaces`: pairs of a name and the subgraphs in which the type has it.
+    """
 
     name: str
     kind: Kind
@@ -95,8 +110,10 @@ class MergedType:
 
 @dataclass(frozen=True, slots=True)
 class ComposedDirectives:
-    """The results of @composeDirective: definitions and @links as SDL, and the names of the directives and of
-    their specs' namespaces.
+    """The directives of all @composeDirectives.
+
+    `definitions` and `links`: SDL texts. `names`: the directives' names. `namespaces`: the prefixes of their
+    specs.
     """
 
     definitions: tuple[str, ...] = ()
@@ -107,10 +124,10 @@ class ComposedDirectives:
 
 @dataclass(frozen=True, slots=True)
 class MergedSchema:
-    """The whole supergraph before it is written.
+    """The whole supergraph before it is written as SDL.
 
-    `executable`: the definitions of executable directives as SDL. `names`: the local names of carried
-    directives.
+    `executable`: the definitions of directives for operations, as SDL. `names`: the name in the subgraphs of
+    each federation directive that the supergraph copies (@tag, @cost, ...), by its canonical name.
     """
 
     types: Mapping[str, MergedType]

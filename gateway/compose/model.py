@@ -1,8 +1,8 @@
-"""A subgraph's schema during composition: definitions and extensions are merged, and federation's directives
-are read.
+"""One subgraph's schema as composition reads it: `ingest` creates it, the rules check it, `merge` merges it.
 
-Directive names are canonical (`key`, whatever the SDL calls it). Type references and default values are
-GraphQL text.
+Definitions and extensions of a type are already merged, and federation's directives are fields of these
+classes. Directive names are canonical (`key`, even if the SDL imports it as `myKey`). Type references and
+default values are GraphQL text ("[Int!]", "{a: 1}").
 """
 
 from collections.abc import Hashable, Mapping
@@ -19,10 +19,12 @@ from gateway.supergraph.model import Kind, RootKind
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A directive that composition carries into the supergraph.
+    """A directive on one element, which composition copies into the supergraph.
 
-    - `name`: canonical. `local`: the subgraph's name for it. `spec`: it is one of federation's.
-    - `arguments`: GraphQL text. `defaults`: the defaults of missing arguments (null if there is none).
+    - `name`: the canonical name. `local`: the name in this subgraph. `spec`: whether the directive is one of
+      federation's; if not, it is copied because of @composeDirective or belongs to the connect spec.
+    - `arguments`: pairs of name and value as GraphQL text. `defaults`: the same for the default of each
+      argument of the definition ("null" if it has none).
     """
 
     name: str
@@ -34,16 +36,21 @@ class Application:
 
     @property
     def value(self) -> Hashable:
-        """A key that two applications of a directive share exactly when their arguments are equal."""
+        """Return a hashable key: two applications of a directive with equal arguments have equal keys.
+
+        Missing arguments count with their defaults, and the order of arguments does not matter.
+        """
         given = {**dict(self.defaults), **dict(self.arguments)}
         return frozenset((name, value_key(text)) for name, text in given.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The metadata of any element: description, deprecation, tags, visibility, and carried directives.
+    """What any element (type, field, argument, enum value) has besides its type.
 
-    `routed`: directives that are carried for their subgraph alone, as @join__directive.
+    - `specified_by`: the URL of @specifiedBy. `one_of`: whether the input object has @oneOf.
+    - `applied`: the directives to merge with those of other subgraphs.
+    - `routed`: directives that stay specific to this subgraph; the supergraph has them as @join__directive.
     """
 
     description: str | None = None
@@ -58,7 +65,10 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class InputValue:
-    """An argument or input field. `context`: the text of its @fromContext."""
+    """An argument or input field.
+
+    `context`: the `field` argument of its @fromContext, such as "$user { id }".
+    """
 
     name: str
     type: str
@@ -69,13 +79,17 @@ class InputValue:
 
     @property
     def required(self) -> bool:
-        """Whether a value must be given."""
+        """Return whether a client must give a value: the type is non-null and has no default."""
         return self.type.endswith("!") and self.default is None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldDef:
-    """A field of an object or interface. Field sets are None where the directive is missing or not valid."""
+    """A field of an object or interface.
+
+    `requires` and `provides` are None if the field lacks the directive, or if its field set can't be parsed.
+    `override`: the subgraph in `@override(from:)`; `label`: the label of a progressive @override.
+    """
 
     name: str
     type: str
@@ -91,13 +105,16 @@ class FieldDef:
 
     @property
     def type_name(self) -> str:
-        """The name of the type without list and non-null."""
+        """Return the name of the field's type without list and non-null: `[User!]!` gives `User`."""
         return self.type.strip("[]!")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyDef:
-    """One @key; `fields` is None if it is not valid."""
+    """One @key. `fields` is None if its field set can't be parsed.
+
+    `extension`: whether the type is an extension here (`extend type` or @extends).
+    """
 
     fields: FieldSet | None
     resolvable: bool
@@ -107,8 +124,12 @@ class KeyDef:
 
 @dataclass(frozen=True, slots=True)
 class TypeDef:
-    """A type of one subgraph, with its extensions. `base`: it has a definition, not only extensions.
-    `extends`: a part of it has @extends.
+    """A type of one subgraph, its extensions included.
+
+    - `base`: whether the SDL has a definition of the type, not only extensions.
+    - `extends`: whether a definition or extension of it has @extends.
+    - `contexts`: the names of its @context directives.
+    - `values`, `members`, `inputs`: of an enum, a union, an input object.
     """
 
     name: str
@@ -129,7 +150,7 @@ class TypeDef:
 
 @dataclass(frozen=True, slots=True)
 class ComposedDirective:
-    """One @composeDirective: the name that it gives, if any, and its node."""
+    """One @composeDirective: the value of its argument `name` (None if missing), and its AST node."""
 
     name: str | None
     node: Node
@@ -137,10 +158,10 @@ class ComposedDirective:
 
 @dataclass(frozen=True, slots=True)
 class Federation1:
-    """Facts about a Federation 1 subgraph that its upgrade removes.
+    """Properties of a Federation 1 subgraph that `upgrade` removes, stored for `check_federation_1`.
 
-    `based`: the types with a definition. `extended`: the objects and interfaces that it only extends, by
-    @extends or `extend`. `keyed`: its interfaces with a @key.
+    `based`: the objects and interfaces with a definition. `extended`: those that the subgraph only extends,
+    by `extend` or @extends, without root types. `keyed`: its interfaces with a @key.
     """
 
     based: frozenset[str]
@@ -150,11 +171,13 @@ class Federation1:
 
 @dataclass(frozen=True, slots=True)
 class SubgraphSchema:
-    """One subgraph.
+    """One subgraph, ready for the rules and for merging.
 
-    - `federation`: the version of the linked federation spec; None for Federation 1.
-    - `composed`: its @composeDirectives. `routed`: directives of its schema for this subgraph alone.
-    - `metadata`: of the schema itself. `old`: what its upgrade from Federation 1 has removed.
+    - `federation`: the version of the linked federation spec ("2.9"); None for Federation 1.
+    - `graphql`: the SDL as a valid GraphQL schema. `directives`: the directive definitions of the SDL itself.
+    - `composed`: its @composeDirectives. `routed`: directives of the schema definition that stay specific to
+      this subgraph. `metadata`: of the schema definition.
+    - `old`: for Federation 1, what the upgrade to Federation 2 has removed.
     """
 
     name: str
@@ -170,7 +193,10 @@ class SubgraphSchema:
     old: Federation1 | None = None
 
     def possible(self, name: str) -> frozenset[str]:
-        """The object types of a type of this subgraph."""
+        """Return the object types that a value of this type can have in this subgraph.
+
+        Those are an interface's implementations, a union's members, or the object type itself.
+        """
         item = self.types.get(name)
         if item is None or item.kind == "object":
             return frozenset({name})

@@ -1,5 +1,7 @@
-"""A mutation runs once: a root mutation field that several subgraphs share is sent to one of them. That
-subgraph, with the entity lookups that are possible from it, must resolve every selection on the field.
+"""Checks that a mutation can run once: some single subgraph must resolve each root mutation field completely.
+
+If several subgraphs share the field, it is sent to one of them. That subgraph, with the entity lookups that
+are possible from it, must resolve every selection on the field.
 
 Example: a and b share `Mutation.make: Made`, a has `Made.left` and b has `Made.right`. As a query `{ make {
 left right } }` could be sent to both; as a mutation it would run twice. So composition refuses it, unless
@@ -15,11 +17,10 @@ from gateway.supergraph.query_graph import QueryGraph
 
 
 def check_mutations(graph: QueryGraph, sound: Set[WalkState], reported: set[str], report: Report) -> None:
-    """Report SATISFIABILITY_ERROR for each root mutation field that no single subgraph can resolve
-    completely.
+    """Report SATISFIABILITY_ERROR for each root mutation field that no single subgraph resolves completely.
 
-    `sound`: states from which everything can be resolved. `reported`: the coordinates with errors, which are
-    not reported again.
+    `sound`: states from which everything can be resolved. `reported`: coordinates that already have an error,
+    and are not reported again; new ones are added.
     """
     root = graph.supergraph.roots.get("mutation")
     if root is None:
@@ -39,9 +40,10 @@ def check_mutations(graph: QueryGraph, sound: Set[WalkState], reported: set[str]
 
 
 def _failures(graph: QueryGraph, visit: Visit, known: set[WalkState]) -> list[tuple[str, str]]:
-    """For each subgraph that shares a field, the subgraph and a selection that it can't resolve; empty when
-    one of them resolves everything. Adds to `known` the states that were
-    visited without a failure, so that they are visited once.
+    """Return for each subgraph that shares the field a selection it can't resolve, or [] if some subgraph has
+    none.
+
+    Adds to `known` the states from which everything can be resolved, so that they are not visited again.
     """
     failures: list[tuple[str, str]] = []
     for subgraph in sorted({vertex.subgraph for vertex in visit.state.vertices}):
@@ -57,8 +59,9 @@ def _failures(graph: QueryGraph, visit: Visit, known: set[WalkState]) -> list[tu
 
 
 def _first_failure(graph: QueryGraph, start: Visit, known: Set[WalkState], seen: set[WalkState]) -> str:
-    """A description of a selection that can't be resolved from a state; empty if there is none. Adds visited
-    states to `seen`.
+    """Return a description of a selection that can't be resolved from a state; "" if there is none.
+
+    States in `known` are skipped; visited states are added to `seen`.
     """
     waiting = deque([start])
     while waiting and len(seen) < LIMIT:

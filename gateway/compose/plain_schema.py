@@ -1,6 +1,7 @@
-"""A subgraph's SDL as plain GraphQL: the definitions of linked specs are added, and the result is validated.
+"""Turns a subgraph's SDL into a plain GraphQL schema, by adding the definitions of linked specs, and
+validates it.
 
-An element that the SDL defines itself is used as it is defined there.
+A definition in the SDL itself takes precedence over the added one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +68,7 @@ _SERVICE = FieldDefinitionNode(
 
 
 def is_connect(feature: Feature | None) -> bool:
-    """Whether a feature is the connect spec, in a supported version."""
+    """Return whether a feature is the connect spec in a version that composition supports."""
     known = ("0.1", "0.2", "0.3", "0.4")
     return feature is not None and identity_of(feature) == f"{SPECS}connect" and feature.version in known
 
@@ -79,9 +80,9 @@ def plain_schema(
     links: Links,
     report: Report,
 ) -> GraphQLSchema | None:
-    """The SDL as a GraphQL schema; reports INVALID_GRAPHQL and returns None when it is not valid.
+    """Return the SDL as a GraphQL schema. Reports INVALID_GRAPHQL and returns None if it is not valid.
 
-    `roots`: the names of its root types, whether they exist or not.
+    `roots`: the names of the root types, even of those that the SDL does not define.
     """
     document = _document(nodes, roots, links)
     schema, problems = _build(document)
@@ -97,19 +98,19 @@ def plain_schema(
 
 
 def _build(document: DocumentNode) -> tuple[GraphQLSchema | None, list[GraphQLError]]:
-    """The schema of a document, and its errors."""
+    """Return the schema of a document, and its errors; the schema is None if it can't be built."""
     if problems := list(validate_sdl(document)):
         return None, problems
     try:
         schema = build_ast_schema(document, assume_valid_sdl=True)
         return schema, list(validate_schema(schema)) or list(wrong_values(schema, document))
-    except (GraphQLError, TypeError) as error:  # what the library finds too late for its own rules
+    except (GraphQLError, TypeError) as error:  # errors that graphql-core's validation rules do not find
         return None, [error if isinstance(error, GraphQLError) else GraphQLError(str(error))]
 
 
 def _document(nodes: Sequence[DefinitionNode], roots: Mapping[RootKind, str], links: Links) -> DocumentNode:
     query = roots["query"]
-    strips = links.federation is None  # Federation 1 lets a query root name types that nobody defines
+    strips = links.federation is None  # the types of these fields are not defined in Federation 1
     plain = [_lenient(node, query, strips) for node in _with_bases(nodes)]
     defined = {_place(node) for node in plain}
     added = [*_spec_elements(links), _query(query)]
@@ -127,7 +128,7 @@ def _query(name: str) -> ObjectTypeDefinitionNode:
 def _unnamed_roots(
     nodes: Sequence[DefinitionNode], roots: Mapping[RootKind, str]
 ) -> list[OperationTypeDefinitionNode]:
-    """The existing root types with default names that no schema definition lists."""
+    """Return the root types that exist under their default name but are not in a schema definition."""
     objects = (ObjectTypeDefinitionNode, ObjectTypeExtensionNode)
     defined = {node.name.value for node in nodes if isinstance(node, objects)}
     named = {
@@ -152,13 +153,15 @@ def _with_roots(node: DefinitionNode, roots: Sequence[OperationTypeDefinitionNod
 
 
 def _place(node: DefinitionNode) -> tuple[bool, str]:
-    """Whether a definition is that of a directive, and its name."""
+    """Return a key under which two definitions conflict: whether the node defines a directive, and
+    its name.
+    """
     name = getattr(node, "name", None)
     return isinstance(node, DirectiveDefinitionNode), name.value if name is not None else ""
 
 
 def _with_bases(own: Sequence[DefinitionNode]) -> Iterator[DefinitionNode]:
-    """The definitions; an extension without a definition becomes one, as plain GraphQL requires."""
+    """Yield the definitions; the first extension of a type that is not defined becomes its definition."""
     defined = {node.name.value for node in own if isinstance(node, TypeDefinitionNode)}
     for node in own:
         if isinstance(node, TypeExtensionNode) and node.name.value not in defined:
@@ -170,7 +173,7 @@ def _with_bases(own: Sequence[DefinitionNode]) -> Iterator[DefinitionNode]:
 
 
 def _spec_elements(links: Links) -> tuple[DefinitionNode, ...]:
-    """The definitions of the linked specs."""
+    """Return the definitions of the elements of all linked specs."""
     added = [f"scalar {name}" for name in links.scalars()]
     added += [links.definition(local) for local in links.names]
     added += [LINK, _LINK_TYPES]
@@ -181,8 +184,9 @@ def _spec_elements(links: Links) -> tuple[DefinitionNode, ...]:
 
 
 def _lenient(node: DefinitionNode, query: str, strips: bool) -> DefinitionNode:
-    """A definition as plain GraphQL accepts it; `strips`: the query root loses its generated fields, and gets
-    a placeholder if no other field is left.
+    """Return a definition as plain GraphQL accepts it: a query root without fields gets a placeholder field.
+
+    `strips`: whether to remove the query root's `_entities` and `_service`. `query`: the query root's name.
     """
     if isinstance(node, ObjectTypeDefinitionNode | ObjectTypeExtensionNode) and node.name.value == query:
         given = node.fields or ()

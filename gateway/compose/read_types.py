@@ -1,5 +1,6 @@
-"""Reading the type definitions and extensions of one subgraph, with federation's directives, into
-TypeDefs.
+"""Reads the type definitions and extensions of one subgraph, with their directives, into TypeDefs.
+
+Used by `ingest`. Names of federation's directives become canonical here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -57,7 +58,10 @@ _BUILT_IN = frozenset({"deprecated", "specifiedBy", "oneOf"})
 
 @dataclass(frozen=True, slots=True)
 class AppliedDirective:
-    """An applied directive. `name`: canonical for the directives of GraphQL and federation, else ""."""
+    """A directive on an element. `name`: canonical for directives of GraphQL and federation, "" for others.
+
+    `local`: the name in the SDL.
+    """
 
     name: str
     local: str
@@ -65,25 +69,27 @@ class AppliedDirective:
     node: Node
 
     def text(self, name: str) -> str | None:
-        """The value of a string argument."""
+        """Return the value of a string argument; None if it is missing or not a string."""
         return text(self.arguments.get(name))
 
     def application(
         self, name: str, *, spec: bool, repeatable: bool = False, defaults: Defaults = ()
     ) -> Application:
-        """The directive as an application to carry into the supergraph."""
+        """Return the directive as an Application, for the supergraph."""
         arguments = tuple((key, print_ast(value)) for key, value in self.arguments.items())
         return Application(name, self.local, arguments, spec, repeatable, defaults)
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The meaning of a subgraph's directives.
+    """How to read the directives of one subgraph.
 
-    - `names`: the canonical names of federation's directives, by local name. `modern`: Federation 2.
-    - `custom`: other carried directives, and whether they are repeatable. `routed`: those of connectors.
-    - `usual`: the default names of root types that have other names.
-    - `defaults`: the defaults of the arguments of carried directives.
+    - `names`: the canonical name of each federation directive, by its local name.
+    - `modern`: whether the subgraph uses Federation 2.
+    - `custom`: the directives of @composeDirective; the value is whether the directive is repeatable.
+    - `routed`: the local names of the connect spec's directives.
+    - `usual`: the default names of root types that have other names in the SDL.
+    - `defaults`: for each directive, pairs of an argument and its default as GraphQL text.
     """
 
     subgraph: str
@@ -96,7 +102,7 @@ class Vocabulary:
 
 
 def kind_of(node: TypeNode) -> Kind:
-    """The kind of a type definition or extension."""
+    """Return the kind of a type definition or extension: "object", "interface", "union", ..."""
     words = type(node).__name__
     for start, kind in _KINDS.items():
         if words.startswith(start):
@@ -115,7 +121,7 @@ _KINDS: Mapping[str, Kind] = {
 
 
 def read_types(nodes: Iterable[DefinitionNode], vocabulary: Vocabulary, report: Report) -> dict[str, TypeDef]:
-    """All types of a subgraph."""
+    """Return all types of a subgraph by name, each with its extensions."""
     reader = TypeReader(vocabulary, report)
     types: dict[str, TypeDef] = {}
     for node in nodes:
@@ -126,7 +132,7 @@ def read_types(nodes: Iterable[DefinitionNode], vocabulary: Vocabulary, report: 
 
 
 def read_schema_metadata(nodes: Iterable[Node], vocabulary: Vocabulary, report: Report) -> Metadata:
-    """The description and the tags of the schema itself."""
+    """Return the description and the tags of the schema definition and its extensions."""
     reader = TypeReader(vocabulary, report)
     metadata = [reader.metadata(node, reader.applied(node)) for node in nodes]
     return Metadata(
@@ -161,7 +167,7 @@ def _joined(one: TypeDef, other: TypeDef) -> TypeDef:
 
 
 class TypeReader:
-    """Reads the elements of one subgraph."""
+    """Reads the elements of one subgraph and reports what is wrong with their directives."""
 
     def __init__(self, vocabulary: Vocabulary, report: Report) -> None:
         self.vocabulary = vocabulary
@@ -169,7 +175,7 @@ class TypeReader:
         self.report = report
 
     def applied(self, node: Node) -> list[AppliedDirective]:
-        """The directives of an element."""
+        """Return the directives of an element, with their canonical names."""
         directives: Iterable[ConstDirectiveNode] = getattr(node, "directives", None) or ()
         found = []
         for item in directives:
@@ -179,7 +185,7 @@ class TypeReader:
         return found
 
     def metadata(self, node: Node, directives: list[AppliedDirective]) -> Metadata:
-        """The metadata of an element."""
+        """Return the metadata of an element. `directives`: those of the element, from `applied`."""
         description = getattr(node, "description", None)
         deprecated = next((one for one in directives if one.name == "deprecated"), None)
         return Metadata(
@@ -194,7 +200,11 @@ class TypeReader:
         )
 
     def carried(self, directives: Iterable[AppliedDirective]) -> Iterator[Application]:
-        """The directives to carry into the supergraph."""
+        """Yield the directives to merge with those of other subgraphs: federation's and those of
+        @composeDirective.
+
+        @tag and @inaccessible have their own fields in Metadata.
+        """
         for one in directives:
             if one.name in CARRIED and one.name not in ("tag", "inaccessible"):
                 defaults = self.vocabulary.defaults.get(one.local, ())
@@ -205,7 +215,9 @@ class TypeReader:
                 yield one.application(one.local, spec=False, repeatable=repeatable, defaults=defaults)
 
     def routed(self, directives: Iterable[AppliedDirective]) -> Iterator[Application]:
-        """The directives to carry for this subgraph alone."""
+        """Yield the directives that stay specific to this subgraph: @cacheTag and those of the
+        connect spec.
+        """
         for one in directives:
             if one.name == "cacheTag":
                 yield one.application("federation__cacheTag", spec=True, repeatable=True)
@@ -213,7 +225,7 @@ class TypeReader:
                 yield one.application(one.local, spec=False, repeatable=True)
 
     def type(self, node: TypeNode) -> TypeDef:
-        """A type definition or extension."""
+        """Return one type definition or extension as a TypeDef."""
         directives = self.applied(node)
         found = {one.name for one in directives}
         item = TypeDef(
@@ -229,7 +241,7 @@ class TypeReader:
         return self.with_members(item, node, directives)
 
     def with_members(self, item: TypeDef, node: TypeNode, directives: list[AppliedDirective]) -> TypeDef:
-        """A type with its fields, members, values or input fields."""
+        """Return the type with the fields, members, values or input fields of one definition or extension."""
         if isinstance(node, Composite):
             return self.composite(item, node, directives)
         if isinstance(node, UnionTypeDefinitionNode | UnionTypeExtensionNode):
@@ -244,7 +256,7 @@ class TypeReader:
         return item
 
     def composite(self, item: TypeDef, node: Composite, directives: list[AppliedDirective]) -> TypeDef:
-        """An object or interface with its fields, interfaces and keys."""
+        """Return an object or interface with its fields, interfaces and keys."""
         found = {one.name for one in directives}
         extension = item.extends or not item.base
         shared, external = "shareable" in found, "external" in found
@@ -258,7 +270,7 @@ class TypeReader:
         )
 
     def input(self, node: InputValueDefinitionNode) -> InputValue:
-        """An argument or input field."""
+        """Return an argument or input field."""
         default = print_ast(node.default_value) if node.default_value else None
         directives = self.applied(node)
         context = next((one.text("field") or "" for one in directives if one.name == "fromContext"), None)
@@ -267,7 +279,10 @@ class TypeReader:
         )
 
     def field(self, node: FieldDefinitionNode, parent: str, shared: bool, external: bool) -> FieldDef:
-        """A field; `shared` and `external`: the type's own directives, which apply to all of its fields."""
+        """Return a field.
+
+        `shared`, `external`: whether its type has @shareable or @external, for all of its fields.
+        """
         directives = self.applied(node)
         found = {one.name: one for one in directives}
         coordinate = f"{parent}.{node.name.value}"
@@ -291,23 +306,27 @@ class TypeReader:
         )
 
     def check_shareable_once(self, directives: Iterable[AppliedDirective], coordinate: str) -> None:
-        """Report a repeated @shareable: it is repeatable only so that a type and its extensions can
-        have it.
+        """Report two @shareable on one definition; the directive is repeatable only for a type and its
+        extensions.
         """
         found = [one for one in directives if one.name == "shareable"]
         if len(found) > 1:
-            message = f"@shareable stands twice on {coordinate}"
+            message = f"@shareable is repeated on {coordinate}"
             where = {"subgraph": self.subgraph, "coordinate": coordinate}
             self.report.error("INVALID_SHAREABLE_USAGE", message, node=found[1].node, **where)
 
     def key(self, directive: AppliedDirective, type_name: str, extension: bool) -> KeyDef:
-        """One @key."""
+        """Return one @key. `extension`: whether the type is an extension in this subgraph."""
         resolvable = directive.arguments.get("resolvable")
         flag = not (isinstance(resolvable, BooleanValueNode) and not resolvable.value)
         return KeyDef(self.field_set(directive, type_name, "KEY"), flag, directive.node, extension)
 
     def field_set(self, directive: AppliedDirective, coordinate: str, prefix: str) -> FieldSet | None:
-        """The field set in `fields`; reports an error and returns None if it is not valid."""
+        """Return the field set in the argument `fields`; report an error and return None if it can't be
+        parsed.
+
+        `prefix`: the start of the error code: KEY, REQUIRES or PROVIDES.
+        """
         value = directive.arguments.get("fields")
         where = {"subgraph": self.subgraph, "coordinate": coordinate}
         if not self.vocabulary.modern:
@@ -326,8 +345,10 @@ class TypeReader:
             return None
 
     def settled(self, item: TypeDef) -> TypeDef:
-        """A type after its extensions are merged: key fields are shareable, and in Federation 1 all fields
-        are.
+        """Return a complete type with the @shareable and @external that follow from its keys.
+
+        Key fields are shareable, and in Federation 1 all fields are. Key fields of an extended type are not
+        external.
         """
         keyed = {one.name for key in item.keys if key.fields for one in top_fields(key.fields)}
         extended = {
@@ -336,14 +357,17 @@ class TypeReader:
         fields = {}
         for name, one in item.fields.items():
             shareable = one.shareable or name in keyed or not self.vocabulary.modern
-            # the key of an extended type is @external by custom, and known all the same
+            # SDLs mark the key of an extended type as @external, although the subgraph resolves it
             external = one.external and name not in extended
             fields[name] = replace(one, shareable=shareable, external=external)
         return replace(item, fields=fields)
 
 
 def share_key_fields(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
-    """The types with the fields of nested keys marked as shareable, like those of plain keys."""
+    """Return the types; the fields in nested selections of keys are shareable too (`maker { id }`:
+
+    Maker.id).
+    """
     out = dict(types)
 
     def walk(type_name: str, fields: FieldSet) -> None:
@@ -365,7 +389,7 @@ def share_key_fields(types: Mapping[str, TypeDef]) -> dict[str, TypeDef]:
 
 
 def _lenient_fields(value: ConstValueNode | None) -> ConstValueNode | None:
-    """A field set; Federation 1 also allowed a name, or a list of field sets."""
+    """Return a field set as a string; Federation 1 also allowed a bare name and a list of strings."""
     if isinstance(value, EnumValueNode):
         return StringValueNode(value=value.value)
     if isinstance(value, ListValueNode):

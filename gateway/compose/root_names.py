@@ -1,4 +1,4 @@
-"""Renaming root types to their default names: the supergraph has Query, whatever the subgraphs call it."""
+"""Renames a subgraph's root types to Query, Mutation and Subscription, the names that the supergraph uses."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -25,7 +25,10 @@ class _Renamer(Visitor):
 
 
 def with_usual_roots(nodes: Iterable[DefinitionNode], names: Mapping[str, str]) -> list[DefinitionNode]:
-    """The definitions with root types renamed by `names`; source locations are kept."""
+    """Return the definitions with root types renamed everywhere, source locations kept.
+
+    `names`: the default name for each type to rename, such as {"RootQuery": "Query"}.
+    """
     if not names:
         return list(nodes)
     renamer = _Renamer(names)

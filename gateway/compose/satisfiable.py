@@ -1,7 +1,7 @@
-"""Satisfiability: the subgraphs can resolve every query that the supergraph's schema allows.
+"""Satisfiability: can the subgraphs resolve every query that the supergraph's schema allows?
 
-There are infinitely many queries. So the finitely many states of objects (see `states`) are visited from the
-root types, each once, with the first query that leads to it.
+There are infinitely many queries, but finitely many states of objects (see `states`). So the check visits
+each state once, beginning at the root types, by the first path that leads to it.
 """
 
 from collections import deque
@@ -20,8 +20,9 @@ EXHAUSTED = 5
 def check_satisfiable(supergraph: Supergraph, report: Report) -> tuple[QueryGraph, Set[WalkState]]:
     """Report SATISFIABILITY_ERROR, with an example query, for every field of a state that can't be resolved.
 
-    Returns the query graph without override labels, and its states (empty if an error was reported for them).
-    The check covers all combinations of a few labels; of many labels each alone, and all but each.
+    Returns the query graph for no active override label, and its states (none if one has an error). The
+    labels of progressive @overrides change the graph: with up to EXHAUSTED labels every combination is
+    checked, with more labels none, all, each one alone, and all without each one.
     """
     reported: set[str] = set()
     walked: list[tuple[QueryGraph, Set[WalkState]]] = []
@@ -46,7 +47,10 @@ def _combinations(labels: list[str]) -> Iterator[frozenset[str]]:
 
 
 def _walk(graph: QueryGraph, reported: set[str], report: Report) -> Set[WalkState]:
-    """Visit all states; returns those from which everything can be resolved: all, or after an error none."""
+    """Visit all states and report errors. Returns the states, or an empty set if there was an error.
+
+    `reported`: the coordinates that already have an error; new ones are added.
+    """
     waiting: deque[Visit] = deque()
     seen: set[WalkState] = set()
     sound = True

@@ -1,7 +1,7 @@
-"""Checking the definitions of spec elements in a subgraph's SDL, which some libraries print.
+"""Checks the definitions of spec elements that a subgraph's SDL contains, because some libraries print them.
 
-They may differ slightly from the spec: other scalar names, more non-null arguments, fewer locations, and
-missing optional arguments do not matter for composition, and libraries differ in all of them.
+Small differences from the spec do not matter for composition, and libraries differ in all of them: other
+scalar names, non-null arguments, fewer locations, missing optional arguments.
 
 Example: `directive @key(resolvable: Boolean! = true, fields: String!) repeatable on OBJECT` is accepted and
 used: then a @key on an interface of the same subgraph is refused.
@@ -38,10 +38,10 @@ _FED1_FIELDS = ("String", "_FieldSet", "FieldSet")
 
 
 def without_old_mistakes(nodes: Iterable[DefinitionNode], links: Links) -> list[DefinitionNode]:
-    """The definitions of an SDL, without Federation 1 definitions that libraries were known to get wrong.
+    """Return the definitions of an SDL without known wrong definitions of Federation 1 libraries.
 
-    A definition of @key, @requires or @provides without arguments, or only with nullable `fields`, is
-    replaced by the spec's.
+    These define @key, @requires or @provides without arguments, or only with nullable `fields`. Without them,
+    the spec's definition is used.
     """
     return [node for node in nodes if links.federation is not None or not _old_mistake(node)]
 
@@ -60,8 +60,10 @@ def _old_mistake(node: DefinitionNode) -> bool:
 def check_spec_definitions(
     nodes: Sequence[DefinitionNode], links: Links, subgraph: str, report: Report
 ) -> None:
-    """Report DIRECTIVE_DEFINITION_INVALID and TYPE_DEFINITION_INVALID for definitions that contradict the
-    spec.
+    """Report definitions that contradict their spec.
+
+    The codes are DIRECTIVE_DEFINITION_INVALID and TYPE_DEFINITION_INVALID, and INVALID_GRAPHQL for unknown
+    types.
     """
     before = report.count
     for node, name in _unknown_types(nodes):
@@ -73,7 +75,9 @@ def check_spec_definitions(
 
 
 def _unknown_types(nodes: Sequence[DefinitionNode]) -> Iterator[tuple[DirectiveDefinitionNode, str]]:
-    """The argument types of directive definitions that the SDL neither defines nor extends."""
+    """Yield (directive definition, type name) for each argument type that the SDL neither defines nor
+    extends.
+    """
     known = {one.name.value for one in nodes if isinstance(one, TypeDefinitionNode | TypeExtensionNode)}
     known |= specified_scalar_types.keys()
     for node in filter(_is_directive, nodes):
@@ -83,7 +87,11 @@ def _unknown_types(nodes: Sequence[DefinitionNode]) -> Iterator[tuple[DirectiveD
 
 
 class _DefinitionCheck:
-    """The definitions of one subgraph, compared with its linked specs."""
+    """Compares the definitions of one subgraph with its linked specs.
+
+    `custom`: the scalars whose names may differ from the spec's. `checks_link`: whether @link itself is
+    compared.
+    """
 
     def __init__(self, nodes: Sequence[DefinitionNode], links: Links, subgraph: str, report: Report) -> None:
         self.nodes = nodes
@@ -97,7 +105,7 @@ class _DefinitionCheck:
         self.checks_link = _is_linked(links) and not (given and _is_bootstrap(given, links))
 
     def directives(self) -> None:
-        """Report directives that contradict their spec."""
+        """Report directive definitions that contradict their spec."""
         for node in filter(_is_directive, self.nodes):
             name = node.name.value
             wanted = self.links.definition(name) if name in self.links.names else None
@@ -106,25 +114,27 @@ class _DefinitionCheck:
                 self.link(node)
             for message in _differences(node, _spec(wanted), self.custom) if wanted else ():
                 self.error(
-                    "DIRECTIVE_DEFINITION_INVALID", f"@{name} must be as its spec has it: {message}", node
+                    "DIRECTIVE_DEFINITION_INVALID", f"@{name} must be defined as in its spec: {message}", node
                 )
 
     def link(self, node: DirectiveDefinitionNode) -> None:
-        """Report required arguments of @link that the link spec makes optional."""
+        """Report arguments of @link that are required here but optional in the link spec."""
         for one in node.arguments or ():
             required = isinstance(one.type, NonNullTypeNode) and not one.default_value
             if one.name.value != "url" and required:
-                message = f"@link needs the argument {one.name.value} here, which a link may leave out"
+                message = (
+                    f"@link is defined with {one.name.value} as required, which the link spec makes optional"
+                )
                 self.error("INVALID_GRAPHQL", message, node)
 
     def types(self) -> None:
-        """Report types that contradict the spec that their name belongs to."""
+        """Report type definitions that contradict the spec to which their name belongs."""
         for node in self.nodes:
             if isinstance(node, TypeDefinitionNode) and (message := self.misfit(node)):
                 self.error("TYPE_DEFINITION_INVALID", message, node)
 
     def misfit(self, node: TypeDefinitionNode) -> str:
-        """Why a type contradicts a linked spec; "" if it does not."""
+        """Return why a type contradicts a linked spec; "" if it does not."""
         name = node.name.value
         if name in self.scalars or (self.checks_link and name == "link__Import"):
             fits, due = isinstance(node, ScalarTypeDefinitionNode), "a scalar"
@@ -133,7 +143,7 @@ class _DefinitionCheck:
             fits, due = {one.name.value for one in values} == _PURPOSES, "an enum of SECURITY and EXECUTION"
         else:
             return ""
-        return "" if fits else f"{name} must be {due}, as a linked spec has it, and is something else here"
+        return "" if fits else f"{name} must be {due}, as a linked spec defines it; here it is something else"
 
     def error(self, code: str, message: str, node: DefinitionNode) -> None:
         self.report.error(code, message, subgraph=self.subgraph, node=node)
@@ -144,13 +154,16 @@ def _is_directive(node: DefinitionNode) -> TypeGuard[DirectiveDefinitionNode]:
 
 
 def _is_linked(links: Links) -> bool:
-    """Whether @link is the link spec's directive, and not one of the subgraph's own."""
+    """Return whether @link is the link spec's directive, rather than the subgraph's own."""
     return any(identity_of(one) in (f"{SPECS}link", f"{SPECS}federation") for one in links.features)
 
 
 def _is_bootstrap(node: DirectiveDefinitionNode, links: Links) -> bool:
-    """Whether a definition of @link is sufficient to read the links; a subgraph that links the link spec
-    itself may define the rest freely.
+    """Return whether @link is defined just so that the links can be read: repeatable on SCHEMA, with `url`
+    and `as`.
+
+    It applies to a subgraph that links the link spec itself; its definition may differ from the spec
+    otherwise.
     """
     given = {one.name.value: print_ast(one.type) for one in node.arguments or ()}
     return (
@@ -169,7 +182,10 @@ def _spec(text: str) -> DirectiveDefinitionNode:
 def _differences(
     node: DirectiveDefinitionNode, wanted: DirectiveDefinitionNode, custom: frozenset[str]
 ) -> Iterator[str]:
-    """The differences of a definition from its spec, in words."""
+    """Yield the differences of a definition from the spec's, in words.
+
+    `custom`: the names of custom scalars.
+    """
     mine = {one.name.value: one for one in node.arguments or ()}
     theirs = {one.name.value: one for one in wanted.arguments or ()}
     for name, argument in theirs.items():
@@ -177,19 +193,19 @@ def _differences(
             yield from _argument_differences(mine[name], argument, custom)
         elif isinstance(argument.type, NonNullTypeNode) and argument.default_value is None:
             yield f"it lacks the argument {name}"
-    yield from (f"the argument {name} is not known" for name in mine if name not in theirs)
+    yield from (f"it has no argument {name} there" for name in mine if name not in theirs)
     yield from _use_differences(node, wanted)
 
 
 def _use_differences(node: DirectiveDefinitionNode, wanted: DirectiveDefinitionNode) -> Iterator[str]:
-    """The differences in locations and in repeatability."""
+    """Yield the differences in locations and in repeatability."""
     places = {one.value for one in node.locations}
     if extra := sorted(places - {one.value for one in wanted.locations}):
-        yield f"it can't stand on {', '.join(extra)}"
+        yield f"it must not be allowed on {', '.join(extra)}"
     if node.repeatable and not wanted.repeatable:
-        yield "it is not repeatable"
+        yield "it must not be repeatable"
     if wanted.repeatable and not node.repeatable and node.name.value == "link":
-        yield "it is repeatable"
+        yield "it must be repeatable"
 
 
 def _argument_differences(
@@ -200,17 +216,19 @@ def _argument_differences(
     if isinstance(given, NonNullTypeNode) and not isinstance(wanted.type, NonNullTypeNode):
         given = given.type
     if not _may_stand_for(given, wanted.type, custom):
-        yield f"the argument {name} is {print_ast(wanted.type)}, not {print_ast(mine.type)}"
+        yield f"the argument {name} must be {print_ast(wanted.type)}, not {print_ast(mine.type)}"
     elif not isinstance(mine.type, NonNullTypeNode) and not same_value(
         mine.default_value, wanted.default_value
     ):
         due = print_ast(wanted.default_value) if wanted.default_value else "none"
-        yield f"the argument {name} has another default than {due}"
+        yield f"the default of the argument {name} must be {due}"
 
 
 def _may_stand_for(given: TypeNode, wanted: TypeNode, custom: frozenset[str]) -> bool:
-    """Whether an argument may have a type in place of the spec's: inside the same lists, any type but another
-    custom scalar may replace a scalar of the spec.
+    """Return whether an argument may have the type `given` where the spec has `wanted`.
+
+    Inside the same lists, a custom scalar of the spec may be replaced by any type except another custom
+    scalar.
     """
     if isinstance(wanted, ListTypeNode):
         return isinstance(given, ListTypeNode) and _may_stand_for(given.type, wanted.type, custom)

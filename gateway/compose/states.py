@@ -1,5 +1,7 @@
-"""The states of objects: an object's type and the vertices that lead to it determine what can be resolved, so
-there are finitely many states.
+"""The states that the check of satisfiability visits, and the steps between them.
+
+A state is a type and the vertices at which its objects are returned. Together they determine which fields can
+be resolved, so there are finitely many states, although there are infinitely many queries.
 
 Example: `Query.top` of two subgraphs a and b gives the state (Product, {Product of a, Product of b}). There
 `Product.price`, which only c has, can be resolved if a key of c can be fetched from a or b.
@@ -14,14 +16,16 @@ from gateway.compose.diagnostics import Report
 from gateway.supergraph.model import ContextArgument, SubgraphField, SubgraphType
 from gateway.supergraph.query_graph import FieldEdge, QueryGraph, Reach, Vertex
 
-LIMIT = 100_000  # states to visit, at most
+LIMIT = 100_000  # the number of states to visit, at most
 ContextSetter = tuple[str, str, frozenset[Vertex]]
 
 
 @dataclass(frozen=True, slots=True)
 class WalkState:
-    """A type, the vertices at which its objects are returned, and the objects above that set each context, as
-    (context, type, vertices).
+    """A type, the vertices at which its objects are returned, and the contexts that enclosing objects set.
+
+    `above`: for each context (@context) the tuple (context, type, vertices) of the enclosing object that sets
+    it.
     """
 
     type: str
@@ -31,14 +35,18 @@ class WalkState:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A state, and the steps of the first query that leads to it."""
+    """A state, and one path from the root that leads to it, such as ("query", "top", "... on Book")."""
 
     state: WalkState
     path: tuple[str, ...]
 
 
 def follow(graph: QueryGraph, visit: Visit, report: Report) -> Iterator[tuple[Visit | None, str]]:
-    """The states that follow a state; for a field that can't be resolved, None and its coordinate."""
+    """Yield the states one step below: a state for each field (of an abstract type: for each object type).
+
+    Each item is (visit, ""), or (None, coordinate) for a field that no subgraph can resolve from here. Also
+    reports fields whose subgraphs return different object types (`check_runtime_types`).
+    """
     state = visit.state
     if graph.is_abstract(state.type):
         yield from _narrow(graph, visit)
@@ -99,7 +107,7 @@ def check_runtime_types(
 
 
 def visible(graph: QueryGraph, type_name: str) -> Collection[str]:
-    """The fields that clients can select."""
+    """Return the names of the fields that clients can select: those of the type in the API schema."""
     found = graph.supergraph.api.type_map.get(type_name)
     return found.fields if isinstance(found, GraphQLObjectType | GraphQLInterfaceType) else ()
 
@@ -107,8 +115,10 @@ def visible(graph: QueryGraph, type_name: str) -> Collection[str]:
 def _inputs_are_known(
     graph: QueryGraph, type_name: str, vertex: Vertex, edge: FieldEdge, reached: Mapping[Vertex, Reach]
 ) -> bool:
-    """Whether the inputs of a @requires can be fetched, and sent to the subgraph: by a key, which root types
-    lack.
+    """Return whether the @requires inputs of a field can be fetched and sent to the field's subgraph.
+
+    They are sent in a representation, so the type needs a key of that subgraph. Root types have no keys:
+    there the subgraph must resolve the inputs itself.
     """
     if graph.obtain(type_name, edge.requires, {vertex: Reach(0)}) == 0:
         return True
@@ -120,7 +130,10 @@ def _inputs_are_known(
 
 
 def _contexts_below(graph: QueryGraph, state: WalkState) -> frozenset[ContextSetter]:
-    """The contexts for the fields of an object: its own replace those from objects above."""
+    """Return the contexts that the fields of an object can read.
+
+    The contexts that the object sets replace the same contexts of enclosing objects.
+    """
     own = {name for name in graph.supergraph.contexts if graph.sets_context(state.type, name)}
     if not own:
         return state.above
@@ -129,7 +142,9 @@ def _contexts_below(graph: QueryGraph, state: WalkState) -> frozenset[ContextSet
 
 
 def _context_is_known(graph: QueryGraph, argument: ContextArgument, above: frozenset[ContextSetter]) -> bool:
-    """Whether an object above sets the context, and the selection on it can be resolved."""
+    """Return whether an enclosing object sets the context and the argument's selection is
+    resolvable there.
+    """
     return any(
         name == argument.context
         and graph.obtain(type_name, argument.selection, graph.reach(type_name, vertices)) is not None
@@ -156,9 +171,7 @@ def _narrow(graph: QueryGraph, visit: Visit) -> Iterator[tuple[Visit | None, str
 
 
 def explain(graph: QueryGraph, visit: Visit, coordinate: str) -> str:
-    """An example query for a field that can't be resolved, and why each subgraph with the field does not
-    help.
-    """
+    """Return the text of an error: an example query, and for each subgraph why it can't resolve the field."""
     type_name, field = coordinate.split(".")
     reference = graph.supergraph.field_types.get(type_name, {}).get(field, "")
     below = " { ... }" if graph.is_composite(reference.strip("[]!")) else ""
@@ -171,7 +184,10 @@ def explain(graph: QueryGraph, visit: Visit, coordinate: str) -> str:
 
 
 def _reasons(graph: QueryGraph, type_name: str, field: str, come: str) -> Iterator[str]:
-    """For each subgraph with the field the reason why it can't be used."""
+    """Yield for each subgraph that defines the field the reason why the field can't be resolved there.
+
+    `come`: the subgraphs that return the objects, as text for the message.
+    """
     for name, subgraph in graph.supergraph.subgraphs.items():
         view = subgraph.types.get(type_name)
         found = view.fields.get(field) if view else None
@@ -185,9 +201,9 @@ def _reason(graph: QueryGraph, view: SubgraphType, found: SubgraphField, come: s
     if found.label is not None and (found.label in graph.labels) != found.when_on:
         return f'resolves it only while the label "{found.label}" is {"on" if found.when_on else "off"}'
     if found.contexts:
-        return f"needs the context {found.contexts[0].context}, which no object above sets"
+        return f"needs the context {found.contexts[0].context}, which no enclosing object sets"
     if found.requires:
         return f"needs its @requires fields, which can't be reached from {come}"
     if not any(key.resolvable for key in view.keys):
         return f"has no resolvable @key on {view.name}"
-    return f"has keys on {view.name}, but {come} can't provide the fields of any"
+    return f"has keys on {view.name}, but none whose fields can be fetched from {come}"

@@ -1,7 +1,8 @@
-"""Reading Federation 1 subgraphs as Federation 2: what Federation 1 ignored is removed.
+"""Reads a Federation 1 subgraph as Federation 2: removes what Federation 1 ignored.
 
-All fields are shareable, interfaces have no @external, @provides applies to object fields only, and unused
-@external fields are removed.
+Afterwards interfaces have no keys, @external, @requires and @provides; @provides stays only on fields with a
+composite type; field sets have no leaves that the subgraph resolves itself; unused @external fields are gone.
+That all fields are shareable is set by `read_types`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,8 +15,9 @@ from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragme
 
 
 def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
-    """A Federation 1 subgraph as Federation 2; others are returned as they are. Reports types without any
-    field left.
+    """Return a Federation 1 subgraph as Federation 2; return other subgraphs unchanged.
+
+    Reports a type of which all fields are removed, if another type refers to it.
     """
     if schema.federation is not None:
         return schema
@@ -34,7 +36,7 @@ def upgrade(schema: SubgraphSchema, report: Report) -> SubgraphSchema:
 
 
 def _old(types: Iterable[TypeDef]) -> Federation1:
-    """The facts about a Federation 1 subgraph that later rules need."""
+    """Return the properties of the subgraph before the upgrade, which `check_federation_1` needs."""
     composite = [item for item in types if item.kind in ("object", "interface")]
     extended = (item for item in composite if item.extends or not item.base)
     return Federation1(
@@ -69,7 +71,10 @@ def _plain(item: TypeDef, types: Mapping[str, TypeDef]) -> TypeDef:
 def _of_others(
     type_name: str, fields: FieldSet, types: Mapping[str, TypeDef], known: bool = False
 ) -> FieldSet:
-    """A field set without the leaves that the subgraph resolves itself."""
+    """Return a field set without the leaves that this subgraph resolves itself.
+
+    `known`: whether an enclosing field of the field set is @external.
+    """
     out: list[FieldSetField | FieldSetFragment] = []
     item = types.get(type_name)
     for one in fields:

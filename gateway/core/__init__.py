@@ -1,1 +1,3 @@
-"""What every package may use: errors and their codes, the clock, contexts, envelopes, JSON and numbers."""
+"""What every package may use: errors and their codes, the clock, the request context, envelopes, JSON and
+numbers.
+"""

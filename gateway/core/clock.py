@@ -1,7 +1,7 @@
-"""The clock through which the gateway reads time and starts timers; tests replace it by one that they
+"""The clock through which the gateway reads time and starts timers; tests use a FakeClock, which they
 advance.
 
-This is the only module of `core` that uses the event loop, since timers need one.
+This is the only module of `core` that uses the event loop, since timers need it.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ class Timer(Protocol):
     """A scheduled call."""
 
     def cancel(self) -> object:
-        """Cancel the call; has no effect after the call was made."""
+        """Cancel the call; this has no effect after the call was made."""
         ...
 
 
@@ -25,11 +25,11 @@ class Clock(Protocol):
     """Reads time and schedules calls. All times are in seconds."""
 
     def time(self) -> float:
-        """Monotonic time, for deadlines and durations."""
+        """Return monotonic time, for deadlines and durations."""
         ...
 
     def now(self) -> float:
-        """Seconds since 1970-01-01 UTC, for people and other machines."""
+        """Return the seconds since 1970-01-01 UTC, for times that leave the process."""
         ...
 
     def call_at(self, when: float, call: Callable[..., object], *arguments: Any) -> Timer:
@@ -41,7 +41,7 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Return after this number of seconds."""
         ...
 
 
@@ -74,8 +74,9 @@ class _FakeTimer:
 
 
 class FakeClock:
-    """A clock for tests: time stands still until `advance` moves it, which makes all calls that
-    become due.
+    """A clock for tests: time stands still until `advance` moves it and makes the calls that become due.
+
+    `start`: the first `time()`. `epoch`: the first `now()`.
     """
 
     def __init__(self, start: float = 1_000.0, epoch: float = 1_700_000_000.0) -> None:
@@ -104,7 +105,7 @@ class FakeClock:
         await waiting
 
     async def advance(self, seconds: float) -> None:
-        """Move time forward by so many seconds.
+        """Move time forward by a number of seconds.
 
         Each timer fires at its own time; the callbacks that it starts run before the next timer fires.
         """
@@ -126,6 +127,6 @@ def _finish(waiting: "asyncio.Future[None]") -> None:
 
 
 async def run_ready_callbacks(turns: int = 10) -> None:
-    """Run the callbacks that are ready in the event loop, for so many turns."""
+    """Run the callbacks that are ready in the event loop, for this number of turns."""
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 """The table of error codes: the meaning of each code, and what a person can do about it.
 
-The composition codes are those that Apollo publishes for Federation 2
+Every GatewayError has one of these codes; `gateway errors` prints the table. The composition codes are those
+that Apollo publishes for Federation 2
 (https://www.apollographql.com/docs/graphos/schema-design/federated-schemas/reference/errors).
 """
 
@@ -10,9 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One code: its area (request, subgraph, sagas, gateway or composition), its meaning, and the
-    next step.
-    """
+    """One code of the table. `area`: request, subgraph, sagas, gateway or composition."""
 
     name: str
     area: str
@@ -21,7 +20,7 @@ class Code:
 
 
 def read_codes(area: str, rows: str) -> dict[str, Code]:
-    """Codes from lines of `NAME | meaning | next step`, by name."""
+    """Return the codes in a text with lines of `NAME | meaning | next step`, by name."""
     table = {}
     for row in rows.strip().splitlines():
         name, meaning, next_step = (cell.strip() for cell in row.split("|"))
@@ -30,7 +29,7 @@ def read_codes(area: str, rows: str) -> dict[str, Code]:
 
 
 def code_tables(codes: Mapping[str, Code]) -> str:
-    """Markdown with a table of codes for each area."""
+    """Return Markdown with a table of codes for each area."""
     lines: list[str] = []
     for area in dict.fromkeys(code.area for code in codes.values()):
         lines += ["", f"## {area.capitalize()}", "", "| code | meaning | what to do |", "| --- | --- | --- |"]
@@ -137,12 +136,12 @@ REFERENCED_INACCESSIBLE | A visible element refers to an @inaccessible one. \
     | Make both visible, or both inaccessible.
 DEFAULT_VALUE_USES_INACCESSIBLE | A visible default value uses an @inaccessible element. | Change the default.
 ONLY_INACCESSIBLE_CHILDREN | All fields, values or members of a visible type are @inaccessible. \
-    | Mark the type itself.
+    | Mark the type itself as @inaccessible.
 QUERY_ROOT_TYPE_INACCESSIBLE | The query root is @inaccessible. | Remove the directive from it.
 REQUIRED_INACCESSIBLE | A required argument or input field is @inaccessible. \
     | Give it a default, or make it visible.
 IMPLEMENTED_BY_INACCESSIBLE | An @inaccessible field implements a visible interface field. \
-    | Mark the interface's field, too.
+    | Mark the interface's field as @inaccessible, too.
 KEY_INVALID_FIELDS | @key's fields are not a valid selection on its type. | Correct the field set.
 KEY_INVALID_FIELDS_TYPE | @key's fields are not a string. | Write fields: "id".
 KEY_FIELDS_HAS_ARGS | @key selects a field with arguments. | Use a field without arguments.
@@ -187,7 +186,7 @@ INVALID_SHAREABLE_USAGE | @shareable is applied where it has no meaning. \
     | Apply it to object types or their fields.
 OVERRIDE_FROM_SELF_ERROR | @override names its own subgraph. \
     | Name the subgraph that resolved the field before.
-OVERRIDE_SOURCE_HAS_OVERRIDE | The overridden field carries @override itself. | Remove one of the two.
+OVERRIDE_SOURCE_HAS_OVERRIDE | The overridden field has an @override itself. | Remove one of the two.
 OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE | @override is combined with @external, @requires or @provides. \
     | Remove one of the two.
 OVERRIDE_ON_INTERFACE | @override is applied to a field of an interface. | Apply it to the implementing types.
@@ -242,7 +241,7 @@ OVERRIDE_LABEL_INVALID | The label of an @override is not valid. \
 DIRECTIVE_COMPOSITION_ERROR | @composeDirective names a directive that can't be composed. \
     | Define the directive, import it by @link, and use one name for it everywhere.
 CONTEXT_NOT_SET | @fromContext is applied where no context can be set. \
-    | Set the context by @context on a type above.
+    | Set the context by @context on a type that encloses the field.
 CONTEXT_NAME_INVALID | The name of a context is not valid. | Use letters and digits.
 CONTEXT_INVALID_SELECTION | @fromContext does not select one value of its argument's type. \
     | Correct the selection, or make the argument nullable.

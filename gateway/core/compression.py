@@ -1,11 +1,11 @@
-"""Decompressing bodies within a size limit."""
+"""Decompresses bodies within a size limit: requests of clients, and replies of subgraphs."""
 
 import zlib
 
 SUPPORTED_ENCODINGS = ("gzip", "deflate")
 """The supported content encodings (RFC 9110, 8.4.1), besides `identity`."""
 PIECE = 65_536  # compressed bytes that are processed at a time
-MEMBERS = 1_000  # gzip members of a body, at most
+MEMBERS = 1_000  # the number of gzip members of a body, at most
 GZIP = zlib.MAX_WBITS | 16
 ZLIB = zlib.MAX_WBITS
 RAW = -zlib.MAX_WBITS
@@ -24,12 +24,11 @@ class BodyTooLarge(Exception):
 
 
 def unpack(body: bytes, encoding: str, limit: int) -> bytes:
-    """The decompressed content of a body; `limit`: its maximum size in bytes.
+    """Return the decompressed content of a body.
 
-    gzip data may have several members (RFC 1952, 2.2); deflate data may lack the zlib wrapper, as some
-    servers send it.
-
-    Raises UnknownEncoding, CorruptBody or BodyTooLarge.
+    `encoding`: the Content-Encoding. `limit`: the maximum size of the content in bytes. gzip data may have
+    several members (RFC 1952, 2.2); deflate data may lack the zlib wrapper, as some servers send it. Raises
+    UnknownEncoding, CorruptBody or BodyTooLarge.
     """
     name = encoding.strip().lower()
     if name in ("", "identity") or not body:
@@ -48,7 +47,7 @@ def unpack(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def _is_zlib(body: bytes) -> bool:
-    """Whether a body starts with a zlib header (RFC 1950, 2.2)."""
+    """Return whether a body starts with a zlib header (RFC 1950, 2.2)."""
     return len(body) > 1 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
 
 

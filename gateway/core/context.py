@@ -1,4 +1,4 @@
-"""The context of one request, from the HTTP request to the last subgraph call."""
+"""The context of one client request: every stage, plugin and subgraph call receives it."""
 
 import re
 import uuid
@@ -15,11 +15,11 @@ CLIENT_VERSIONS = ("graphql-client-version", "apollographql-client-version", "x-
 
 
 class FactSink(Protocol):
-    """Receives facts; implemented by `observe.observer.Observer`."""
+    """Receives facts; `observe.observer.Observer` implements it."""
 
     @property
     def watches_stages(self) -> bool:
-        """Whether there are listeners for the start and the end of stages."""
+        """Return whether there are listeners for the start and the end of stages."""
         ...
 
     def emit(self, fact: Any) -> None:
@@ -27,7 +27,10 @@ class FactSink(Protocol):
         ...
 
     def started(self, stage: str, context: "RequestContext", detail: str = "") -> float:
-        """Report the start of a stage; returns its time, for `ended`."""
+        """Report the start of a stage; return its time, for `ended`.
+
+        `detail`: what the stage works on, such as the name of a subgraph.
+        """
         ...
 
     def ended(
@@ -41,7 +44,7 @@ class FactSink(Protocol):
 class Identity:
     """The caller.
 
-    - `subject`: None for an anonymous caller. `claims`: those of a verified token.
+    - `subject`: the caller's id; None for an anonymous caller. `claims`: those of a verified token.
     - `key`: identifies the caller where responses are shared; two identities with the same key may share
       them.
     """
@@ -57,9 +60,7 @@ ANONYMOUS = Identity()
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The trace of a request: the values of the headers `traceparent` and `tracestate` (W3C Trace
-    Context).
-    """
+    """The trace of a request: the headers `traceparent` and `tracestate` (W3C Trace Context)."""
 
     parent: str
     state: str = ""
@@ -72,11 +73,11 @@ class RequestContext:
 
     - `headers`: the client's, by lower-case name.
     - `identity`: the caller, set by a plugin that has verified it.
-    - `partition`: set it when something other than forwarded headers makes the responses of requests differ;
-      requests with different partitions share nothing.
+    - `partition`: plugins set it when something other than forwarded headers makes the responses of requests
+      differ; requests with different partitions share nothing.
     - `deadline`: the `clock.time()` by which the response must be ready; None for no deadline.
-    - `labels`: the active labels of progressive overrides.
-    - `cost`: the cost that is left for this request, in the units of @cost; None for no limit.
+    - `labels`: the active labels of progressive @overrides.
+    - `cost`: the cost that this request may still use, in the units of @cost; None for no limit.
     - `observer`: receives facts about this request. `notes`: values that plugins pass between hooks.
     """
 
@@ -97,7 +98,7 @@ class RequestContext:
 
     @property
     def id(self) -> str:
-        """The client's `x-request-id` if it has 1 to 128 of the allowed characters, else a random id."""
+        """Return the client's `x-request-id` if it has 1 to 128 allowed characters, else a random id."""
         if self._id is None:
             given = self.headers.get(REQUEST_ID, "")
             self._id = given if _ID.fullmatch(given) else uuid.uuid4().hex
@@ -105,43 +106,49 @@ class RequestContext:
 
     @property
     def client_name(self) -> str | None:
-        """The client's name, if it sends one."""
+        """Return the client's name from its headers; None if it sends none."""
         return self._first(CLIENT_NAMES)
 
     @property
     def client_version(self) -> str | None:
-        """The client's version, if it sends one."""
+        """Return the client's version from its headers; None if it sends none."""
         return self._first(CLIENT_VERSIONS)
 
     @property
     def cache_directives(self) -> frozenset[str]:
-        """The directives of the client's Cache-Control, in lower case: `no-cache`, `max-age=0` (RFC 9111,
-        5.2.1).
+        """Return the directives of the client's Cache-Control in lower case: `no-cache`, `max-age=0`.
+
+        See RFC 9111, 5.2.1.
         """
         given = self.headers.get("cache-control", "")
         return frozenset(one.strip().lower() for one in given.split(",") if one.strip())
 
     @property
     def trace(self) -> Trace | None:
-        """The trace that the client has started, if any."""
+        """Return the trace that the client has started; None if there is none."""
         parent = self.headers.get("traceparent")
         return Trace(parent, self.headers.get("tracestate", "")) if parent else None
 
     @property
     def notes(self) -> dict[str, Any]:
-        """Values that plugins store for later hooks of the same request."""
+        """Return the dictionary in which plugins store values for later hooks of the same request."""
         if self._notes is None:
             self._notes = {}
         return self._notes
 
     def sharing_key(self) -> Hashable:
-        """What two requests must have in common, besides headers, to share anything; None by default."""
+        """Return what requests must have in common, besides headers, to share calls and responses; None by
+        default.
+        """
         if self.partition is None and self.identity.key is None:
             return None
         return self.partition, self.identity.key
 
     def due(self, timeout: float) -> float:
-        """The deadline of a call with this timeout in seconds, within the request's deadline."""
+        """Return the time (`clock.time()`) by which a call with this timeout must end.
+
+        `timeout`: in seconds. The result is never after the request's deadline.
+        """
         end = self.clock.time() + timeout
         return end if self.deadline is None else min(end, self.deadline)
 

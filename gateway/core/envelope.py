@@ -1,4 +1,7 @@
-"""The response envelope: the parts of a response, independent of the protocol."""
+"""The response envelope: a response before a door writes it, independent of the protocol.
+
+`http/respond` writes it as HTTP; plugins may replace it.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +19,10 @@ _encode = msgspec.json.Encoder(enc_hook=encode_exact_number).encode
 
 
 def encode_json(value: Any) -> bytes:
-    """A value as JSON. Raises TypeError for a value that JSON can't represent, such as deeply nested lists or
-    half of a surrogate pair.
+    """Return a value as JSON.
+
+    Raises TypeError for a value that JSON can't represent, such as deeply nested lists or half of a surrogate
+    pair.
     """
     try:
         return _encode(value)
@@ -45,9 +50,9 @@ class Envelope(NamedTuple):
     """A response: a GraphQL response as an object or as an encoded body, or a stream of parts.
 
     - `refused`: None for a request that was executed; else its HTTP status, or BY_CODE.
-    - `headers`: added to those of the HTTP reply. `media`: the media type of a stream.
+    - `headers`: added to those of the HTTP response. `media`: the media type of a stream.
 
-    A named tuple: a frozen dataclass costs three times as much, for every response.
+    It is a named tuple because a frozen dataclass costs three times as much, for every response.
     """
 
     response: Response
@@ -57,12 +62,13 @@ class Envelope(NamedTuple):
     media: str | None = None
 
     def with_headers(self, *headers: tuple[bytes, bytes]) -> "Envelope":
-        """The envelope with further headers, each a lower-case name and a value."""
+        """Return the envelope with further headers, each a lower-case name and a value."""
         return self._replace(headers=(*self.headers, *headers))
 
     def shared(self) -> "Envelope":
-        """The envelope with an encoded body, to be sent several times; unchanged if JSON can't
-        represent it.
+        """Return the envelope with an encoded body, so that it can be sent several times.
+
+        It is returned unchanged if JSON can't represent the response.
         """
         if not isinstance(self.response, Mapping):
             return self
@@ -73,7 +79,7 @@ class Envelope(NamedTuple):
 
 
 def error_envelope(error: RequestError) -> Envelope:
-    """The response to a request that is not executed; each error has a next step."""
+    """Return the response to a request that is not executed; each error has a next step."""
     formatted = []
     for one in error.errors:
         entry = one.formatted()

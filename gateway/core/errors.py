@@ -1,7 +1,6 @@
 """The exception classes, each with a code of the table CODES.
 
-`gateway errors` prints the table as docs/errors.md; a test fails when the code of an exception is not in the
-table.
+`gateway errors` prints the table as docs/errors.md. A code that is not in the table raises KeyError.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a source text: line and column, from 1, and the name of the source."""
+    """A place in a source text: line and column, from 1, and the name of the source ("" for a request)."""
 
     line: int
     column: int
@@ -35,9 +34,10 @@ class Location:
 
 
 class GatewayError(Exception):
-    """The base class: a message for people, a code for programs, and the place of the error.
+    """The base class of all errors: a message for people, a code for programs, and the place of the error.
 
-    `extensions` are added to those of the GraphQL error. Raises KeyError for a code that is not in CODES.
+    `path`: the response path. `extensions`: added to those of the GraphQL error. Raises KeyError for a code
+    that is not in CODES.
     """
 
     def __init__(
@@ -60,11 +60,11 @@ class GatewayError(Exception):
 
     @property
     def next_step(self) -> str:
-        """What a person can do about the error."""
+        """Return what a person can do about the error."""
         return CODES[self.code].next_step
 
     def formatted(self) -> dict[str, Any]:
-        """The error as an entry of a GraphQL response's `errors` (GraphQL spec, section 7.1.2)."""
+        """Return the error as an entry of a GraphQL response's `errors` (GraphQL spec, section 7.1.2)."""
         out: dict[str, Any] = {"message": self.message}
         if self.locations:
             out["locations"] = [{"line": place.line, "column": place.column} for place in self.locations]
@@ -83,11 +83,11 @@ class SupergraphError(GatewayError):
 
 
 class SettingsError(GatewayError):
-    """An invalid option or file."""
+    """An invalid option, setting or configuration file."""
 
 
 class RequestError(GatewayError):
-    """A request that is answered without being executed.
+    """An error of a request that is not executed; the response has only errors.
 
     `status`: its HTTP status; None if the code determines it (`http/statuses`).
     """
@@ -98,12 +98,12 @@ class RequestError(GatewayError):
 
     @property
     def errors(self) -> "tuple[RequestError, ...]":
-        """All errors of the request."""
+        """Return all errors of the request; a subclass may have several."""
         return (self,)
 
 
 class PlanError(RequestError):
-    """A valid operation that can't be planned, or not within the limits."""
+    """A valid operation for which there is no plan, or none within the limits."""
 
 
 class SagaError(GatewayError):
@@ -111,7 +111,7 @@ class SagaError(GatewayError):
 
 
 class SubgraphError(GatewayError):
-    """A subgraph call without a usable reply. The message is a predicate: "could not be reached"."""
+    """A subgraph call without a usable reply. The message is a predicate, as in "could not be reached"."""
 
     def __init__(self, message: str, code: str, *, subgraph: str, **rest: Any) -> None:
         super().__init__(message, code, **rest)

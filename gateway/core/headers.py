@@ -1,4 +1,4 @@
-"""A request's headers, decoded on access."""
+"""A client request's headers, decoded only when they are read."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -24,8 +24,8 @@ def _joined(raw: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 class RequestHeaders(Mapping[str, str]):
     """The headers of a client's request, by lower-case name.
 
-    `x-forwarded-for` is always the address of the client. The values of a repeated header are joined by
-    commas (RFC 9110, 5.2).
+    `x-forwarded-for` is always the address of the client (`address`), whatever the request contains. The
+    values of a repeated header are joined by commas (RFC 9110, 5.2), cookies by semicolons.
     """
 
     __slots__ = ("address", "raw")
@@ -36,15 +36,16 @@ class RequestHeaders(Mapping[str, str]):
         self.address = address
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of a header as text, by its lower-case name; `default` if it is missing."""
+        """Return a header's value as text, by its lower-case name; `default` if it is missing."""
         if name == FORWARDED:
             return self.address or default
         found = self.raw.get(_bytes(name))
         return default if found is None else found.decode("latin-1")
 
     def chosen(self, names: Iterable[bytes], address: bool) -> tuple[tuple[bytes, bytes], ...]:
-        """These headers, as far as the request has them; `address`: also the client's address as
-        `x-forwarded-for`.
+        """Return (name, value) of those of `names` that the request has.
+
+        `address`: whether to append the client's address as `x-forwarded-for`.
         """
         raw = self.raw
         found = [(name, raw[name]) for name in names if name in raw]

@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ExactNumber(float):
-    """A float with its original text; infinite where the text is outside of the range of floats.
+    """A float with its original text; infinite if the text is outside the range of floats.
 
     It compares as a float; `number_key` distinguishes numbers that are equal only as floats.
     """
@@ -26,7 +26,7 @@ class ExactNumber(float):
     text: str
 
     def __new__(cls, text: str) -> "ExactNumber":
-        """The number for a text that `float` accepts. Raises ValueError for any other text."""
+        """Return the number for a text that `float` accepts. Raises ValueError for any other text."""
         made = super().__new__(cls, text)
         made.text = text
         return made
@@ -41,23 +41,25 @@ class ExactNumber(float):
 
 
 def exact_number(text: str) -> float:
-    """The value of a decimal: a float if it is written like the text, else an ExactNumber."""
+    """Return the value of a decimal: a float if Python writes it like the text, else an ExactNumber."""
     value = float(text)
-    short = len(text) < 16 and text[-1] != "0"  # so many digits a float holds, and no zero is lost
+    short = len(text) < 16 and text[-1] != "0"  # a float represents 15 digits, except zeros at the end
     if short and text.replace(".", "").lstrip("-").isdigit() and abs(value) >= 0.001:
         return value
     return value if _encode(value) == text.encode() else ExactNumber(text)
 
 
 def encode_exact_number(value: Any) -> msgspec.Raw:
-    """The hook of JSON encoders: an ExactNumber as JSON. Raises TypeError for any other value."""
+    """Return an ExactNumber as JSON, as a hook of JSON encoders. Raises TypeError for any other value."""
     if isinstance(value, ExactNumber):
         return msgspec.Raw(value.text.encode())
     raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
 
 
 def plain_numbers(value: Any) -> Any:
-    """The same value with floats in place of finite ExactNumbers, for code that needs floats."""
+    """Return the value with floats instead of finite ExactNumbers, at any depth, for code that needs
+    floats.
+    """
     if isinstance(value, ExactNumber):
         return float(value) if isfinite(value) else value
     if isinstance(value, dict):
@@ -66,7 +68,9 @@ def plain_numbers(value: Any) -> Any:
 
 
 def number_key(value: float) -> Hashable:
-    """A key that numbers of equal value share, however they are written: 1, 1.0 and 10e-1."""
+    """Return a hashable key that is equal for numbers of equal value, however they are written: 1, 1.0,
+    10e-1.
+    """
     if isinstance(value, int):
         return value
     mantissa, _, power = repr(value).lower().partition("e")

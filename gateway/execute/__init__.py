@@ -1,3 +1,5 @@
-"""Running a plan: fetches are sent as soon as their predecessors have ended; entities are collected, looked
-up and merged into the response.
+"""Running a plan, on the exact path (here) and on the compiled path (`compile`).
+
+A fetch is sent as soon as its predecessors have ended. The objects at its targets become representations, and
+the entities of the reply are merged into these objects. `loader` batches the calls of concurrent requests.
 """

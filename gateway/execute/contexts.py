@@ -1,8 +1,11 @@
-"""Contexts (@fromContext): lookups with arguments whose values come from objects above in the response.
+"""Contexts (@fromContext): lookups with arguments whose values come from enclosing objects of the response.
 
-The objects of one lookup may have different context values. The objects with equal values are looked up
-together: each distinct set of values gets an `_entities` field of its own in the same request, with its own
-variables.
+The objects of one lookup may have different context values. Objects with equal values are looked up together:
+each distinct set of values gets an `_entities` field of its own in the same request, with its own variables.
+
+Example: `e0:_entities(representations:$representations0){...on P{price(in:$context__0)}}`, for objects whose
+context values are EUR and USD, is sent twice, as `e0_0` with `$representations0_0` and `$context__0_e0_0`,
+and as `e0_1` with `$representations0_1` and `$context__0_e0_1`.
 """
 
 import re
@@ -26,14 +29,16 @@ from gateway.execute.entities import (
 from gateway.plan.nodes import ContextInput, Fetch, Lookup, RepresentationField, RequestParts
 
 Chain = tuple[Tree, ...]
-# also matches strings, so that a $ inside a string is not taken for a variable
+# also matches strings, so that a $ inside a string does not count as a variable
 _VARIABLES = re.compile(r'"""(?:\\"""|(?!""").)*"""|"(?:\\.|[^"\\])*"|\$(\w+)', re.DOTALL)
 
 
 @dataclass(slots=True)
 class _ExpandedRequest:
-    """A request while its lookups are multiplied by context values: the parts of its text, and what they
-    need.
+    """A request while its lookups are repeated for each set of context values.
+
+    `declared`: the declarations of the new variables; `variables`: their values. `parts`: the texts of the
+    fields.
     """
 
     lookups: list[Lookup] = field(default_factory=list)
@@ -45,7 +50,10 @@ class _ExpandedRequest:
     def add(
         self, number: int, lookup: Lookup, text: str, values: Mapping[str, Any], batch: EntityBatch
     ) -> None:
-        """Add a lookup for one set of context values, with its own variables and response key."""
+        """Add a lookup for one set of context values, with its own variables and response key.
+
+        `number`: of the set. `text`: the lookup's text in the request. `values`: by context variable.
+        """
         alias, variable = f"{lookup.field}_{number}", f"{lookup.variable}_{number}"
         names = {lookup.variable or "": variable}
         names |= {one.variable: f"{one.variable}_{alias}" for one in lookup.contexts}
@@ -60,9 +68,9 @@ class _ExpandedRequest:
 def expand(
     fetch: Fetch, request_parts: RequestParts, data: Tree
 ) -> tuple[Fetch, dict[str | None, EntityBatch], dict[str, Any]]:
-    """A fetch with its lookups multiplied by the context values of their objects.
+    """Return a fetch in which each lookup is repeated for each distinct set of context values of its objects.
 
-    Returns the fetch to send, the batches by response key, and the values of the context variables.
+    Returns the fetch to send, the batches by key in the reply, and the values of the context variables.
     """
     request = _ExpandedRequest()
     for lookup, text in zip(fetch.lookups, request_parts.lookups, strict=True):
@@ -73,7 +81,7 @@ def expand(
         for number, (values, batch) in enumerate(_by_context(lookup, data)):
             request.add(number, lookup, text, values, batch)
     body = "{" + " ".join(request.parts) + "}"
-    # a lookup without objects is left out, and with it the only use of some variables
+    # a lookup without objects is omitted; variables that only it uses must not be declared
     named = set(_VARIABLES.findall(body + request_parts.directives))
     declared = [
         one for one in request_parts.declared if one[1:].partition(":")[0] in named
@@ -90,9 +98,9 @@ def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
 
 
 def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], EntityBatch]]:
-    """The batches of a lookup, each with the values of its context variables.
+    """Return the batches of a lookup, each with the values of its context variables.
 
-    An object whose context value failed gets that failure in place of the looked-up fields.
+    An object whose context value failed gets this failure as the value of the fields to look up.
     """
     found: dict[Hashable, tuple[dict[str, Any], EntityBatch, dict[Hashable, int]]] = {}
     for target in lookup.targets:
@@ -109,14 +117,15 @@ def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Entity
 
 
 def _context_value(one: ContextInput, chain: Chain) -> Any:
+    """Return the value of a context variable. `chain`: the objects along the path to the looked-up object."""
     for source in one.sources:
         for value in _read(source.fields, chain[source.depth]):
             return value
-    return Failure("no object above sets the context that this field needs", "SUBGRAPH_BAD_RESPONSE", "")
+    return Failure("no enclosing object sets the context that this field needs", "SUBGRAPH_BAD_RESPONSE", "")
 
 
 def _read(fields: tuple[RepresentationField, ...], item: Any) -> Iterator[Any]:
-    """The value of the field that applies to the object's run-time type; yields nothing if none applies."""
+    """Yield the value of the field that applies to the object's run-time type, or nothing if none applies."""
     if isinstance(item, dict):
         for one in fitting(fields, item):
             value = item.get(one.key)

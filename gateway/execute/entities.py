@@ -1,4 +1,7 @@
-"""Entities: finding the objects at a path, and making their representations."""
+"""Entities on the exact path: finds the objects that a lookup needs, and makes their representations.
+
+Objects that are the same entity share a representation, so that the subgraph resolves it once.
+"""
 
 from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass, field
@@ -15,10 +18,10 @@ Objects = list[tuple[Tree, ResponsePath]]
 
 @dataclass(slots=True)
 class EntityBatch:
-    """The distinct representations of one lookup, and for each the objects (with their paths) that it stands
-    for.
+    """The distinct representations of one lookup.
 
-    `missing_inputs`: the objects that lack an input of some fields; None where the fetch has no fallback.
+    `objects`: for each representation the objects, with their response paths, that have it. `missing_inputs`:
+    the objects that lack a @requires input of some fields; None if the fetch has no fallback.
     """
 
     lookup: Lookup
@@ -28,24 +31,25 @@ class EntityBatch:
 
     @property
     def all_objects(self) -> Iterator[tuple[Tree, ResponsePath]]:
-        """Every object of the batch, with its path."""
+        """Yield every object of the batch, with its response path."""
         for group in self.objects:
             yield from group
 
     def encoded(self) -> list[bytes]:
-        """The representations as JSON. Raises TypeError for a value that JSON can't represent."""
+        """Return the representations as JSON. Raises TypeError for a value that JSON can't represent."""
         return [encode_json(one) for one in self.representations]
 
 
 def typename_of(item: Tree) -> str | None:
-    """An object's run-time type; None if no subgraph returned a string for it."""
+    """Return an object's `__typename`; None if it is missing or not a string."""
     found = item.get("__typename")
     return found if isinstance(found, str) else None
 
 
 def representation_key(representation: dict[str, Any]) -> Hashable:
-    """A key that representations share exactly when their values are equal: 1 and 1.0 are equal, 1 and true
-    are not.
+    """Return a hashable key: representations with equal values have equal keys.
+
+    As in JSON, 1 equals 1.0, but 1 does not equal true.
     """
     values = [value if value.__class__ is str else _value_key(value) for value in representation.values()]
     return tuple(representation), tuple(values)
@@ -62,7 +66,10 @@ def _value_key(value: Any) -> Hashable:
 
 
 def objects_at(data: Tree, path: Path) -> list[tuple[Tree, ResponsePath]]:
-    """The objects at a path, each with its response path; lists are flattened, nulls and failures skipped."""
+    """Return the objects at a path, each with its response path.
+
+    Items of lists count; nulls and failures do not.
+    """
     found: list[tuple[Tree, ResponsePath]] = [(data, ())]
     for step in path:
         following: list[tuple[Tree, ResponsePath]] = []
@@ -75,6 +82,7 @@ def objects_at(data: Tree, path: Path) -> list[tuple[Tree, ResponsePath]]:
 
 
 def _flatten(value: Any, where: ResponsePath, into: list[tuple[Tree, ResponsePath]]) -> None:
+    """Append the object in `value`, or all objects of a (nested) list, to `into`."""
     if isinstance(value, dict):
         into.append((value, where))
     elif isinstance(value, list):
@@ -83,7 +91,7 @@ def _flatten(value: Any, where: ResponsePath, into: list[tuple[Tree, ResponsePat
 
 
 def objects_above(data: Tree, where: ResponsePath) -> tuple[Tree, ...]:
-    """The objects on the way to a response path, from the root to the object at the path."""
+    """Return the objects along a response path, from the root to the object at its end."""
     chain = [data]
     value: Any = data
     for step in where:
@@ -96,11 +104,11 @@ def objects_above(data: Tree, where: ResponsePath) -> tuple[Tree, ...]:
 def collect(
     data: Tree, lookup: Lookup, fallback: bool = False, only: Collection[int] | None = None
 ) -> EntityBatch:
-    """The batch of a lookup, with one representation per distinct entity.
+    """Return the batch of a lookup, with one representation per distinct entity.
 
-    An object whose key or input failed gets that failure in place of the looked-up fields. `fallback`:
-    objects that lack inputs are put into `missing_inputs` instead. `only`: restricts the batch to objects
-    with these `id()`s.
+    An object whose key or input failed gets this failure as the value of the fields to look up. `fallback`:
+    objects that lack only inputs go into `missing_inputs` instead. `only`: the `id()`s of the objects to
+    include; None for all.
     """
     batch = EntityBatch(lookup, missing_inputs=[] if fallback else None)
     known: dict[Hashable, int] = {}
@@ -114,7 +122,7 @@ def collect(
 def add(
     batch: EntityBatch, known: dict[Hashable, int], target: Target, item: Tree, where: ResponsePath
 ) -> None:
-    """Add an object to a batch; `known`: the positions of the representations by `representation_key`."""
+    """Add an object to a batch. `known`: the index of each representation, by `representation_key`."""
     template = _template(target, item)
     if template is None:
         return
@@ -135,6 +143,7 @@ def add(
 
 
 def _template(target: Target, item: Tree) -> Representation | None:
+    """Return how to make a representation of an object of this type; None if the lookup is not for it."""
     for template in target.representations:
         if template.types is None or typename_of(item) in template.types:
             return template
@@ -142,8 +151,9 @@ def _template(target: Target, item: Tree) -> Representation | None:
 
 
 def _make(template: Representation, item: Tree) -> tuple[dict[str, Any] | None, Failure | None]:
-    """A representation, and the failure of a missing input; without a key value the representation
-    is None.
+    """Return an object's representation, and the failure of the first missing input if there is one.
+
+    Without a key value the representation is None.
     """
     made: dict[str, Any] = {"__typename": template.typename or typename_of(item)}
     missing_inputs: Failure | None = None
@@ -156,15 +166,16 @@ def _make(template: Representation, item: Tree) -> tuple[dict[str, Any] | None, 
 
 
 def fitting(fields: tuple[RepresentationField, ...], item: Tree) -> Iterator[RepresentationField]:
-    """The fields that apply to an object's run-time type."""
+    """Yield the representation fields that apply to the object's run-time type."""
     for one in fields:
         if one.types is None or typename_of(item) in one.types:
             yield one
 
 
 def map_nested(value: Any, read: Callable[[Any], Any]) -> Any:
-    """Apply a function to a value, or to each item of a list of any depth; the first failure
-    replaces a list.
+    """Apply a function to a value, or to each item of a nested list.
+
+    If it returns a Failure for an item, the result is that failure instead of the list.
     """
     if isinstance(value, list):
         out = [map_nested(item, read) for item in value]
@@ -173,7 +184,7 @@ def map_nested(value: Any, read: Callable[[Any], Any]) -> Any:
 
 
 def _add_field(made: dict[str, Any], one: RepresentationField, item: Tree) -> Failure | None:
-    """Add a field to a representation; returns the failure where it has no value."""
+    """Add a field's value to a representation; return the failure if there is no value."""
     if one.key not in item:
         return _missing(one, f"no value for {one.name}")
     found = item[one.key]
@@ -190,14 +201,16 @@ def _add_field(made: dict[str, Any], one: RepresentationField, item: Tree) -> Fa
     return None
 
 
-def _missing(one: RepresentationField, gave: str) -> Failure:
-    return Failure(f"subgraph {one.subgraph} gave {gave}", "SUBGRAPH_BAD_RESPONSE", one.subgraph)
+def _missing(one: RepresentationField, found: str) -> Failure:
+    """Return the failure for a value that a subgraph did not return. `found`: what it returned, as text."""
+    return Failure(f"subgraph {one.subgraph} returned {found}", "SUBGRAPH_BAD_RESPONSE", one.subgraph)
 
 
 def _complete(one: RepresentationField, reference: str, value: Any) -> Any:
-    """The value of a representation field; a forbidden null nulls the value around it (GraphQL spec, 6.4.4).
+    """Return the value of a representation field; a forbidden null makes the enclosing value null.
 
-    A failure anywhere else replaces the whole value.
+    See GraphQL spec, 6.4.4. Any other failure in the value replaces the whole value. `reference`: the value's
+    type.
     """
     if isinstance(value, Failure):
         return None if value.reads_as_null else value
@@ -210,7 +223,9 @@ def _complete(one: RepresentationField, reference: str, value: Any) -> Any:
 
 
 def _completed(one: RepresentationField, item: Tree) -> Any:
-    """The selected fields of an object value."""
+    """Return the fields of an object value that the representation sends; a failure or None if one is
+    missing.
+    """
     made: dict[str, Any] = {}
     if one.typed and "__typename" in item:
         made["__typename"] = item["__typename"]
@@ -225,7 +240,9 @@ def _completed(one: RepresentationField, item: Tree) -> Any:
 
 
 def _first_lost(parts: list[Any], strict: bool, whole: Any) -> Any:
-    """The value that remains of `whole`: None if a `strict` part is null, a failure if a part failed."""
+    """Return `whole`, or what replaces it: None if `strict` forbids a part's null, or the failure of
+    a part.
+    """
     for part in parts:
         if strict and (part is None or (isinstance(part, Failure) and part.quiet)):
             return None
@@ -235,7 +252,7 @@ def _first_lost(parts: list[Any], strict: bool, whole: Any) -> Any:
 
 
 def _merged(first: Any, second: Any) -> Any:
-    """One value of the parts that two field sets select of it."""
+    """Merge two values of one field, of which two field sets select different parts."""
     if isinstance(first, dict) and isinstance(second, dict):
         return {
             **first,
@@ -247,7 +264,7 @@ def _merged(first: Any, second: Any) -> Any:
 
 
 def fail(item: Tree, selection: Selection, failure: Failure) -> None:
-    """Put a failure in place of each field of a selection that has no value yet."""
+    """Set a failure as the value of each field of a selection that has no value yet."""
     for out in selection.fields:
         if item.get(out.key) is None and out.name != "__typename":
             item[out.key] = failure

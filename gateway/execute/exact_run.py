@@ -1,4 +1,4 @@
-"""The state of one run of a plan on the exact path."""
+"""The state of one run of a plan on the exact path. `executor` and `fetch` fill it, `pipeline` reads it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,10 @@ from gateway.transport.base import RawHeaders, Transport
 class ExactRun:
     """One run: its inputs, the transport, and the results so far.
 
-    - `sent_calls`: the calls that the compiled path has sent, by fetch id; they are not sent again.
-    - `data`: the merged response before projection. `errors`: entries of the response, with response paths.
-    - `extensions`: those of each reply, by fetch id. `replies`: the headers of each reply.
+    - `sent_calls`: the calls that the compiled path has already sent, by fetch id; they are not sent again.
+    - `data`: the merged response before projection. A field that failed has a `Failure` as its value.
+    - `errors`: entries for the response's `errors`, with response paths.
+    - `extensions`: the `extensions` of each reply, by fetch id. `replies`: the HTTP headers of each reply.
     """
 
     transport: Transport

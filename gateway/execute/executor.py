@@ -1,4 +1,7 @@
-"""Running the fetches of a plan on the exact path, each as soon as its predecessors have ended."""
+"""Runs the fetches of a plan on the exact path, each as soon as its predecessors have ended.
+
+`pipeline` calls it; `fetch` runs the single fetches.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,10 +19,11 @@ def _goes_on(_: Sequence[Fetch]) -> bool:
 
 
 async def run_plan(plan: Plan, run: ExactRun, goes_on: GoesOn = _goes_on) -> None:
-    """Run a plan; afterwards the run has the merged data and the errors.
+    """Run a plan; afterwards `run` contains the merged data and the errors.
 
-    `goes_on(stage)` decides after each stage whether the next one runs: a mutation ends after a root field
-    that makes the whole response null. When the caller is cancelled, all fetches under way are cancelled.
+    `goes_on(stage)` is called after each stage and returns whether the next one runs: a mutation ends after a
+    root field that makes the whole response null. If the caller is cancelled, all fetches in progress are
+    too.
     """
     for number, stage in enumerate(plan.stages):
         if number and not goes_on(plan.stages[number - 1]):

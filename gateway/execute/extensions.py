@@ -1,7 +1,7 @@
-"""Extensions of subgraphs' responses: those with an allowed key are merged into the client's response.
+"""Passes the `extensions` of subgraphs' replies on to the client, for the keys that the settings allow.
 
-Where several fetches return the same key, objects are merged, and of other values that of the fetch with the
-lowest id is used: the response does not depend on the order of the replies.
+If several replies have the same key, objects are merged; otherwise the value of the fetch with the lowest id
+is used. So the response does not depend on the order in which replies arrive.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from gateway.core.envelope import encode_json
 
 
 def merge_extensions(found: Mapping[int, Any], allowed: Iterable[str]) -> dict[str, Any]:
-    """The extensions of the replies, by fetch id, as one object with the allowed keys."""
+    """Return one object with the allowed keys of all extensions. `found`: the extensions by fetch id."""
     names = frozenset(allowed)
     merged: dict[str, Any] = {}
     for number in sorted(found):
@@ -31,5 +31,5 @@ def _add(merged: dict[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def with_extensions(body: bytes, extensions: Mapping[str, Any]) -> bytes:
-    """A response's body with the member `extensions` added at the end, if there are any."""
+    """Return a response body with the member `extensions` added at the end; unchanged if there are none."""
     return b'%b,"extensions":%b}' % (body[:-1], encode_json(extensions)) if extensions else body

@@ -1,4 +1,4 @@
-"""One fetch on the exact path: build its request from the data so far, send it, and merge the reply."""
+"""Runs one fetch on the exact path: builds its request from the data so far, sends it, merges the reply."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,15 +17,15 @@ from gateway.plan.nodes import Fetch, Lookup, ReplyField, Selection
 from gateway.transport.base import Outcome, read_payload, send
 from gateway.transport.template import members_of, template_of
 
-_UNKNOWN = "subgraph {} does not know this entity"
+_UNKNOWN = "subgraph {} returned null for this entity"
 _INTERNAL_EXTENSIONS = frozenset({"stacktrace", "exception", "debug", "trace"})
 EntityBatches = Mapping[str | None, EntityBatch]
 
 
 async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
-    """Run a fetch. Failures go into the data and the run's errors; nothing is raised for them.
+    """Run a fetch. It never raises for a failed call: failures go into the run's data and errors.
 
-    Objects that lack inputs of some fields are looked up by the fallback at the same time.
+    Objects that lack @requires inputs of some fields are looked up by `fetch.fallback` at the same time.
     """
     context_values: dict[str, Any] = {}
     batches: EntityBatches
@@ -43,6 +43,10 @@ async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
 
 
 def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None) -> EntityBatches:
+    """Return the batch of each entity lookup, by its key in the reply.
+
+    `only`: the ids of the objects to include.
+    """
     fallback = fetch.fallback is not None
     lookups = (lookup for lookup in fetch.lookups if lookup.field)
     return {lookup.field: collect(run.data, lookup, fallback, only) for lookup in lookups}
@@ -55,9 +59,10 @@ async def _run(
     context_values: Mapping[str, Any],
     sent_call: SentCall | None = None,
 ) -> None:
-    """Look up the batches, if there are any objects, and merge the reply.
+    """Send the fetch, unless it would have no objects to look up, and merge the reply.
 
-    `sent_call`: the call that the compiled path has sent for this fetch.
+    `sent_call`: the call that the compiled path has already sent for this fetch; what its reply does not
+    contain is sent again.
     """
     has_roots = any(lookup.field is None for lookup in fetch.lookups)
     if not has_roots and not any(batch.representations for batch in batches.values()):
@@ -73,7 +78,10 @@ async def _run(
 async def _send(
     fetch: Fetch, run: ExactRun, batches: EntityBatches, context_values: Mapping[str, Any]
 ) -> Outcome:
-    """Send the fetch for these batches; a lookup without a batch is sent with no representations."""
+    """Send the fetch for these batches, and return the reply or the error.
+
+    A lookup without a batch is sent with an empty list of representations.
+    """
     pairs = [(one.variable, one.field) for one in fetch.lookups if one.variable and one.field]
     template = template_of(fetch.text, fetch.operation_name, pairs, len(pairs) == len(fetch.lookups))
     try:
@@ -91,7 +99,10 @@ async def _send(
 
 
 def merge_reply(fetch: Fetch, run: ExactRun, batches: EntityBatches, outcome: Outcome) -> None:
-    """Merge the outcome of a fetch; `batches` are those that were looked up, in the order of the reply."""
+    """Merge the reply of a fetch, or its failure, into the run.
+
+    `batches`: those that were looked up; the order of their representations is that of the reply's entities.
+    """
     try:
         if isinstance(outcome, Exception):
             raise outcome
@@ -117,8 +128,9 @@ def merge_reply(fetch: Fetch, run: ExactRun, batches: EntityBatches, outcome: Ou
 
 
 def _data_and_errors(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any]]:
-    """The data and errors of a payload. Raises SubgraphError for what is not a GraphQL response
-    (spec, 7.1).
+    """Return the data and errors of a decoded reply.
+
+    Raises SubgraphError if it is not a GraphQL response (GraphQL spec, 7.1).
     """
     if isinstance(payload, dict):
         data, errors = payload.get("data"), payload.get("errors") or []
@@ -126,7 +138,7 @@ def _data_and_errors(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any
         if fits and (data is not None or errors):
             return data, errors
     raise SubgraphError(
-        "returned JSON that is no GraphQL response (an object with data or errors)",
+        "returned JSON that is not a GraphQL response (an object with data or errors)",
         "SUBGRAPH_BAD_RESPONSE",
         subgraph=subgraph,
     )
@@ -135,7 +147,10 @@ def _data_and_errors(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any
 def _fail_with_first_error(
     fetch: Fetch, run: ExactRun, batches: EntityBatches, errors: Sequence[Any]
 ) -> None:
-    """The subgraph executed nothing: every field of the fetch gets the reply's first error as its failure."""
+    """Set the reply's first error as the failure of every field of the fetch.
+
+    It is called when the subgraph executed nothing.
+    """
     first = errors[0] if isinstance(errors[0], dict) else {}
     extensions = first.get("extensions")
     code = extensions.get("code") if isinstance(extensions, dict) else None
@@ -218,7 +233,11 @@ def _response_error(error: dict[str, Any], path: ResponsePath | None, subgraph: 
 def _response_paths(
     path: Any, run: ExactRun, fetch: Fetch, batches: EntityBatches
 ) -> list[ResponsePath | None]:
-    """The response paths of a subgraph's error: one for each object behind the entity that it names."""
+    """Return the response paths of a subgraph's error.
+
+    An error of an entity gets one path for each object that the entity was looked up for. [None]: the error
+    has no valid path.
+    """
     if not isinstance(path, list) or not path or not all(isinstance(step, str | int) for step in path):
         return [None]
     batch = batches.get(path[0]) if isinstance(path[0], str) else None
@@ -235,7 +254,10 @@ def _response_paths(
 
 
 def _response_path(path: Sequence[str | int], selection: Selection) -> list[str | int]:
-    """A path in a reply as a path in the response, whose keys may differ."""
+    """Return a path in a reply as a path in the response. The keys differ where the request uses an alias.
+
+    Example: if the request selects `x__1: x`, the path `["x__1", "y"]` of the reply gives `["x", "y"]`.
+    """
     kept: list[str | int] = []
     here: Selection | None = selection
     for step in path:
@@ -247,6 +269,7 @@ def _response_path(path: Sequence[str | int], selection: Selection) -> list[str 
 
 
 def _reply_field(reply_key: str, selection: Selection) -> ReplyField | None:
+    """Return the field that has this key in the reply, also if it is in a fragment."""
     for out in selection.fields:
         if out.reply_key == reply_key:
             return out

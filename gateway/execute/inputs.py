@@ -1,4 +1,4 @@
-"""The values of one request that the execution of its plan needs, on both paths."""
+"""The values of one client request that both paths need to run its plan."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +11,9 @@ from gateway.transport.template import Representations, RequestTemplate
 
 
 class ExecutionInputs:
-    """The coerced variables, the headers for subgraphs, the timeout of one call in seconds, and the request's
-    context.
+    """What the calls of one request have in common.
+
+    `variables`: coerced. `headers`: those to send to subgraphs. `timeout`: of one call, in seconds.
     """
 
     __slots__ = ("context", "headers", "timeout", "variables")
@@ -32,7 +33,11 @@ class ExecutionInputs:
         members: Sequence[bytes],
         representations: Representations,
     ) -> Call:
-        """The call for a fetch, with a deadline within the request's."""
+        """Return the call for a fetch. Its deadline is after `timeout` seconds, or at the request's own if
+        earlier.
+
+        `members`: the variables as encoded JSON members. `representations`: for each lookup.
+        """
         context = self.context
         return Call(
             fetch.subgraph,

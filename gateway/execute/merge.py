@@ -1,4 +1,4 @@
-"""Merging the values of a reply into the response data."""
+"""Merges the values of a reply into the response data, on the exact path."""
 
 from typing import Any
 
@@ -6,14 +6,15 @@ from gateway.core.failure import Failure
 from gateway.execute.entities import Tree
 from gateway.plan.nodes import Selection
 
-_LENGTHS = Failure("subgraphs returned a list with different lengths", "SUBGRAPH_BAD_RESPONSE", "")
+_LENGTHS = Failure("two subgraphs returned this list with different lengths", "SUBGRAPH_BAD_RESPONSE", "")
 
 
 def merge(target: Tree, source: Tree) -> None:
     """Merge `source` into `target`: objects by key, lists by position; null never replaces a value.
 
-    New values are added by reference. Equal entities of one fetch may share them: what is merged into such a
-    value later comes from the same place of the plan, so it is the same for all.
+    New values are added by reference, so objects that are the same entity may share them. That is safe:
+    whatever is merged into such a value later comes from the same place of the plan, so it is equal for all
+    of them.
     """
     for key, new in source.items():
         old = target.get(key)
@@ -44,8 +45,9 @@ def _merge_lists(target: Tree, key: str, old: list[Any], new: list[Any]) -> None
 
 
 def _mark_different_lengths(old: list[Any], new: list[Any]) -> None:
-    """Two subgraphs returned one list with different lengths, so items can't be matched: the new
-    fields fail.
+    """Set a failure for the fields of `new` in the items of `old`, because their lengths differ.
+
+    Two subgraphs returned the same list with different lengths, so its items can't be matched.
     """
     keys = dict.fromkeys(key for item in new if isinstance(item, dict) for key in item)
     for item in old:
@@ -55,7 +57,7 @@ def _mark_different_lengths(old: list[Any], new: list[Any]) -> None:
 
 
 def renamed(value: Any, selection: Selection | None) -> Any:
-    """A reply's value with the keys of the response, where they differ from the keys of the reply."""
+    """Return a reply's value with the keys of the response, which differ where the request uses aliases."""
     if isinstance(value, list):
         return [renamed(item, selection) for item in value]
     if selection is None or not isinstance(value, dict):

@@ -1,4 +1,7 @@
-"""Replies that must not be shared between callers."""
+"""Recognizes replies of subgraphs that must not be shared between callers.
+
+The loader does not batch such calls, and responses that contain such a reply are private.
+"""
 
 from collections.abc import Iterable
 
@@ -6,7 +9,11 @@ from gateway.transport.base import RawHeaders
 
 
 def is_private(replies: Iterable[RawHeaders]) -> bool:
-    """Whether a reply's headers restrict it to one user (RFC 9111, 5.2.2; RFC 6265)."""
+    """Return whether any of these replies is for one user only: Set-Cookie, or Cache-Control private or
+    no-store.
+
+    See RFC 9111, 5.2.2, and RFC 6265. `replies`: the headers of each reply.
+    """
     for headers in replies:
         for name, value in headers:
             lower = name.lower()

@@ -1,4 +1,4 @@
-"""The order in which fetches run, on both paths: each as soon as its predecessors have ended.
+"""The order in which fetches run, for both paths: each as soon as its predecessors have ended.
 
 Example: for the fetches 0, 1 (after 0) and 2 (after 0 and 1), `first` is (0,), `waits` is (0, 1, 2) and
 `dependents` is ((1, 2), (2,), ()).
@@ -12,10 +12,10 @@ from gateway.plan.nodes import Fetch
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The dependencies of fetches, by their positions in a stage.
+    """The dependencies of fetches. Fetches are identified by their position in the stage.
 
-    `first`: the fetches without predecessors. `waits`: the number of predecessors of each. `dependents`: the
-    fetches that wait for each.
+    `first`: the fetches without predecessors. `waits`: for each fetch the number of its predecessors.
+    `dependents`: for each fetch the fetches that wait for it.
     """
 
     first: tuple[int, ...]
@@ -24,7 +24,7 @@ class Schedule:
 
 
 def schedule_of(stage: Sequence[Fetch]) -> Schedule:
-    """The schedule of the fetches of one stage."""
+    """Return the schedule of the fetches of one stage."""
     return Schedule(
         first=tuple(index for index, fetch in enumerate(stage) if not fetch.after),
         waits=tuple(len(fetch.after) for fetch in stage),
@@ -35,7 +35,10 @@ def schedule_of(stage: Sequence[Fetch]) -> Schedule:
 
 
 class Progress:
-    """The progress of one run of a stage. `left`: the number of fetches that have not ended."""
+    """The progress of one run of a stage. `left`: the number of fetches that have not ended.
+
+    `waits`: for each fetch the number of predecessors that have not ended.
+    """
 
     __slots__ = ("left", "schedule", "waits")
 
@@ -45,7 +48,7 @@ class Progress:
         self.left = len(self.waits)
 
     def ended(self, index: int) -> list[int]:
-        """Note the end of a fetch; returns the fetches that can start now."""
+        """Record that a fetch has ended; return the fetches that can start now."""
         self.left -= 1
         waits = self.waits
         ready = []

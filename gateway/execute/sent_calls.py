@@ -1,11 +1,11 @@
-"""Calls that the compiled path has sent before it handed over; the exact path uses their replies.
+"""Calls that the compiled path had sent when it stopped; the exact path uses their replies.
 
 They are found by the fetch's id. The two paths may encode the same representations in another order, or one
 number in two ways (`1e16` and `10000000000000000.0`), so entities are matched by the values of their
 representations.
 
 Example: the compiled path has sent the representations A, B, C, and the exact path finds the objects of B, A,
-D. The reply serves a batch of A (its objects), B (its objects) and C (no objects); D is left to look up.
+D. The reply is used as a batch of A (its objects), B (its objects) and C (no objects); D is still to look up.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ EntityBatches = Mapping[str | None, EntityBatch]
 
 
 class SentCall:
-    """A call that was sent, and its outcome; `outcome` is None while the call is under way."""
+    """A call that was sent, and its outcome (reply or error); `outcome` is None until it arrives."""
 
     __slots__ = ("call", "outcome", "waiting")
 
@@ -29,13 +29,13 @@ class SentCall:
         self.waiting: asyncio.Future[Outcome] | None = None
 
     def arrived(self, outcome: Outcome) -> None:
-        """Store the outcome of the call."""
+        """Store the outcome, and resume the exact path if it waits for it."""
         self.outcome = outcome
         if self.waiting is not None and not self.waiting.done():
             self.waiting.set_result(outcome)
 
     async def get(self) -> Outcome:
-        """Wait for the outcome of the call."""
+        """Wait for the outcome and return it."""
         if self.outcome is not None:
             return self.outcome
         self.waiting = asyncio.get_running_loop().create_future()
@@ -44,7 +44,9 @@ class SentCall:
     def match(
         self, batches: EntityBatches
     ) -> tuple[dict[str | None, EntityBatch], dict[str | None, EntityBatch]]:
-        """Split the batches: those that the reply answers, and those that are left to look up."""
+        """Split batches into those that the reply answers, in the order of its entities, and those still to
+        look up.
+        """
         known: dict[str | None, EntityBatch] = {}
         rest: dict[str | None, EntityBatch] = {}
         asked = dict(zip(self.call.template.fields, self.call.representations, strict=False))
@@ -56,6 +58,7 @@ class SentCall:
 
 
 def _split(batch: EntityBatch, asked: Sequence[bytes]) -> tuple[EntityBatch, EntityBatch]:
+    """Split one batch; `asked`: the representations that the call has sent, as JSON."""
     written = [read_json(one) for one in asked]
     places = {representation_key(one): index for index, one in reversed(list(enumerate(written)))}
     known = EntityBatch(batch.lookup, written, [[] for _ in written])

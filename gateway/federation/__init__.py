@@ -1,1 +1,4 @@
-"""The elements of the federation spec: directives, links, field sets."""
+"""The elements of the federation spec: its directives by version, field sets, and comparison of constants.
+
+Pure.
+"""

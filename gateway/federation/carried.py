@@ -1,8 +1,7 @@
-"""The specs whose directives composition copies into the supergraph, and how differing applications are
-merged.
+"""The directives that composition copies into the supergraph, and how different applications are merged.
 
-The supergraph links each spec under its own URL (https://specs.apollo.dev/NAME/VERSION). The federation spec
-defines how the arguments of a directive that is not repeatable are merged: the strategies below.
+The supergraph links the spec of each under its own URL (https://specs.apollo.dev/NAME/VERSION). The
+federation spec defines how the arguments of a directive that is not repeatable are merged: the strategies.
 """
 
 from collections.abc import Mapping
@@ -16,8 +15,9 @@ Strategy = Literal["max", "union", "and", "dnf"]
 class CarriedSpec:
     """A directive that composition copies into the supergraph.
 
-    `spec`, `version`, `purpose`: of its spec. `signature`: its definition, without the name. `scalar`: the
-    scalar that its arguments use. `merged`: the strategy for each argument.
+    `spec`, `version`: of its spec; `purpose`: of the link to it. `signature`: the directive's definition
+    after the name. `scalar`: the scalar that its arguments use. `merged`: the merge strategy of each
+    argument.
     """
 
     spec: str
@@ -29,7 +29,7 @@ class CarriedSpec:
 
     @property
     def url(self) -> str:
-        """The URL of the spec."""
+        """Return the URL of the spec."""
         return f"https://specs.apollo.dev/{self.spec}/v{self.version}"
 
 

@@ -1,6 +1,7 @@
 """Field sets: the selections in `@key(fields:)`, `@requires(fields:)` and `@provides(fields:)`.
 
-Arguments are stored as printed GraphQL, so that field sets can be compared and hashed.
+Composition checks them, and planning places their fields. Arguments are stored as printed GraphQL, so that
+field sets can be compared and hashed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +14,7 @@ from graphql.language import FieldNode, InlineFragmentNode, OperationDefinitionN
 
 @dataclass(frozen=True, slots=True)
 class FieldSetField:
-    """A field of a field set, with the selections below it."""
+    """A field of a field set, with its own selections. `arguments`: pairs of name and GraphQL text."""
 
     name: str
     arguments: tuple[tuple[str, str], ...] = ()
@@ -34,10 +35,11 @@ class FieldSetFragment:
 FieldSet = tuple["FieldSetField | FieldSetFragment", ...]
 
 
-@lru_cache(maxsize=8_192)  # enough for several supergraphs
+@lru_cache(maxsize=8_192)  # enough for the field sets of several supergraphs
 def parse_field_set(text: str) -> FieldSet:
-    """Parse `"id organization { id }"`, with or without outer braces. Raises ValueError for any
-    other text.
+    """Parse a text such as `"id organization { id }"`, with or without outer braces.
+
+    Raises ValueError if it is not a selection set, or has named fragments.
     """
     stripped = text.strip()
     source = stripped if stripped.startswith("{") else "{" + stripped + "}"
@@ -74,7 +76,7 @@ def _directives(node: FieldNode | InlineFragmentNode) -> tuple[str, ...]:
 
 
 def print_field_set(fields: FieldSet) -> str:
-    """The canonical text of a field set: single spaces, no outer braces."""
+    """Return the canonical text of a field set: single spaces, no outer braces."""
     return " ".join(_print(item) for item in fields)
 
 
@@ -87,7 +89,7 @@ def _print(item: FieldSetField | FieldSetFragment) -> str:
 
 
 def with_default_type_names(fields: FieldSet, names: Mapping[str, str]) -> FieldSet:
-    """The field set with the type conditions renamed."""
+    """Return the field set with type conditions renamed by `names`."""
     if not names:
         return fields
     out: list[FieldSetField | FieldSetFragment] = []
@@ -107,10 +109,10 @@ def without_needless_fragments(
     field_types: Mapping[str, Mapping[str, str]],
     possible: Mapping[str, frozenset[str]],
 ) -> FieldSet:
-    """The field set with the fields of a fragment in its place, where every object matches the fragment.
+    """Return the field set with each fragment that always matches replaced by its fields.
 
-    `type_name` is the type that the field set is for; `field_types` has the type reference of each field, by
-    type and name; `possible` the object types behind each type. Fragments with directives stay.
+    `type_name`: the type that the field set is for. `field_types`: the type reference of each field, by type
+    and name. `possible`: the object types of each type. Fragments with directives remain.
 
     Example: `... on User { id } org { ... { id } }` for `User` is `id org { id }`.
     """
@@ -129,14 +131,14 @@ def without_needless_fragments(
 def _type_inside(
     item: FieldSetField | FieldSetFragment, type_name: str, field_types: Mapping[str, Mapping[str, str]]
 ) -> str:
-    """The type that the selections below a field or in a fragment are for."""
+    """Return the type that the selections of a field or fragment are for."""
     if isinstance(item, FieldSetFragment):
         return item.type_condition or type_name
     return field_types.get(type_name, {}).get(item.name, "").strip("[]!")
 
 
 def top_fields(fields: Iterable[FieldSetField | FieldSetFragment]) -> Iterator[FieldSetField]:
-    """The fields of the outermost level, those in fragments included."""
+    """Yield the fields of the outermost level, those in fragments included."""
     for item in fields:
         if isinstance(item, FieldSetField):
             yield item

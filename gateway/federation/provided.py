@@ -1,4 +1,4 @@
-"""The fields that a @provides field set covers."""
+"""Which fields a @provides field set covers, for `supergraph.query_graph`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,10 @@ from gateway.federation.field_set import FieldSet, FieldSetField, FieldSetFragme
 
 
 def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> tuple[bool, FieldSet]:
-    """Whether a field set covers a field of one of these types, and the field set below that field."""
+    """Return whether a field set covers a field, and the field set that it selects on the field's value.
+
+    `type_names`: the types whose fragments apply.
+    """
     hit, below = False, list[FieldSetField | FieldSetFragment]()
     for item in fields:
         if isinstance(item, FieldSetField):
@@ -22,7 +25,7 @@ def provided_below(fields: FieldSet, type_names: frozenset[str], name: str) -> t
 
 
 def intersection(one: FieldSet, other: FieldSet) -> FieldSet:
-    """The fields that both field sets cover: `a { b c }` and `a { c } d` give `a { c }`.
+    """Return the fields that both field sets cover: `a { b c }` and `a { c } d` give `a { c }`.
 
     A fragment covers its fields for its own type only: `x` and `... on T { x }` give `... on T { x }`.
     """

@@ -1,4 +1,4 @@
-"""The directives and types of the federation spec by version, as GraphQL text.
+"""The directives and types of the federation spec, by version, as GraphQL text.
 
 Source: https://specs.apollo.dev/federation; the signatures are those published there.
 """
@@ -12,15 +12,19 @@ LATEST = (2, 14)
 
 @dataclass(frozen=True, slots=True)
 class SpecDirective:
-    """A directive of the spec: the version that introduced it, and its definition without the name."""
+    """A directive of the spec.
+
+    `since`: the (major, minor) version that introduced it. `signature`: its newest definition after the name.
+    """
 
     name: str
     since: tuple[int, int]
     signature: str
 
     def definition(self, local: str, version: tuple[int, int], scalars: Mapping[str, str]) -> str:
-        """The SDL of the directive in a version of the spec, under a local name and with local
-        scalar names.
+        """Return the SDL of the directive in a version of the spec, under the name `local`.
+
+        `scalars`: the local name of each scalar of the spec.
         """
         signature = self.signature
         for since, older, newer in _GROWN.get(self.name, ()):

@@ -1,4 +1,4 @@
-"""Comparing constant GraphQL values by value, however they are written.
+"""Compares constant GraphQL values by value, however they are written.
 
 Example: `{w: [1], v: 1.0}` and `{v: 1, w: [1.00]}` are equal, and so are a string and a block string with the
 same text; `1` and `"1"`, `true` and `1`, `[1]` and `1` are not. Defaults and directive arguments are compared
@@ -24,15 +24,15 @@ Constant = str | ValueNode | None
 
 
 def same_value(one: Constant, other: Constant) -> bool:
-    """Whether two constants, as GraphQL text or AST, are equal. None means that there is no value."""
+    """Return whether two constants, as GraphQL text or AST, are equal. None means that there is no value."""
     return value_key(one) == value_key(other)
 
 
 def value_key(value: Constant) -> Hashable:
-    """A key that two constants share exactly when they are equal.
+    """Return a hashable key: equal constants have equal keys, and only they.
 
     An enum value and a string with the same letters are equal: a custom scalar reads both as the same text,
-    and no other type allows both. Raises GraphQLError when a text is not a constant.
+    and no other type allows both. Raises GraphQLError if a text is not a constant.
     """
     if value is None:
         return None
@@ -54,8 +54,9 @@ def _key(node: ValueNode) -> Hashable:
 
 
 def _number(written: str) -> Hashable:
-    """An integer exactly, any other number as the double that a GraphQL Float is; its text if it is outside
-    of both.
+    """Return an integer exactly, and any other number as the double that a GraphQL Float is.
+
+    A number that neither can represent is compared by its text or its decimal value.
     """
     try:
         exact = Decimal(written)

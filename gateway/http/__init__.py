@@ -1,1 +1,1 @@
-"""The HTTP interface: GraphQL over HTTP, GraphiQL, and health checks."""
+"""The HTTP interface: GraphQL over HTTP by two doors (`direct`, `asgi`), GraphiQL, and health checks."""

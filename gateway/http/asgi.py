@@ -1,4 +1,4 @@
-"""`/graphql` over ASGI, for any ASGI server, and for the requests that the direct protocol leaves to
+"""The ASGI door to `/graphql`, for any ASGI server, and for requests that the direct door leaves to
 uvicorn.
 """
 
@@ -16,7 +16,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 T = TypeVar("T")
-WATCH_AFTER = 0.02  # seconds until the connection is watched
+WATCH_AFTER = 0.02  # seconds that a request may run before a task waits for the client's disconnect
 
 
 class ClientLeft(Exception):
@@ -46,7 +46,7 @@ async def serve_graphql(endpoint: Endpoint, scope: Scope, receive: Receive, send
 
 
 def expects_continue(scope: Scope, headers: RequestHeaders) -> bool:
-    """Whether the client waits for `100 Continue` before it sends its body.
+    """Return whether the client waits for `100 Continue` before it sends its body.
 
     After an error response it may send the body or the next request, which can't be distinguished, so the
     connection has to be closed (RFC 9110, 10.1.1).
@@ -62,7 +62,10 @@ async def send_parts(parts: AsyncGenerator[bytes, None], send: Send) -> None:
 
 
 async def read_body(endpoint: Endpoint, headers: RequestHeaders, receive: Receive) -> bytes | RequestError:
-    """The body, or a RequestError as soon as it is known to be too large. Raises ClientLeft."""
+    """Return the body, or a RequestError as soon as it is known to be too large.
+
+    Raises ClientLeft if the client disconnects.
+    """
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > endpoint.max_body):
         return endpoint.too_large()
@@ -82,7 +85,7 @@ async def read_body(endpoint: Endpoint, headers: RequestHeaders, receive: Receiv
 
 
 async def while_connected(work: Awaitable[T], receive: Receive) -> T:
-    """Await `work`, and cancel it when the client disconnects; then raises ClientLeft.
+    """Await `work`; if the client disconnects, cancel it and raise ClientLeft.
 
     Watching the connection needs a task, which costs as much as a small response, so it starts only after
     WATCH_AFTER seconds.
@@ -101,7 +104,7 @@ async def while_connected(work: Awaitable[T], receive: Receive) -> T:
 
 
 class _Watch:
-    """Cancels a request's task when its client disconnects."""
+    """Cancels a request's task when its client disconnects. `left`: whether the client has disconnected."""
 
     def __init__(self, task: "asyncio.Task[Any] | None", receive: Receive) -> None:
         self.task = task
@@ -114,12 +117,12 @@ class _Watch:
         self.watching = asyncio.ensure_future(self.watch())
 
     def end(self) -> None:
-        """Stop watching the connection: a disconnect of the client cancels nothing any more."""
+        """Stop watching the connection: from now on a disconnect cancels nothing."""
         if self.watching is not None:
             self.watching.cancel()
 
     async def watch(self) -> None:
-        """Wait for the client to disconnect."""
+        """Wait for the client to disconnect, then cancel the task."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
         self.left = True

@@ -1,10 +1,10 @@
-"""uvicorn's HTTP/1.1 protocol with a direct path for GraphQL: no task, no ASGI messages, one write for a
-small response.
+"""The direct door: uvicorn's HTTP/1.1 protocol with a direct path for GraphQL, without tasks and ASGI
+messages.
 
-A POST to /graphql with a plain body is passed to the endpoint as soon as it is complete. uvicorn's own path
-handles everything else: other paths and methods, chunked or too large bodies, `Expect`, requests through a
-proxy, requests that were pipelined (they wait in uvicorn's pipeline), and clients that do not read their
-responses.
+A POST to /graphql with a plain body is passed to the endpoint as soon as it is complete, and a small response
+is one write. uvicorn's own path handles everything else: other paths and methods, chunked or too large
+bodies, `Expect`, requests through a proxy, requests that were pipelined (they wait in uvicorn's pipeline),
+and clients that do not read their responses.
 
 No upgrade is accepted: a request with `Upgrade` is processed as if it had none (see `request_head`).
 """
@@ -24,7 +24,7 @@ from gateway.http.strict import MAX_HEAD, NEVER, StrictProtocol
 from gateway.http.uvicorn_internals import STATUS_LINE, ServerState
 from gateway.transport.base import Handle
 
-REQUEST_SECONDS = 30.0  # a client's time to send a request
+REQUEST_SECONDS = 30.0  # the seconds within which a client must send a whole request
 MAX_COPIED_BODY = 16_384  # bytes; a larger body is written separately from its head, not copied
 NO_CHUNKS = -NEVER  # the overhead of a body with a Content-Length, which has no chunks
 INDIRECT_HEADERS = frozenset(
@@ -58,12 +58,14 @@ class DirectCycle:
 
     @property
     def response_complete(self) -> bool:
-        """Whether uvicorn may process the next request."""
+        """Return whether uvicorn may process the next request."""
         return self.protocol.direct is not self
 
     @property
     def message_event(self) -> "DirectCycle":
-        """The event that uvicorn sets when the client disconnects."""
+        """Return the event that uvicorn sets when the client disconnects: this object, whose `set` does
+        nothing.
+        """
         return self
 
     def set(self) -> None:
@@ -83,15 +85,16 @@ class DirectCycle:
             self.body += piece
 
     def cancel(self, msg: str | None = None) -> None:
-        """Cancel the request without a response. uvicorn calls this, as it cancels its tasks, when the time
-        for a graceful shutdown is over.
+        """Cancel the request without a response.
+
+        uvicorn calls this, as it cancels its tasks, when the time for a graceful shutdown is over.
         """
         if self.handle is not None:
             self.handle.cancel()
         self.protocol.transport.close()
 
     def start(self) -> None:
-        """Start to answer the complete request."""
+        """Start to answer the request, which is complete."""
         tasks: set[Any] = self.protocol.tasks  # at shutdown uvicorn waits for these tasks, then cancels them
         tasks.add(self)
         self.handle = self.protocol.endpoint.begin("POST", b"", self.headers, bytes(self.body), self.replied)
@@ -110,8 +113,9 @@ class DirectCycle:
 class DirectProtocol(StrictProtocol):
     """One connection.
 
-    - `direct`: the request on the direct path, if any. `reading`: the same while its body is incomplete.
-    - `idle_since`: when the connection became idle; NEVER while a request is processed.
+    - `direct`: the request on the direct path; None if there is none. `reading`: the same while its body is
+      incomplete.
+    - `idle_since`: the clock's time when the connection became idle; NEVER while a request is processed.
     - `timer`: the timer that closes an idle or slow connection.
     """
 
@@ -131,7 +135,7 @@ class DirectProtocol(StrictProtocol):
     # httptools
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Called by the parser when a request begins."""
         super().on_message_begin()
         self.idle_since = NEVER
         if self.timer is None:
@@ -153,7 +157,7 @@ class DirectProtocol(StrictProtocol):
         super().on_headers_complete()
 
     def is_direct(self) -> bool:
-        """Whether a request to the endpoint needs nothing that only uvicorn's path supports."""
+        """Return whether a request to the endpoint needs nothing that only uvicorn's path supports."""
         cycle = self.cycle
         if (cycle is not None and not cycle.response_complete) or self.parser.get_method() != b"POST":
             return False
@@ -172,7 +176,7 @@ class DirectProtocol(StrictProtocol):
         return length.isdigit() and len(length) < 16 and int(length) <= self.endpoint.max_body
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """Called by the parser for a piece of the body."""
         reading = self.reading
         if reading is None:
             self.overhead -= len(body)
@@ -181,7 +185,7 @@ class DirectProtocol(StrictProtocol):
             reading.add(body)
 
     def on_message_complete(self) -> None:
-        """The request is complete."""
+        """Called by the parser when the request is complete."""
         if not self.head_without_upgrade:
             self.receiving_since, self.overhead = NEVER, 0
         reading, self.reading = self.reading, None
@@ -194,19 +198,21 @@ class DirectProtocol(StrictProtocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected; it has as long for its first request as for any other."""
+        """Called when a client has connected; it may be idle as long before its first request as between
+        requests.
+        """
         super().connection_made(transport)
         self.become_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has disconnected: cancel its request."""
+        """Called when the client has disconnected; cancel its request."""
         super().connection_lost(exc)
         self.abort_request()
         if self.timer is not None:
             self.timer.cancel()
 
     def abort_request(self) -> bool:
-        """Cancel the request that is processed; see StrictProtocol."""
+        """Cancel the request in progress; see StrictProtocol."""
         cycle, self.direct = self.direct, None
         if cycle is None:
             return super().abort_request()
@@ -218,7 +224,7 @@ class DirectProtocol(StrictProtocol):
     # answering
 
     def write_reply(self, cycle: DirectCycle, reply: HttpReply) -> None:
-        """Write a complete response; afterwards the connection can take the next request."""
+        """Write a complete response; afterwards the connection can receive the next request."""
         head = self.head_of(cycle, reply)
         if len(reply.body) <= MAX_COPIED_BODY:
             self.transport.write(head + reply.body)
@@ -253,7 +259,7 @@ class DirectProtocol(StrictProtocol):
         self.end(cycle)
 
     def head_of(self, cycle: DirectCycle, reply: HttpReply, extra: bytes = b"") -> bytes:
-        """The status line and the headers of a response."""
+        """Return the status line and the headers of a response. `extra`: further header lines."""
         parts = [STATUS_LINE[reply.status], self.default_headers()]
         parts += [b"%b: %b\r\n" % header for header in reply.headers()]
         parts.append(extra)
@@ -261,7 +267,7 @@ class DirectProtocol(StrictProtocol):
         return b"".join(parts)
 
     def end(self, cycle: DirectCycle) -> None:
-        """The response is written: allow the next request, or close the connection."""
+        """Allow the next request, or close the connection, after the response was written."""
         self.direct = cycle.handle = None  # leave no reference cycle
         self.tasks.discard(cycle)
         if not cycle.keep_alive:
@@ -281,7 +287,10 @@ class DirectProtocol(StrictProtocol):
         self.become_idle()
 
     def on_response_complete(self) -> None:
-        """A response on uvicorn's path is written. The idle timer here replaces uvicorn's."""
+        """Called when a response on uvicorn's path is written.
+
+        The idle timer of this class replaces uvicorn's.
+        """
         super().on_response_complete()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
@@ -289,12 +298,12 @@ class DirectProtocol(StrictProtocol):
             self.become_idle()
 
     def become_idle(self) -> None:
-        """Note that no request is processed."""
+        """Record that no request is in progress, and start the idle timer."""
         self.idle_since = self.clock.time()
         self.start_timer()
 
     def start_timer(self) -> None:
-        """Start the timer, unless it runs; one timer serves many requests."""
+        """Start the timer, unless it runs; one timer is used for many requests."""
         if self.timer is None:
             self.timer = self.clock.call_at(self.clock.time() + self.timeout_keep_alive, self.check_idle)
 

@@ -1,6 +1,7 @@
-"""`/graphql` without a transport protocol: read the request, answer it, and build the HTTP reply.
+"""The endpoint `/graphql`, independent of the door: reads the request, has it answered, builds the HTTP
+reply.
 
-Both the direct protocol and ASGI use it.
+Both doors, the direct protocol and ASGI, use it.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ class RequestHandler(Protocol):
     """Answers GraphQL requests; implemented by `answering.Gateway`."""
 
     def context(self, headers: RequestHeaders) -> RequestContext:
-        """The context of a new request."""
+        """Return the context of a new request."""
         ...
 
     def begin(self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback) -> Handle:
@@ -61,7 +62,7 @@ class Endpoint:
     ) -> Handle:
         """Start to reply to a request, valid or not; `replied` is called once, never before this returns.
 
-        `body` is a RequestError if it could not be read.
+        `body`: a RequestError if it could not be read.
         """
         exchange = ClientExchange(self, method, headers, replied)
         try:
@@ -77,7 +78,7 @@ class Endpoint:
     async def reply(
         self, method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
     ) -> HttpReply:
-        """The complete reply to a request; when the caller is cancelled, so is the request."""
+        """Return the complete reply to a request. Cancelling the caller cancels the request."""
         future: asyncio.Future[HttpReply] = asyncio.get_running_loop().create_future()
 
         def replied(found: HttpReply) -> None:
@@ -91,13 +92,15 @@ class Endpoint:
             handle.cancel()
 
     def too_large(self) -> RequestError:
-        """The error for a body above the limit."""
+        """Return the error for a body above the limit."""
         return too_large(self.max_body)
 
 
 class ClientExchange:
-    """One HTTP request and its reply: the negotiated media type, and the conversion of results and errors to
-    a reply.
+    """One HTTP request and its reply.
+
+    `media`: the media type that the client accepts. `replied`: the callback for the reply. `since`: the
+    start, for stage listeners.
     """
 
     __slots__ = ("context", "media", "method", "mode", "replied", "since")
@@ -114,7 +117,7 @@ class ClientExchange:
         self.since = observer.started(REQUEST, self.context) if observer.watches_stages else 0.0
 
     def answered(self, found: Envelope | BaseException) -> None:
-        """Build the reply and pass it on.
+        """Build the reply for an envelope or an exception, and pass it on.
 
         No caller awaits a callback, so an exception while building the reply must become a reply too.
         """
@@ -131,7 +134,7 @@ class ClientExchange:
         self.replied(reply)
 
     def reply_for(self, found: Envelope | BaseException) -> HttpReply:
-        """The reply for an envelope, a RequestError or an unexpected exception."""
+        """Return the reply for an envelope, a RequestError or an unexpected exception."""
         if isinstance(found, Envelope):
             return http_reply(found, self.media, None, self.mode)
         if not isinstance(found, RequestError):
@@ -146,7 +149,7 @@ class ClientExchange:
 
 
 async def report_errors(parts: AsyncIterator[bytes], context: RequestContext) -> AsyncGenerator[bytes, None]:
-    """The parts of a stream. An exception in it is reported and raised, and the protocol then closes the
+    """Yield the parts of a stream. An exception in it is reported and raised; the protocol then closes the
     connection.
 
     Closing this generator closes the stream.
@@ -165,7 +168,7 @@ async def report_errors(parts: AsyncIterator[bytes], context: RequestContext) ->
 def read_request(
     method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
 ) -> GraphQLRequest:
-    """The GraphQL request in an HTTP request. Raises RequestError."""
+    """Return the GraphQL request in an HTTP request. Raises RequestError."""
     raw = headers.raw
     wants_plan = PLAN_HEADER_BYTES in raw and headers.get(PLAN_HEADER) not in ("", "0", "false")
     if method == "POST":
@@ -180,7 +183,7 @@ def read_request(
 
 
 def internal_error_envelope(error: BaseException, context: RequestContext) -> Envelope:
-    """The response for an unexpected exception; only the log has its details."""
+    """Return the response for an unexpected exception. It contains an id; only the log has the details."""
     context.observer.emit(InternalFailure(context.id, error))
     message = f"internal error; the gateway's log has the details under the id {context.id}"
     extensions = {"code": "INTERNAL_SERVER_ERROR", "id": context.id}

@@ -1,4 +1,4 @@
-"""Example operations for GraphiQL, from a folder of NAME.graphql with variables in NAME.json."""
+"""Reads example operations for GraphiQL, from a folder of NAME.graphql with variables in NAME.json."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +9,10 @@ from gateway.core.jsontext import NotJson, read_json
 
 
 def read_examples(folder: str | None) -> list[Mapping[str, Any]]:
-    """The name, description (the comment at the top), query and variables of each example in a folder.
+    """Return the name, description (the comments in the file), query and variables of each example in a
+    folder.
 
-    Raises SettingsError FILE_NOT_READABLE.
+    A folder of None has no examples. Raises SettingsError FILE_NOT_READABLE.
     """
     if folder is None:
         return []

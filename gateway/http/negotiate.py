@@ -1,5 +1,6 @@
-"""Choosing the media type of a response by the Accept header (RFC 9110, 12.5.1; GraphQL over HTTP, section
-4).
+"""Chooses the media type of a response by the Accept header.
+
+See RFC 9110, 12.5.1, and GraphQL over HTTP, section 4.
 """
 
 from functools import lru_cache
@@ -11,6 +12,7 @@ JSON = "application/json"
 
 
 def _ranges(accept: str) -> list[tuple[str, float]]:
+    """Return (media type, quality) of each range in an Accept header."""
     found = []
     for part in accept.split(","):
         media, *parameters = [piece.strip().lower() for piece in part.split(";")]
@@ -28,7 +30,7 @@ def _ranges(accept: str) -> list[tuple[str, float]]:
 
 @lru_cache(maxsize=256)
 def negotiate(accept: str) -> str:
-    """GRAPHQL or JSON, whichever the client prefers; JSON without a preference.
+    """Return GRAPHQL or JSON, whichever the client prefers; JSON if it has no preference.
 
     Raises RequestError NOT_ACCEPTABLE when the client accepts neither.
     """
@@ -50,7 +52,7 @@ def negotiate(accept: str) -> str:
 
 
 def prefers_html(accept: str) -> bool:
-    """Whether a client prefers an HTML page (a browser does) to a GraphQL response."""
+    """Return whether a client prefers an HTML page to a GraphQL response, as browsers do."""
     qualities = dict(_ranges(accept))
     page = qualities.get("text/html", 0.0)
     return page > 0 and page >= max(qualities.get(JSON, 0.0), qualities.get(GRAPHQL, 0.0))

@@ -1,4 +1,4 @@
-"""Reading a GraphQL request from an HTTP request (GraphQL over HTTP, sections 5 and 6)."""
+"""Reads a GraphQL request from an HTTP request (GraphQL over HTTP, sections 5 and 6)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ ACCEPTED = ", ".join(SUPPORTED_ENCODINGS).encode()
 
 
 def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
-    """The decompressed body; `limit`: its maximum size in bytes.
+    """Return the decompressed body. `encoding`: the Content-Encoding. `limit`: the maximum size in bytes.
 
     Raises RequestError: UNSUPPORTED_CONTENT_ENCODING, REQUEST_TOO_LARGE or BAD_REQUEST.
     """
@@ -29,12 +29,12 @@ def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def too_large(limit: int, when: str = "") -> RequestError:
-    """The error for a body above the limit."""
+    """Return the error for a body above the limit. `when`: words to append, such as " when unpacked"."""
     return RequestError(f"expected a body of at most {limit:,} bytes{when}, got more", "REQUEST_TOO_LARGE")
 
 
 def from_body(body: bytes, content_type: str, plan: bool = False) -> GraphQLRequest:
-    """The request in a POST body; `plan`: the client wants the plan in the response.
+    """Return the request in a POST body. `plan`: whether the client wants the plan in the response.
 
     Raises RequestError: UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or BAD_REQUEST.
     """
@@ -64,7 +64,7 @@ def _check_type(content_type: str) -> None:
 
 
 def from_query_string(raw: bytes, plan: bool = False) -> GraphQLRequest:
-    """The request in the query string of a GET; `plan` as for `from_body`.
+    """Return the request in the query string of a GET; `plan` as for `from_body`.
 
     Raises RequestError: INVALID_JSON or BAD_REQUEST.
     """

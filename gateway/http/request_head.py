@@ -1,8 +1,8 @@
-"""Checks of a request's head that the parser leaves to the server (RFC 9112), and heads without an upgrade.
+"""Checks of a request's head that the parser leaves to the server (RFC 9112), and heads without `Upgrade`.
 
-Example: `Connection: Upgrade, HTTP2-Settings` with `Upgrade: h2c` asks for another protocol (RFC 9110, 7.8).
+Example: `Connection: Upgrade, HTTP2-Settings` with `Upgrade: h2c` requests another protocol (RFC 9110, 7.8).
 llhttp then stops after the head and returns no body. A server without upgrades must process the request as if
-it had not asked, so `without_upgrade` writes the head again without `upgrade` in `Connection`, and the
+it had no `Upgrade`, so `without_upgrade` writes the head again without `upgrade` in `Connection`, and the
 connection parses that head and the bytes after it.
 """
 
@@ -14,7 +14,7 @@ VERSIONS = frozenset({"1.0", "1.1"})
 
 
 class RequestRefused(Exception):
-    """A request that is refused and ends its connection: the HTTP status, and the text of the reply."""
+    """A request that is refused and ends its connection. `status`: HTTP. `text`: the body of the reply."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -42,16 +42,16 @@ def _check_codings(codings: bytes) -> None:
 
 
 def has_body(headers: RawHeaders) -> bool:
-    """Whether a head announces a body of at least one byte."""
+    """Return whether a head announces a body of at least one byte."""
     lengths = [value for name, value in headers if name == b"content-length"]
     chunked = any(name == b"transfer-encoding" for name, _ in headers)
     return chunked or any(value.strip(b"0 \t") for value in lengths)
 
 
 def without_upgrade(method: bytes, target: bytes, version: str, headers: RawHeaders) -> bytes:
-    """The head of the same request without the wish for another protocol.
+    """Return the head of the same request without `Upgrade`.
 
-    `Upgrade: websocket` is kept, so that the endpoint can reply that it does not support WebSocket.
+    `Upgrade: websocket` remains, so that the endpoint can reply that it does not support WebSocket.
     """
     lines = [b"%b %b HTTP/%b" % (method, target, version.encode())]
     for name, value in headers:
@@ -65,7 +65,7 @@ def without_upgrade(method: bytes, target: bytes, version: str, headers: RawHead
 
 
 def refusal_reply(status_line: bytes, default_headers: bytes, text: str) -> bytes:
-    """The complete reply to a refused request, whose connection is closed after it.
+    """Return the complete reply to a refused request, whose connection is closed after it.
 
     `status_line` and `default_headers` (those of the server) end with a line break.
     """

@@ -1,4 +1,4 @@
-"""Converting an envelope to an HTTP reply: body, media type, status."""
+"""Converts an envelope to an HTTP reply: body, media type, status."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import lru_cache
@@ -8,7 +8,7 @@ from gateway.http.statuses import StatusMode, status_of
 
 
 def encode(envelope: Envelope) -> bytes:
-    """The body of an envelope.
+    """Return the body of an envelope.
 
     A response that JSON can't represent (nested hundreds of levels deep, say) is replaced by an error. Raises
     ValueError for a stream, which has no body.
@@ -28,7 +28,7 @@ def encode(envelope: Envelope) -> bytes:
 
 @lru_cache(maxsize=8)
 def content_type(media: str) -> bytes:
-    """The value of the Content-Type header."""
+    """Return the value of the Content-Type header for a media type."""
     return f"{media}; charset=utf-8".encode()
 
 
@@ -38,10 +38,10 @@ NOSNIFF = (b"x-content-type-options", b"nosniff")
 class HttpReply:
     """An HTTP reply.
 
-    - `media`: the media type. `allow`: the allowed methods, for the Allow header.
+    - `media`: the media type. `allow`: the allowed methods, for the Allow header; None to omit it.
     - `extra_headers`: further headers.
-    - `stream`: the source of the parts of a streamed reply. `parts`: the same as the protocols write them;
-      whoever iterates over it must close it.
+    - `stream`: the source of the parts of a streamed reply. `parts`: the same for the doors, which must close
+      it.
     """
 
     __slots__ = ("allow", "body", "extra_headers", "media", "parts", "status", "stream")
@@ -64,7 +64,7 @@ class HttpReply:
         self.parts: AsyncGenerator[bytes, None] | None = None
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The headers; Content-Length only if there is a body."""
+        """Return the headers; Content-Length only if the reply is not streamed."""
         found = [(b"content-type", content_type(self.media)), (b"vary", b"accept"), NOSNIFF]
         if self.stream is None:
             found.append((b"content-length", b"%d" % len(self.body)))
@@ -77,7 +77,10 @@ class HttpReply:
 def http_reply(
     envelope: Envelope, media: str, allow: bytes | None = None, mode: StatusMode = "audited"
 ) -> HttpReply:
-    """The HTTP reply for an envelope, to a client that accepts this media type."""
+    """Return the HTTP reply for an envelope, to a client that accepts the media type `media`.
+
+    `allow`: for the Allow header. `mode`: the table of statuses.
+    """
     response = envelope.response
     media = envelope.media or media
     if isinstance(response, bytes) and mode == "audited":  # the most frequent case

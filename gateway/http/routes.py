@@ -1,4 +1,6 @@
-"""The routes of the gateway: /graphql directly; GraphiQL, examples and health checks by the router."""
+"""The routes of the gateway: /graphql directly; GraphiQL, examples and health checks by Starlette's
+router.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,8 +36,8 @@ Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 class HttpService:
     """What the routes serve.
 
-    `endpoint`: GraphQL. `readiness`: returns the state of each subgraph. `examples`: operations for GraphiQL.
-    `graphiql`: serve GraphiQL.
+    `readiness`: returns the state ("up", ...) of each subgraph. `examples`: operations for GraphiQL.
+    `graphiql`: whether to serve GraphiQL. `clock`: for connection timeouts.
     """
 
     endpoint: Endpoint
@@ -46,8 +48,9 @@ class HttpService:
 
 
 class Routes:
-    """The ASGI application. `service` can be replaced while requests run; each request uses the one that was
-    set when it came.
+    """The ASGI application.
+
+    `service` can be replaced while requests run; each request uses the one that was set when it arrived.
     """
 
     def __init__(self, service: HttpService, lifespan: Callable[[Starlette], Any]) -> None:
@@ -56,11 +59,11 @@ class Routes:
 
     @property
     def clock(self) -> Clock:
-        """The clock for connection timeouts."""
+        """Return the clock for connection timeouts."""
         return self.service.clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Dispatch a request: GraphQL directly, /graphql in a browser to GraphiQL, everything else to the
+        """Pass a request to the endpoint if it is for /graphql and not from a browser, otherwise to the
         router.
         """
         if scope["type"] == "http" and scope["path"] == "/graphql" and not self._page(scope):
@@ -72,6 +75,7 @@ class Routes:
         await self.router(scope, receive, send)
 
     def _page(self, scope: Scope) -> bool:
+        """Return whether a request for /graphql gets GraphiQL: a browser's GET without a query."""
         if (
             not self.service.graphiql
             or scope["method"] not in ("GET", "HEAD")

@@ -1,4 +1,4 @@
-"""The HTTP statuses of GraphQL responses: one table (GraphQL over HTTP, section 6.4).
+"""The HTTP statuses of GraphQL responses, as one table (GraphQL over HTTP, section 6.4).
 
 Each row is an outcome: an error code, or ANSWER or PARTIAL. Its statuses are those
 
@@ -22,8 +22,10 @@ PARTIAL = "(an answer with data, be it null, and errors)"
 
 
 class StatusRow(NamedTuple):
-    """The statuses of one outcome: for `application/json`, for `application/graphql-response+json`, and for
-    the latter by the draft of 2026.
+    """The statuses of one outcome.
+
+    `json`: for `application/json`. `audited`: for `application/graphql-response+json`; `draft`: for the same
+    by the draft of 2026.
     """
 
     json: int
@@ -65,7 +67,7 @@ STATUSES: Mapping[str, StatusRow] = {
 
 
 def status_for(outcomes: Iterable[str], media: str, mode: StatusMode) -> int:
-    """The highest of the statuses of these outcomes."""
+    """Return the highest of the statuses of these outcomes, for a client that accepts `media`."""
     rows = [STATUSES.get(outcome, OTHER) for outcome in outcomes]
     if media == JSON:
         return max(row.json for row in rows)
@@ -73,8 +75,9 @@ def status_for(outcomes: Iterable[str], media: str, mode: StatusMode) -> int:
 
 
 def status_of(envelope: Envelope, media: str, mode: StatusMode) -> int:
-    """The status of an envelope for a client that accepts this media type; an explicit `refused` status is
-    used as it is.
+    """Return the status of an envelope for a client that accepts `media`.
+
+    An explicit `refused` status takes precedence.
     """
     if envelope.refused is None:
         return status_for([PARTIAL if has_errors(envelope) else ANSWER], media, mode)
@@ -85,10 +88,10 @@ def status_of(envelope: Envelope, media: str, mode: StatusMode) -> int:
 
 
 def has_errors(envelope: Envelope) -> bool:
-    """Whether a response has errors.
+    """Return whether a response has errors.
 
-    An encoded response with errors starts with them: the exact path puts them first, and the compiled path
-    has none.
+    An encoded response with errors starts with them: the exact path puts them first, and responses of the
+    compiled path have none.
     """
     response = envelope.response
     if isinstance(response, bytes):

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 protocol, with the cases that uvicorn leaves open.
+"""uvicorn's HTTP/1.1 protocol, stricter in the cases that uvicorn leaves open; `direct` builds on it.
 
 No upgrade is accepted: a request with `Upgrade` is parsed as if it had none (see `request_head`). Trailers
 are dropped. The overhead of chunked bodies is limited like the head. An error reply reaches the client even
@@ -29,11 +29,12 @@ CHUNKS_TOO_LARGE = RequestRefused(400, "the chunk extensions and trailers of the
 class StrictProtocol(HttpToolsProtocol):
     """One connection.
 
-    - `in_head`: a head is being read. `receiving_since`: when the current request began; NEVER without one.
-    - `overhead`: the bytes of the request so far that are not body. `received`: the same, with all bytes of
+    - `in_head`: whether a head is being parsed. `receiving_since`: the clock's time when the current request
+      began; NEVER without one.
+    - `overhead`: the bytes of the request so far that are not body. `received`: the same, plus all bytes of
       the data that is being parsed.
     - `head_without_upgrade`: the rewritten head of a request with `Upgrade`, to be parsed next.
-    - `refused`: an error reply was written; further data is dropped.
+    - `refused`: whether an error reply was written; further data is dropped.
     """
 
     _date: tuple[Any, bytes] = (None, b"")
@@ -57,11 +58,13 @@ class StrictProtocol(HttpToolsProtocol):
 
     @property
     def endpoint(self) -> Endpoint:
-        """The current endpoint."""
+        """Return the current endpoint; a reload replaces it."""
         return self.routes.service.endpoint
 
     def on_message_begin(self) -> None:
-        """A request begins; uvicorn's scope for it is created when the head is complete."""
+        """Called by the parser when a request begins; uvicorn's scope for it is created when the head is
+        complete.
+        """
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -90,12 +93,14 @@ class StrictProtocol(HttpToolsProtocol):
             raise RequestRefused(431, HEAD_TOO_LARGE)
 
     def on_message_complete(self) -> None:
-        """The request is complete, unless only the head of one with `Upgrade` was parsed."""
+        """Called when the request is complete, or only the head of one with `Upgrade`, which is then parsed
+        again.
+        """
         if not self.head_without_upgrade:
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Parse data; refuses a request whose head or chunk overhead becomes too large."""
+        """Parse data; refuse a request whose head or chunk overhead becomes too large."""
         if self.refused:
             return
         self.received = self.overhead + len(data)
@@ -109,7 +114,7 @@ class StrictProtocol(HttpToolsProtocol):
                 self.check_overhead()
 
     def parser_stopped(self, error: Exception, data: bytes) -> None:
-        """The parser has stopped: at an upgrade, or at invalid data.
+        """Handle the end of parsing: continue after an upgrade, or refuse invalid data.
 
         After the head of a request with `Upgrade`, parsing continues with a new parser.
         """
@@ -149,15 +154,16 @@ class StrictProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         self.transport.write(refusal_reply(STATUS_LINE[why.status], self.default_headers(), why.text))
-        if self.pipeline or not self.transport.can_write_eof():  # uvicorn runs a request other than `cycle`
+        if self.pipeline or not self.transport.can_write_eof():  # uvicorn runs another request than `cycle`
             self.transport.close()
             return
         self.transport.write_eof()
         self.clock.call_at(self.clock.time() + LINGER, self.transport.close)
 
     def abort_request(self) -> bool:
-        """Abort the current request; returns whether its reply has begun, so that nothing may be written any
-        more.
+        """Abort the request in progress.
+
+        Returns whether its reply has begun, so that nothing else may be written.
         """
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
@@ -168,7 +174,7 @@ class StrictProtocol(HttpToolsProtocol):
         return cycle.response_started
 
     def default_headers(self) -> bytes:
-        """The server's own headers (the date), encoded once for each change."""
+        """Return the server's own headers (the date) as lines, encoded once for each change."""
         given, written = StrictProtocol._date
         current = self.server_state.default_headers
         if given is not current:
@@ -178,7 +184,7 @@ class StrictProtocol(HttpToolsProtocol):
 
 
 def routes_of(app: Any) -> Routes:
-    """The application, without the middleware that uvicorn has put around it."""
+    """Return the application without the middleware that uvicorn has put around it."""
     while not isinstance(app, Routes):
         app = app.app
     return app

@@ -1,1 +1,3 @@
-"""Facts about the running gateway, and the listeners that receive them."""
+"""Facts about the running gateway, the observer that passes them to listeners, and the log, which is one of
+them.
+"""

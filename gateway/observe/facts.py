@@ -1,4 +1,4 @@
-"""The closed list of facts that the gateway reports to listeners: logs, metrics and traces."""
+"""The complete list of facts that the gateway reports to listeners, for logs, metrics and traces."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from typing import NamedTuple
 class StageStarted(NamedTuple):
     """A stage of a request has started.
 
-    `request`: the request's id. `at`: seconds of the request's clock. `detail`: the subgraph of a call.
+    `request`: the request's id. `at`: the clock's time in seconds. `detail`: the subgraph, for a call.
     """
 
     stage: str
@@ -17,7 +17,7 @@ class StageStarted(NamedTuple):
 
 
 class StageEnded(NamedTuple):
-    """A stage of a request has ended after `seconds`; `error`: an error code, None after success."""
+    """A stage of a request has ended after `seconds`. `error`: an error code; None after success."""
 
     stage: str
     request: str
@@ -46,14 +46,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """Another supergraph is served."""
+    """The gateway now serves another supergraph."""
 
     subgraphs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReloadRefused:
-    """A new supergraph or new settings are not valid; the old ones are still served."""
+    """A new supergraph or new settings are not valid; the gateway still serves the previous ones."""
 
     code: str
     message: str
@@ -72,7 +72,7 @@ class SubgraphFailed:
 
 @dataclass(frozen=True, slots=True)
 class InternalFailure:
-    """An unexpected exception. `id`: the request's id, which the client has received too."""
+    """An unexpected exception. `id`: the request's id, which the client receives too."""
 
     id: str
     error: BaseException
@@ -80,8 +80,9 @@ class InternalFailure:
 
 @dataclass(frozen=True, slots=True)
 class PlanRunAgain:
-    """A field failed that a hasty plan had fetched for too many objects, so the careful plan runs. `request`:
-    the request's id.
+    """The careful plan runs, because a field failed that a hasty plan had fetched for too many objects.
+
+    `request`: the request's id.
     """
 
     request: str

@@ -1,4 +1,4 @@
-"""Logging facts to standard error: readable lines on a terminal, JSON lines otherwise."""
+"""Logs facts to standard error: readable lines on a terminal, JSON lines otherwise."""
 
 import sys
 from typing import Any, TextIO
@@ -22,8 +22,8 @@ from gateway.observe.facts import (
 class Log:
     """A listener that writes a log entry for each fact (see `observe.facts`).
 
-    `json`: JSON lines; by default unless the stream is a terminal. `stream`: by default `sys.stderr`, looked
-    up for each entry.
+    `json`: whether to write JSON lines; by default unless the stream is a terminal. `stream`: by default
+    `sys.stderr` as it is at each entry.
     """
 
     def __init__(self, json: bool | None = None, stream: TextIO | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The observer of one engine: it passes facts to listeners."""
+"""The observer: the one place through which the gateway reports facts to listeners."""
 
 from collections.abc import Callable, Iterable
 
@@ -20,7 +20,7 @@ class Observer:
         self.watches_stages = bool(self.stage_listeners)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener for all facts except stages; calling the result removes it."""
+        """Add a listener for all facts except stages. Calling the returned function removes it."""
         self.listeners = (*self.listeners, listener)
 
         def stop() -> None:

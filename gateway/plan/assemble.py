@@ -1,5 +1,6 @@
-"""The fetch graph becomes frozen fetches: ids in topological order, request texts, and the fields of the
-replies.
+"""Turns the fetch graph of one stage into frozen fetches with ids in topological order.
+
+Each gets its request text, and the description of the fields to read from the reply.
 """
 
 import re
@@ -22,15 +23,16 @@ from gateway.plan.shapes import Shape, find_or_add, shape_of
 from gateway.request.operation import Operation
 from gateway.supergraph.query_graph import TYPENAME, QueryGraph, Vertex
 
-_NAMED = "F"  # begins the names of named fragments
+_NAMED = "F"  # the start of the names of named fragments
 
 
 @dataclass(slots=True)
 class _RequestWriter:
-    """The state of writing one request.
+    """The state of writing one request text.
 
-    `variables`: the client's variables in use. `fragments`: the names of named fragments, by the text that
-    follows the name. `inline`: named fragments are not allowed.
+    `variables`: the client's variables in use. `renames`: whether a key in the request differs from the
+    response key. `fragments`: the names of named fragments, by the text after the name. `inline`: named
+    fragments are not allowed.
     """
 
     graph: QueryGraph
@@ -44,9 +46,9 @@ class _RequestWriter:
 def assemble(
     graph: QueryGraph, operation: Operation, groups: Sequence[FetchGroup], first_id: int, root_kind: bool
 ) -> tuple[Fetch, ...]:
-    """The fetches of one stage, with ids from `first_id` on.
+    """Return the fetches of one stage, with ids from `first_id` on.
 
-    `root_kind`: root requests are of the operation's kind; otherwise they are queries.
+    `root_kind`: whether root requests have the operation's kind; otherwise they are queries.
     """
     ordered = in_order(groups)
     ids = {group: first_id + index for index, group in enumerate(ordered)}
@@ -59,7 +61,7 @@ def assemble(
 def _with_fallback(
     fetch: Fetch, graph: QueryGraph, operation: Operation, group: FetchGroup, ids: Mapping[FetchGroup, int]
 ) -> Fetch:
-    """The fetch with its `fallback` (see `Fetch`), if its fields need different @requires inputs.
+    """Return the fetch with its `fallback` (see `Fetch`), if its fields need different @requires inputs.
 
     Example: `_entities(…) { ...on P { cost free } }`, where only cost needs the input weight, gets the
     fallback `e0:_entities(…) { ...on P { cost } } e1:_entities(…) { ...on P { free } }`; the representations
@@ -81,7 +83,7 @@ def _with_fallback(
 
 
 def _reduced(template: Representation, inputs: frozenset[RepresentationField]) -> Representation:
-    """A representation with its key fields and only these inputs."""
+    """Return a representation with its key fields and only these inputs."""
     fields = tuple(one for one in template.fields if one not in template.inputs or one in inputs)
     return Representation(template.types, template.typename, fields, template.inputs & inputs)
 
@@ -129,8 +131,9 @@ def _request_text(head: str, parts: Sequence[str], writing: _RequestWriter) -> s
 def _lookups(
     written: Sequence[tuple[str, Selection, list[DraftLookup]]], operation: Operation
 ) -> tuple[list[str], list[Lookup]]:
-    """The parts of a request text, and the lookup of each part: root fields, or an `_entities` field with its
-    variable.
+    """Return the parts of a request text, and the lookup of each part.
+
+    A part is the text of root fields, or of an `_entities` field with its variable.
     """
     many = len(written) > 1
     parts: list[str] = []
@@ -152,7 +155,7 @@ def _lookups(
 
 
 def _written(group: FetchGroup, writing: _RequestWriter) -> list[tuple[str, Selection, list[DraftLookup]]]:
-    """Each selection of a group with its text and its lookups.
+    """Return each selection of a group with its text and the lookups that share it.
 
     Lookups at different places with equal selections share one `_entities` field.
     """
@@ -173,8 +176,10 @@ def _written(group: FetchGroup, writing: _RequestWriter) -> list[tuple[str, Sele
 
 
 def _has_objects(selection: Selection) -> bool:
-    """Whether a selection has composite fields. Entities of different places must not share such values by
-    reference, since the plan may merge different fields into them.
+    """Return whether a selection has composite fields.
+
+    Entities of different places must not share such values by reference, since the plan may merge different
+    fields into them.
     """
     return any(out.below for out in selection.fields) or any(
         _has_objects(inner) for _, inner in selection.fragments
@@ -182,10 +187,10 @@ def _has_objects(selection: Selection) -> bool:
 
 
 def _same(one: tuple[str, Selection], other: tuple[str, Selection]) -> bool:
-    """Whether two selections are equal, in whatever order.
+    """Return whether two selections, each with its text, are equal except for the order of fields.
 
-    Arguments, directives and named fragments are only in the text, so selections with any are compared by
-    their text.
+    Arguments, directives and named fragments are only in the text, so selections with any of them are
+    compared by their text.
     """
     if one == other:
         return True
@@ -195,6 +200,7 @@ def _same(one: tuple[str, Selection], other: tuple[str, Selection]) -> bool:
 
 
 def _mark(selection: Selection) -> frozenset[object]:
+    """Return a hashable form of a selection that does not depend on the order of fields."""
     fields = {
         (out.reply_key, out.key, out.name, _mark(out.below) if out.below else None)
         for out in selection.fields
@@ -203,21 +209,24 @@ def _mark(selection: Selection) -> frozenset[object]:
 
 
 def _free_name(name: str, operation: Operation) -> str:
-    """A variable's name that the client's operation does not use."""
+    """Return `name`, with underscores before it if the client's operation has a variable of that name."""
     while any(name == taken for taken, _ in operation.variables):
         name = f"_{name}"
     return name
 
 
 def _operation_name(operation: Operation, subgraph: str, number: int) -> str | None:
-    """The client's operation name with the subgraph and the fetch's number, for the subgraph's log."""
+    """Return the operation name in a request, for the subgraph's log: `Client__subgraph__3` for fetch 3.
+
+    None if the client's operation has no name.
+    """
     if not operation.name:
         return None
     return re.sub(r"\W", "_", f"{operation.name}__{subgraph}__{number}")
 
 
 def _write(draft: DraftSelection, writing: _RequestWriter) -> tuple[str, Selection]:
-    """A selection as text with braces, and as the fields of the reply."""
+    """Return a selection as text in braces, and the fields to read from the reply."""
     parts, selection = _write_parts(draft, None, _aliases(draft), writing)
     if not parts:
         parts.append(_placeholder(draft, writing))
@@ -230,9 +239,9 @@ def _write_parts(
     aliases: Mapping[tuple[int, str], str],
     writing: _RequestWriter,
 ) -> tuple[list[str], Selection]:
-    """The texts of the fields and fragments of a selection, and the fields of the reply.
+    """Return the texts of a selection's fields and fragments, and the fields to read from the reply.
 
-    Leaf fields that the outer selection has too are left out.
+    Leaf fields that the enclosing selection (`outer`) also has are omitted. `aliases`: from `_aliases`.
     """
     parts: list[str] = []
     outs: list[ReplyField] = []
@@ -253,8 +262,9 @@ def _write_parts(
 
 
 def _write_fragment(draft: DraftSelection, body: str, writing: _RequestWriter) -> str:
-    """A fragment, inline or by name as the client wrote it: its directives may be allowed for one of the two
-    only.
+    """Return a fragment's text; with directives it is inline or named, as the client wrote it.
+
+    The directives may be allowed on only one of the two.
     """
     directives = draft.directives
     if directives is None:
@@ -270,7 +280,7 @@ def _write_fragment(draft: DraftSelection, body: str, writing: _RequestWriter) -
 
 
 def _placeholder(draft: DraftSelection, writing: _RequestWriter) -> str:
-    """A selection set must not be empty, so `__typename` stands in it.
+    """Return `__typename`, for a selection that would be empty, which GraphQL does not allow.
 
     The `__typename` of an interface object is not the run-time type, so there it gets the key `_placeholder`.
     """
@@ -300,7 +310,9 @@ def _write_field(item: DraftField, reply_key: str, writing: _RequestWriter) -> t
 
 
 def _first_leaf(draft: DraftSelection, writing: _RequestWriter) -> str:
-    """The shortest selection for a further node of a field: GraphQL merges the selections of all nodes."""
+    """Return a minimal selection for a repeated field; GraphQL merges it with the full selection of the first
+    one.
+    """
     item = next(iter(draft.fields.values()), None)
     if item is None:
         return "{" + _placeholder(draft, writing) + "}"
@@ -309,7 +321,7 @@ def _first_leaf(draft: DraftSelection, writing: _RequestWriter) -> str:
 
 
 def _named(item: DraftField, reply_key: str) -> str:
-    """A field's key, name and arguments as text."""
+    """Return a field's alias (if any), name and arguments as text."""
     name = item.name if reply_key == item.name else f"{reply_key}:{item.name}"
     if item.arguments:
         name += "(" + ",".join(f"{key}:{value}" for key, value in item.arguments) + ")"
@@ -317,10 +329,10 @@ def _named(item: DraftField, reply_key: str) -> str:
 
 
 def _aliases(draft: DraftSelection) -> dict[tuple[int, str], str]:
-    """Other reply keys for fields that share a key under different type conditions with different shapes.
+    """Return aliases for fields that share a key, under different type conditions, with incompatible shapes.
 
-    The client's key may be valid for both in the API schema, but not in the subgraph's schema, whose types
-    differ (GraphQL spec, FieldsInSetCanMerge).
+    The mapping is from (id of the selection, key) to the alias. The client's key may be valid for both in the
+    API schema but not in the subgraph's schema, whose types differ (GraphQL spec, FieldsInSetCanMerge).
 
     Example: `... on A { x { y } } ... on B { x { y } }` is valid for the API schema, where y is `Int`. In a
     subgraph where B.x leads to a type with `y: Int!`, the second x is selected as `x__1`.

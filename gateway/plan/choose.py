@@ -1,10 +1,10 @@
-"""Choosing the subgraph for each field: fewest rounds first, then fewest fetches, then fewest late fields.
+"""Chooses the subgraph for each field: fewest rounds first, then fewest fetches, then fewest late fields.
 
 Comparing all combinations of options, as the first federation planners did, takes exponential time. Here each
-object is decided separately: a field with one option is decided first, and the subgraphs that it enters cost
+object is decided separately: fields with one option are decided first; the subgraphs that they enter cost
 nothing more for the other fields. The option of a composite field includes the best cost of its own
-selection, which is remembered per (selection, vertices). The work is bounded by selections x subgraphs. A
-value that no single subgraph can complete is resolved in several subgraphs and merged.
+selection, which is cached per (selection, vertices). So the work is at most selections x subgraphs. A value
+that no single subgraph can complete is resolved in several subgraphs and merged.
 
 Example: subgraph a returns `product`, b resolves `stock` and (with `@requires(fields: "weight")`) `shipping`,
 c resolves `stock` and `name`. For `{ product { stock name shipping } }`, at the vertex (a, Product), `ways`
@@ -14,7 +14,7 @@ gives
     name      from c: Cost(depth=1, jumps={c})
     shipping  from b with inputs: Cost(depth=1, jumps={(b, {})}), a fetch of its own
 
-`name` and `shipping` have one option each. `assign` then takes `stock` from c, which `name` enters anyway:
+`name` and `shipping` have one option each. `assign` then resolves `stock` in c, which `name` enters anyway:
 the whole object costs one round (depth 1) and two fetches (jumps).
 """
 
@@ -31,9 +31,8 @@ from gateway.supergraph.query_graph import Vertex
 class Cost:
     """The cost of a selection at an object.
 
-    - `depth`: rounds of fetches.
-    - `nested`: the number of fetches at objects below.
-    - `jumps`: the entity lookups at this object, each counted once however many fields use it.
+    - `depth`: rounds of fetches. `nested`: the number of fetches for objects in the selection's values.
+    - `jumps`: the entity lookups of this object, each counted once however many fields use it.
     - `late`: the number of fields that are resolved after the first round.
     """
 
@@ -43,19 +42,19 @@ class Cost:
     late: int = 0
 
     def plus(self, other: "Cost") -> "Cost":
-        """The cost of two selections at the same object."""
+        """Return the cost of two selections at the same object."""
         depth, nested = max(self.depth, other.depth), self.nested + other.nested
         return Cost(depth, nested, self.jumps | other.jumps, self.late + other.late)
 
     @property
     def fetches(self) -> int:
-        """The total number of fetches."""
+        """Return the total number of fetches."""
         return self.nested + len(self.jumps)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A field and the options by which it is resolved, with their cost.
+    """A field with the options chosen to resolve it, and their cost.
 
     There is one option, or several for a value that no single subgraph can complete.
     """
@@ -74,9 +73,9 @@ class _FieldChoices:
 class Chooser:
     """Chooses options for the fields of one operation.
 
-    `_costs` remembers costs by the `id` of a selection, so `_alive` keeps a reference to each such selection:
-    its id must not be reused. `_open` holds the @requires that are being computed, and `_cuts` counts how
-    often a circle of them was cut.
+    `_costs` caches costs by the `id` of a selection, so `_alive` holds a reference to each such selection:
+    its id must not be reused. `_open` holds the fields whose @requires inputs are being computed; `_cuts`
+    counts how often a circle among them was cut.
     """
 
     def __init__(self, paths: Paths) -> None:
@@ -97,10 +96,11 @@ class Chooser:
         reached: Reached,
         used: Collection[Vertex],
     ) -> list[Choice] | None:
-        """Choose the options for each field of an object, in the order of `fields`.
+        """Choose the options for each field of an object; return the choices in the order of `fields`.
 
-        `vertices`: where the object is known without a fetch. `used`: vertices that are entered already, at
-        no further cost. Returns None when a field can't be resolved.
+        `vertices`: those at which the object is returned without a further fetch. `reached`: all vertices
+        that can be entered from them. `used`: vertices that are already entered, at no further cost. Returns
+        None when a field can't be resolved.
         """
         waiting = []
         for item in fields:
@@ -121,10 +121,11 @@ class Chooser:
         return [settled[index] for index in range(len(waiting))]
 
     def ways(self, type_name: str, item: Field, vertices: Sequence[Vertex], reached: Reached) -> list[Choice]:
-        """The choices for one field, each with its cost; empty when the field can't be resolved.
+        """Return the possible choices for one field, each with its cost; empty if the field can't be
+        resolved.
 
-        Where no single option suffices, the only choice combines several. A root field of a mutation is never
-        combined: one subgraph alone may run it.
+        If no single option suffices, the only choice combines several. A root field of a mutation is never
+        combined: only one subgraph may run it.
         """
         options = self.paths.options(type_name, item, reached)
         ways = []
@@ -145,9 +146,9 @@ class Chooser:
         vertices: Sequence[Vertex],
         reached: Reached,
     ) -> Choice | None:
-        """A combination of options that together resolve the field; None if all of them together do not.
+        """Return a combination of options that together resolve the field; None if even all of them can't.
 
-        Options are removed, those with the most rounds first, as long as the rest suffices.
+        Options are removed, those with the most rounds first, as long as the remaining ones suffice.
         """
         kept = list(options)
         if self.cost_of(type_name, item, kept, vertices, reached) is None:
@@ -167,7 +168,9 @@ class Chooser:
         vertices: Sequence[Vertex],
         reached: Reached,
     ) -> Cost | None:
-        """The cost of a field by these options, its selection included; None when they do not suffice."""
+        """Return the cost of a field and its selection by all these options together; None if they can't
+        resolve it.
+        """
         total = Cost()
         for option in options:
             cost = self._entry_cost(type_name, option, vertices, reached)
@@ -180,7 +183,9 @@ class Chooser:
         return self._with_selection(total, item, options) if item.selections else total
 
     def _with_selection(self, total: Cost, item: Field, options: Sequence[Option]) -> Cost | None:
-        """The total cost of a field and its selection."""
+        """Return the cost `total` of a field plus the cost of its selection; None when that can't be
+        resolved.
+        """
         below = tuple(dict.fromkeys(self.graph.below(option.source, option.edge) for option in options))
         inner = self.cost(item.type_name, item.selections, below)
         if inner is None:
@@ -189,7 +194,7 @@ class Chooser:
         return Cost(total.depth + inner.depth, nested, total.jumps, total.late or inner.late)
 
     def size(self, selections: Selections) -> int:
-        """The number of fields in a selection, at any depth."""
+        """Return the number of fields in a selection, at any depth."""
         total = 0
         for item in selections:
             below = 0
@@ -205,9 +210,9 @@ class Chooser:
     def _entry_cost(
         self, type_name: str, option: Option, vertices: Sequence[Vertex], reached: Reached
     ) -> Cost | None:
-        """The cost of entering the vertex of an option, its @requires inputs included.
+        """Return the cost of entering the vertex of an option, @requires inputs included.
 
-        Returns None when an input can't be resolved, or needs the field itself.
+        None when an input can't be resolved, or depends on the field itself.
         """
         source = option.source
         if not option.with_inputs:
@@ -230,13 +235,15 @@ class Chooser:
         return Cost(max(inputs.depth + 1, option.depth), inputs.nested, jumps, inputs.late)
 
     def cost(self, type_name: str, selections: Selections, vertices: tuple[Vertex, ...]) -> Cost | None:
-        """The best cost of a selection from some vertices; None when it can't be resolved from there."""
+        """Return the lowest cost of a selection on an object of these vertices; None when it can't be
+        resolved.
+        """
         key = (id(selections), type_name, vertices)
         if key in self._costs:
             return self._costs[key]
         cuts = self._cuts
         cost = self._cost(type_name, selections, vertices)
-        if cuts == self._cuts:  # a cost is remembered only if no circle of @requires was cut to compute it
+        if cuts == self._cuts:  # a cost is cached only if no circle of @requires was cut to compute it
             self._alive.append(selections)  # so that its id is not reused
             self._costs[key] = cost
         return cost
@@ -272,8 +279,10 @@ class Chooser:
     def _abstract_fields_answered(
         self, type_name: str, selections: Selections, vertices: tuple[Vertex, ...], reached: Reached
     ) -> bool:
-        """Whether each field on an abstract type can be resolved from one of the vertices, for every object
-        type that this vertex may return.
+        """Return whether each field of an abstract type has a vertex that resolves it for all object types.
+
+        These are the object types that the vertex's own subgraph may return. Fields without such a vertex are
+        added to `paths.split_fields`, for the error message.
         """
         for item, types in self.paths.asked_by_type(type_name, selections, reached):
             if not any(self._answers(item, types, vertex) for vertex in vertices):
@@ -282,7 +291,7 @@ class Chooser:
         return True
 
     def _answers(self, item: Field, types: frozenset[str], vertex: Vertex) -> bool:
-        """Whether a field can be resolved from one vertex alone, for every one of these types that it may
+        """Return whether a field can be resolved from one vertex alone, for all of `types` that it may
         return.
         """
         alone = self._single_selections.setdefault(id(item), (item,))
@@ -294,6 +303,7 @@ class Chooser:
 
 
 def _popularity(waiting: Sequence[_FieldChoices]) -> dict[Vertex, int]:
+    """Return how many options use each vertex."""
     counts: dict[Vertex, int] = {}
     for item in waiting:
         for way in item.ways:
@@ -305,10 +315,11 @@ def _popularity(waiting: Sequence[_FieldChoices]) -> dict[Vertex, int]:
 def _rank(
     way: Choice, depth: int, entered: Collection[object], popular: dict[Vertex, int]
 ) -> tuple[int, int, int, int, int, int]:
-    """The sort key of a choice, smaller is better.
+    """Return the sort key of a choice; the smallest is best.
 
     In this order: rounds of the whole object, new fetches, late fields, rounds of this field, rounds to its
-    vertices, and the number of other fields that the vertex could serve (more is better).
+    vertices, and the number of other fields that the vertex could resolve (more is better). `depth`,
+    `entered`: the rounds and vertices of the fields that are already decided.
     """
     new = way.cost.nested + sum(1 for jump in way.cost.jumps if jump not in entered)
     own = sum(option.depth for option in way.options)
@@ -317,9 +328,9 @@ def _rank(
 
 
 def no_plan(type_name: str, fields: Sequence[Field], split: Collection[str] = ()) -> PlanError:
-    """The error for fields that can't be resolved at an object.
+    """Return the error for fields that can't be resolved at an object.
 
-    `split`: interface fields that no single subgraph resolves for all types.
+    `split`: interface fields that no single subgraph resolves for all object types.
     """
     names = ", ".join(f"{type_name}.{item.name}" for item in fields[:5])
     if split:

@@ -1,4 +1,7 @@
-"""A plan as text for people and as JSON for tools."""
+"""Prints a plan: as text for people, and as JSON for tools.
+
+Used by the command line and by the HTTP endpoint.
+"""
 
 from typing import Any
 
@@ -6,7 +9,10 @@ from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, Represe
 
 
 def print_path(path: Path) -> str:
-    """A path as `products.reviews|[Book].author`; the empty path as `(root)`."""
+    """Return a path as text:
+
+    `products.reviews|[Book].author`, where [Book] restricts the type. Empty: `(root)`.
+    """
     if not path:
         return "(root)"
     parts = []
@@ -16,9 +22,7 @@ def print_path(path: Path) -> str:
 
 
 def print_plan(plan: Plan) -> str:
-    """The plan as indented text: each fetch with its request, the fetches that it waits for, and its
-    targets.
-    """
+    """Return the plan as indented text: for each fetch its request, what it waits for, and its targets."""
     lines = [f"{plan.kind} plan: {len(plan.fetches)} fetches"]
     for number, stage in enumerate(plan.stages):
         if len(plan.stages) > 1:
@@ -55,7 +59,7 @@ def _print_rep(item: RepresentationField) -> str:
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:
-    """The plan as JSON: `kind`, and `stages` of fetches."""
+    """Return the plan as JSON data: its kind, and stages of fetches."""
     return {"kind": plan.kind, "stages": [[_fetch_json(fetch) for fetch in stage] for stage in plan.stages]}
 
 

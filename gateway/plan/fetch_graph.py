@@ -27,7 +27,8 @@ from gateway.supergraph.query_graph import Vertex
 class DraftField:
     """A field that a group selects.
 
-    `key`: the key of its value in the merged response. `below`: the selection of a composite field.
+    `key`: the key of its value in the merged response. `type`: the subgraph's type reference. `variables`:
+    the client's variables in its arguments and directives. `below`: the selection of a composite field.
     `directives`: as in `request.operation.Field`. `inputs`: the representation fields that its @requires
     needs.
     """
@@ -42,7 +43,7 @@ class DraftField:
     inputs: frozenset[RepresentationField] = frozenset()
 
     def merge_directives(self, new: "DraftField") -> None:
-        """Add the directives and variables of another occurrence of the same field."""
+        """Add the directives and variables of another occurrence of the same field in the operation."""
         if new.directives != self.directives:
             mine, theirs = self.directives or ("",), new.directives or ("",)
             self.directives = tuple(dict.fromkeys((*mine, *theirs)))
@@ -53,8 +54,8 @@ class DraftField:
 class DraftSelection:
     """The fields that a group selects on one object.
 
-    `type`: the type condition, one of the subgraph's own types. `fragments`: nested selections, by type
-    condition and directives. `directives`: those of the fragment, if this selection is a fragment.
+    `type`: the type condition, a type of the subgraph. `fragments`: nested selections, by type condition and
+    directives. `directives`: those of the fragment, if this selection is a fragment.
     """
 
     type: str
@@ -63,7 +64,7 @@ class DraftSelection:
     directives: FragmentDirectives | None = None
 
     def narrow(self, type_name: str, directives: FragmentDirectives | None = None) -> "DraftSelection":
-        """The nested selection for objects of a narrower type, or under a fragment's directives; created if
+        """Return the nested selection for a narrower type or for a fragment's directives; create it if
         missing.
         """
         if type_name == self.type and directives is None:
@@ -73,8 +74,9 @@ class DraftSelection:
         )
 
     def select(self, new: DraftField) -> DraftField:
-        """Add a field; returns the field in the selection, which is an earlier one where the key was selected
-        before.
+        """Add a field.
+
+        If the key is already selected, merge into the existing field; return the field that remains.
         """
         known = self.fields.setdefault(new.key, new)
         if known is not new:
@@ -82,14 +84,12 @@ class DraftSelection:
         return known
 
     def conflicts_with(self, new: DraftField) -> bool:
-        """Whether the key of a field is used for another field, or for the same field with other
-        arguments.
-        """
+        """Return whether the field's key already stands for a different field or other arguments here."""
         known = self.fields.get(new.key)
         return known is not None and (known.name, known.arguments) != (new.name, new.arguments)
 
     def conflicts_with_selection(self, other: "DraftSelection") -> bool:
-        """Whether some key means one field here and another field in a selection of the same type."""
+        """Return whether some key stands for different fields in the two selections, at any depth."""
         for key, item in other.fields.items():
             if self.conflicts_with(item):
                 return True
@@ -102,7 +102,7 @@ class DraftSelection:
         )
 
     def restricted_to(self, inputs: frozenset[RepresentationField]) -> "DraftSelection":
-        """The selection with only the fields that need exactly these @requires inputs."""
+        """Return a copy with only the fields that need exactly these @requires inputs."""
         kept = {key: item for key, item in self.fields.items() if item.inputs == inputs}
         parts = {part: inner.restricted_to(inputs) for part, inner in self.fragments.items()}
         return DraftSelection(
@@ -113,14 +113,14 @@ class DraftSelection:
         )
 
     def input_sets(self) -> set[frozenset[RepresentationField]]:
-        """The distinct sets of @requires inputs that the fields need; a field without inputs gives the empty
-        set.
+        """Return the distinct sets of @requires inputs that fields need; a field without inputs adds the
+        empty set.
         """
         own = {item.inputs for item in self.fields.values()}
         return own.union(*(inner.input_sets() for inner in self.fragments.values()))
 
     def selects_anything(self) -> bool:
-        """Whether the selection has any field, nested selections included."""
+        """Return whether the selection has a field, directly or in a fragment."""
         return bool(self.fields) or any(inner.selects_anything() for inner in self.fragments.values())
 
     def merge(self, other: "DraftSelection") -> None:
@@ -139,10 +139,10 @@ class DraftSelection:
 
 @dataclass(slots=True, eq=False)
 class DraftLookup:
-    """One lookup of a group: the entities at a path with their representations, or root fields.
+    """One lookup of a group: entities at a path with their representations, or root fields (`root`).
 
-    A root lookup has `root` set and no representations. `separate`: a marker for lookups at one path that
-    must not be merged; lookups merge only when their markers are equal.
+    Lookups at one path merge only if `separate` is equal: it holds the key of a field that must have a lookup
+    of its own, otherwise "".
     """
 
     path: Path
@@ -153,11 +153,14 @@ class DraftLookup:
     separate: str = ""
 
     def fits(self, new: Representation) -> bool:
-        """Whether a representation can be added: no object would have two, and no field two values."""
+        """Return whether a representation can be added: no object would get two, and no field two values."""
         return all(compatible(old, new) for old in self.representations)
 
     def add_representation(self, new: Representation) -> None:
-        """Add a representation; one for the same types and `__typename` is extended by the new fields."""
+        """Add a representation.
+
+        If there is one for the same types and `__typename`, extend it by the new fields.
+        """
         for index, old in enumerate(self.representations):
             if old.types == new.types and old.typename == new.typename:
                 self.representations[index] = _both(old, new)
@@ -172,10 +175,10 @@ def _both(old: Representation, new: Representation) -> Representation:
 
 
 def compatible(one: Representation, other: Representation) -> bool:
-    """Whether two representations can be in one lookup.
+    """Return whether two representations can be in one lookup.
 
     They can when they are for different object types, or for the same types with the same value for each
-    field. Two object types that the subgraph looks up as one interface object cannot: the selection of either
+    field. Two object types that the subgraph looks up as one interface object can't: the selection of either
     would apply to both.
     """
     if one.types is not None and other.types is not None and not one.types & other.types:
@@ -184,9 +187,9 @@ def compatible(one: Representation, other: Representation) -> bool:
 
 
 def agree(one: Sequence[RepresentationField], other: Sequence[RepresentationField]) -> bool:
-    """Whether fields of the same name stand for the same value in both representations.
+    """Return whether fields of the same name have the same value in both representations.
 
-    They may not: a @requires can select a field with other arguments, under another key.
+    They may not: a @requires can select a field with other arguments, whose value has another key.
     """
     for mine in one:
         for theirs in other:
@@ -207,7 +210,7 @@ class FetchGroup:
 
 
 def ancestors(group: FetchGroup) -> set[FetchGroup]:
-    """Every group that a group waits for, directly or indirectly."""
+    """Return every group that a group waits for, directly or through others."""
     found: set[FetchGroup] = set()
     waiting = list(group.parents)
     while waiting:
@@ -219,26 +222,24 @@ def ancestors(group: FetchGroup) -> set[FetchGroup]:
 
 
 def in_order(groups: Iterable[FetchGroup]) -> list[FetchGroup]:
-    """The groups in topological order, each after its parents; otherwise in the given order."""
-    done: dict[FetchGroup, None] = {}
+    """Return the groups in topological order: each after its parents, otherwise in the order of `groups`."""
+    ordered: dict[FetchGroup, None] = {}
 
     def visit(group: FetchGroup) -> None:
-        if group not in done:
+        if group not in ordered:
             for parent in sorted(group.parents, key=positions.__getitem__):
                 visit(parent)
-            done[group] = None
+            ordered[group] = None
 
     given = list(groups)
     positions = {group: index for index, group in enumerate(given)}
     for group in given:
         visit(group)
-    return list(done)
+    return list(ordered)
 
 
 def levels(groups: Iterable[FetchGroup]) -> dict[FetchGroup, int]:
-    """The round in which each group can run: 0 without parents, else one more than the latest
-    parent's round.
-    """
+    """Return each group's round: 0 without parents, else one more than its latest parent's round."""
     depth: dict[FetchGroup, int] = {}
     for group in in_order(groups):
         depth[group] = max((depth[parent] + 1 for parent in group.parents), default=0)
@@ -247,7 +248,7 @@ def levels(groups: Iterable[FetchGroup]) -> dict[FetchGroup, int]:
 
 @dataclass(slots=True)
 class RequestSlot:
-    """Where the fields of a vertex are selected: a group, and a selection within it."""
+    """Where the fields of a vertex are selected: a group, and a selection within the group."""
 
     vertex: Vertex
     group: FetchGroup
@@ -256,9 +257,10 @@ class RequestSlot:
 
 @dataclass(slots=True, eq=False)
 class ResponsePlace:
-    """A place of the response, shared by its sites of all type conditions.
+    """A place of the response, whatever the types of the objects there.
 
-    `keys`: the response keys in use. `groups`: the entity lookups at this place, by what distinguishes them.
+    `keys`: the response keys in use. `groups`: the groups with an entity lookup at this place, by the
+    properties that keep them apart (subgraph, parents, ...).
     """
 
     path: Path
@@ -268,16 +270,16 @@ class ResponsePlace:
 
 @dataclass(slots=True, eq=False)
 class Site:
-    """A place of the response with one static type, and which requests fetch what of its objects.
+    """A place of the response with one static type, and which requests fetch which fields of its objects.
 
     - `types`: the run-time types to which the site is restricted; None for every object at the place.
-    - `directives`: those of the fragment that the site stands for.
-    - `start`: the vertices that the parent's requests reach. `slots`: where the fields of these vertices, and
-      of those entered here by a key, are selected.
-    - `children`: the sites of the values of composite fields, by response key; `parent` is the site above.
-    - `parts`: sites for the same place and a narrower type, or under the directives of a fragment; `whole` is
-      the site of which this one is a part.
-    - `demanded`: representation fields that are already placed here, by field set item, vertices and use.
+    - `directives`: those of the fragment for which the site was created.
+    - `start`: the vertices at which the parent's requests return the objects. `slots`: where fields are
+      selected, for these vertices and for those that lookups at this site enter by a key.
+    - `children`: the sites of the values of composite fields, by response key; `parent`: the enclosing site.
+    - `parts`: sites for the same place and a narrower type, or for a fragment with directives; `whole`: the
+      site of which this one is a part.
+    - `demanded`: the representation fields that are already placed here (see `Placer.demand`).
     """
 
     place: ResponsePlace
@@ -295,7 +297,7 @@ class Site:
     directives: FragmentDirectives | None = None
 
     def add_start(self, slot: RequestSlot) -> None:
-        """Note that another request of the parent reaches the objects, through the vertex of this slot."""
+        """Add a vertex at which a request of the parent returns the objects, with the slot for its fields."""
         if slot.vertex not in self.slots:
             self.slots[slot.vertex] = slot
             self.start = (*self.start, slot.vertex)

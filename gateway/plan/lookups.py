@@ -1,4 +1,4 @@
-"""The groups of one stage of a plan, and the lookups in them."""
+"""The groups of one stage of a plan, and the lookups in them. Only `place` uses it."""
 
 from itertools import count
 
@@ -10,7 +10,7 @@ from gateway.supergraph.query_graph import QueryGraph, Vertex
 
 
 class LookupGroups:
-    """Creates groups, and finds the existing group that a field can be added to.
+    """Creates groups, or finds an existing group to which a field can be added.
 
     `groups`: all groups, in the order of their creation.
     """
@@ -30,10 +30,11 @@ class LookupGroups:
         inputs: frozenset[RepresentationField] = frozenset(),
         separate: str = "",
     ) -> RequestSlot:
-        """A slot in an entity lookup of a subgraph at a site.
+        """Return a slot in an entity lookup of the vertex `source` at a site.
 
-        Fields that wait for the same groups share a lookup, unless they conflict; `new` is the field to
-        select.
+        Fields that wait for the same groups (`parents`) share a lookup, unless they conflict. `fields`: the
+        representation; `inputs`: those of them that only a @requires needs. `new`: the field to select.
+        `separate`: as in `DraftLookup`.
         """
         parents = parents or {site.slots[vertex].group for vertex in site.start[:1]}
         if site.types is not None or self.graph.is_abstract(site.type):
@@ -57,9 +58,10 @@ class LookupGroups:
         number: int,
         separate: str,
     ) -> FetchGroup:
-        """The group with an entity lookup of a subgraph at a site, after these groups; created if missing.
+        """Return the group with an entity lookup at a site, for exactly these arguments; create it if
+        missing.
 
-        `number`: distinguishes lookups that can't be merged.
+        `number` distinguishes lookups that can't be merged.
         """
         mark = (subgraph, frozenset(map(id, parents)), contexts, number, separate)
         group = site.place.groups.get(mark)
@@ -78,7 +80,7 @@ class LookupGroups:
         return group
 
     def root_lookup(self, site: Site, source: Vertex) -> RequestSlot:
-        """A slot in a new request for fields of a root type."""
+        """Return a slot in a new request for fields of a root type."""
         parents = {site.slots[vertex].group for vertex in site.start}
         draft = DraftSelection(source.type)
         group = FetchGroup(source.subgraph, [DraftLookup(site.place.path, draft, root=True)], parents)

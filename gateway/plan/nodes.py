@@ -1,8 +1,8 @@
-"""The plan: the frozen values that the executor runs and that `explain` prints.
+"""The plan: frozen values that `execute` runs and `explain` prints.
 
 A `Fetch` is one request to one subgraph. Its lookups say where in the response the reply's values belong: a
 root lookup at the root, an entity lookup at a path, with representations made from values that earlier
-fetches returned. `Fetch.after` holds the ids of the fetches that a fetch waits for; fetches whose
+fetches returned. `Fetch.after` contains the ids of the fetches that a fetch waits for; fetches whose
 predecessors have ended run at the same time.
 """
 
@@ -13,7 +13,7 @@ from gateway.request.operation import OperationKind
 
 @dataclass(frozen=True, slots=True)
 class PathStep:
-    """One step of a path through the response: the value at `key`, with lists flattened.
+    """One step of a path through the response: the value at `key`; if it is a list, each of its items.
 
     `types`: only the objects of these run-time types; None for all objects.
     """
@@ -30,9 +30,10 @@ class RepresentationField:
     """One field of a representation.
 
     - `name`: its name in the representation. `key`: the key of the value in the merged response.
-    - `below`: the fields that are selected on an object value.
+    - `below`: the fields to send of an object value.
     - `types`: the run-time types whose representations have the field; None for all.
-    - `typed`: the objects below may have several types, so each includes its `__typename` if that is known.
+    - `typed`: whether the object values may have several types, so that each includes its `__typename` if
+      known.
     - `type`: the field's type reference. `subgraph`: the name of the subgraph that returns the value.
     """
 
@@ -49,7 +50,7 @@ class RepresentationField:
 class Representation:
     """How an object becomes a representation for `_entities`.
 
-    - `types`: the run-time types that this representation is for; None for all.
+    - `types`: the run-time types of the objects; None for all.
     - `typename`: the `__typename` to send; None for the object's own.
     - `fields`: the fields to send. `inputs`: those that only a @requires needs; the others are key fields.
     """
@@ -62,9 +63,10 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class ContextSource:
-    """An object above a lookup that may set a context: the one `depth` steps down the lookup's path.
+    """An object that encloses the lookup's objects and may set a context.
 
-    `fields`: the value is selected by the first of these that fits the object's run-time type.
+    `depth`: its place, as a number of steps from the root along the lookup's path. `fields`: the possible
+    values; the first whose `types` include the object's run-time type is used.
     """
 
     depth: int
@@ -73,9 +75,9 @@ class ContextSource:
 
 @dataclass(frozen=True, slots=True)
 class ContextInput:
-    """A variable of a request whose value comes from an object above the lookup (@fromContext).
+    """A request variable for a @fromContext argument.
 
-    `sources`: the places where the value may be, the nearest first.
+    `type`: the variable's type reference. `sources`: the places where the value may be, the nearest first.
     """
 
     variable: str
@@ -85,8 +87,10 @@ class ContextInput:
 
 @dataclass(frozen=True, slots=True)
 class ReplyField:
-    """A field of a reply: its key in the reply (`reply_key`), its key in the merged response (`key`), its
-    field name, and for a composite field the selection `below`.
+    """A field of a reply, and where its value goes.
+
+    `reply_key`: its key in the reply. `key`: its key in the merged response; it differs where the request
+    needs an alias. `below`: the selection of a composite field.
     """
 
     reply_key: str
@@ -97,8 +101,9 @@ class ReplyField:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The fields of one object in a reply; `fragments` are pairs of object types and the fields for those
-    types only.
+    """The fields of one object in a reply.
+
+    `fragments`: pairs of object types and the further fields that only objects of these types have.
     """
 
     fields: tuple[ReplyField, ...] = ()
@@ -134,7 +139,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class RequestParts:
-    """The parts of a request text, for requests that are assembled at run time because of contexts.
+    """The parts of a request text, for requests that are only completed at run time because of contexts.
 
     Objects with different context values need separate `_entities` fields with separate variables. `head`:
     the operation's kind and name. `declared`: the declarations of the client's variables. `lookups`: the text
@@ -153,12 +158,13 @@ class Fetch:
 
     - `text`: the GraphQL request. `variables`: the names of the client's variables in it.
     - `after`: the ids of the fetches that it waits for.
-    - `renames`: some keys of the reply differ from the keys in the merged response.
-    - `shared`: equal entities may share the returned values by reference; False when contexts may make them
-      differ.
+    - `renames`: whether some keys of the reply differ from the keys in the merged response.
+    - `request_parts`: set if contexts change the text at run time; None for a fixed text.
+    - `shared`: whether equal entities may share the returned values by reference; False when contexts may
+      make the values differ.
     - `fallback`: the fetch for objects that lack a @requires input of some fields. It looks up the fields of
-      each set of inputs separately, so that a missing input costs only the fields that need it. None where
-      all fields need the same inputs.
+      each set of inputs separately, so that a missing input costs only the fields that need it. None if all
+      fields need the same inputs.
     """
 
     id: int
@@ -177,15 +183,16 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A plan: stages that run one after the other.
+    """A plan: stages of fetches that run one after the other.
 
-    A query has one stage. A mutation has one for each root field, or for each run of neighbouring root fields
-    that one request answers.
+    A query has one stage. A mutation has one for each root field, or for several neighbouring ones that one
+    request can answer.
 
     A hasty plan saves a round by fetching fields for objects of more types than the client selected them on:
-    a subgraph that knows objects only as an interface object cannot tell their types. When such a non-null
-    field fails, it makes null an object for which the client did not select it. `hasty`: the response keys of
-    these fields. `careful`: a plan without such fetches, which runs when an error occurs at one of the keys.
+    a subgraph that knows objects only as an interface object can't distinguish their types. When such a
+    non-null field fails, it makes null an object for which the client did not select it. `hasty`: the
+    response keys of these fields. `careful`: a plan without such fetches, which runs when an error occurs at
+    one of the keys.
 
     `explained`: pairs of a planning stage and the plan's text after it, for `gateway plan --explain`.
     """
@@ -198,5 +205,5 @@ class Plan:
 
     @property
     def fetches(self) -> tuple[Fetch, ...]:
-        """All fetches, in the order of their ids."""
+        """Return all fetches, in the order of their ids."""
         return tuple(fetch for stage in self.stages for fetch in stage)

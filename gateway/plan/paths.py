@@ -1,9 +1,8 @@
-"""The options for each field of a selection: which subgraphs can resolve it at an object, and after how many
-rounds.
+"""Lists the options for each field of a selection: which subgraphs can resolve it, after how many rounds.
 
-A field on an interface or union is selected on the abstract type where a subgraph resolves it for every
-implementation that it returns. Every other field is selected for each object type separately; these
-selections are the parts of a `Split`.
+`choose` compares the options, `place` uses the chosen one. A field on an interface or union is selected on
+the abstract type if a subgraph resolves it there. Every other field is selected for each object type
+separately; these selections are the parts of a `Split`.
 """
 
 from collections import defaultdict
@@ -21,8 +20,7 @@ PartSelections = dict[tuple[str, FragmentDirectives | None], list[Field | Fragme
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A way to resolve a field: the vertex to resolve it at, and the rounds of fetches until the field is
-    known.
+    """A way to resolve a field: the vertex that resolves it, and the rounds of fetches that this takes.
 
     `with_inputs`: the field needs a fetch of its own, because of @requires inputs or context arguments.
     """
@@ -38,8 +36,8 @@ class Split:
     """A selection, divided by type.
 
     `direct`: the fields that are selected on the type itself. `parts`: selections for narrower types or under
-    a fragment's directives, as (type, selections, directives). `typed`: the run-time type must be fetched
-    first, because no start vertex knows it.
+    a fragment's directives, as (type, selections, directives). `typed`: whether the run-time type must be
+    fetched first, because no start vertex knows it.
     """
 
     direct: tuple[Field, ...]
@@ -48,15 +46,15 @@ class Split:
 
 
 class Paths:
-    """Options and splits for one operation; counts what planning considers against a limit.
+    """Computes options and splits for one operation, and counts the options against the planning limit.
 
     - `split_fields`: interface fields that no single subgraph could resolve for all types, for the error
       message.
     - `hasty`: the response keys of the fields that were placed by a hasty option (see `plan.nodes.Plan`).
-    - `ambiguous`: a key that stands for different fields, by type, was placed where a subgraph does not know
-      the types.
-    - `is_mutation`: the operation is a mutation, of which no part may run twice.
-    - `context_prefix`: the start of variable names for contexts, different from all names in `taken`.
+    - `ambiguous`: whether a key that stands for different fields, by type, was placed where a subgraph does
+      not know the types.
+    - `is_mutation`: whether the operation is a mutation, of which no part may run twice.
+    - `context_prefix`: the start of variable names for contexts; no name in `taken` has it.
     """
 
     def __init__(self, graph: QueryGraph, limit: int, taken: Iterable[str] = ()) -> None:
@@ -83,7 +81,7 @@ class Paths:
             raise PlanError(message, "PLAN_LIMIT_EXCEEDED")
 
     def options(self, type_name: str, field: Field, reached: Reached) -> list[Option]:
-        """Every way to resolve a field of an object that the subgraphs in `reached` return, best first."""
+        """Return every way to resolve a field on one of the vertices in `reached`, fewest rounds first."""
         found: list[Option] = []
         for vertex, reach in reached.items():
             edge = self.graph.field_edge(vertex, field.name)
@@ -105,7 +103,7 @@ class Paths:
     def split(
         self, type_name: str, selections: Selections, vertices: Iterable[Vertex], reached: Reached
     ) -> Split:
-        """Divide a selection by type.
+        """Divide a selection on an object at `vertices` by type.
 
         On an object type every field is direct, except those in fragments with directives.
         """
@@ -141,10 +139,10 @@ class Paths:
     def asked_by_type(
         self, type_name: str, selections: Selections, reached: Reached
     ) -> Iterator[tuple[Field, frozenset[str]]]:
-        """The fields of an abstract type that are selected for each object type separately, with these object
-        types.
+        """Yield (field, object types) for fields of an abstract type that no subgraph resolves on that type.
 
-        Fields in fragments on other abstract types are included.
+        They are selected for each of the object types. Fields in fragments on other abstract types are
+        included.
         """
         if not self.graph.is_abstract(type_name):
             return
@@ -155,7 +153,7 @@ class Paths:
                 yield item, self.graph.supergraph.possible[type_name]
 
     def _is_direct(self, type_name: str, item: Field, reached: Reached) -> bool:
-        """Whether a field is selected on the type itself.
+        """Return whether a field is selected on the type itself.
 
         A field of an interface without implementations is, since there is no object type to select it on.
         """
@@ -169,10 +167,10 @@ class Paths:
         return view is not None and view.interface_object
 
     def members(self, condition: str, vertices: Iterable[Vertex], possible: frozenset[str]) -> list[str]:
-        """The types for which a fragment is selected.
+        """Return the types for which a fragment on the type `condition` is selected.
 
-        That is the fragment's own type where every subgraph covers the same object types by it, else its
-        object types.
+        That is `condition` itself if every subgraph covers the same object types by it, else its object
+        types. `possible`: the object types that can occur here.
         """
         members = self.graph.supergraph.possible.get(condition, frozenset()) & possible
         if not members:
@@ -189,15 +187,17 @@ class Paths:
         return [condition]
 
     def typed_source(self, reached: Reached) -> Vertex | None:
-        """The nearest vertex whose subgraph knows the run-time type of the object; None if there is none."""
+        """Return the nearest vertex whose subgraph knows the run-time type of the object; None if there is
+        none.
+        """
         return next((item for item in reached if not self._untyped(item)), None)
 
     def narrowed(self, vertices: Iterable[Vertex], member: str) -> tuple[Vertex, ...]:
-        """The vertices for objects of a narrower type."""
+        """Return the vertices for objects of the narrower type `member`."""
         return self.graph.narrowed(vertices, member)
 
     def selections_of(self, type_name: str, fields: FieldSet) -> Selections:
-        """A field set as selections on a type, so that its cost can be computed as for a client's
+        """Return a field set as selections on a type, so that its cost is computed as for a client's
         selection.
         """
         key = (type_name, fields)
@@ -214,9 +214,9 @@ class Paths:
         return Fragment(condition, self.selections_of(condition, getattr(item, "selections", ())))
 
     def nearest_key(self, type_name: str, source: Vertex, reached: Reached) -> FieldSet:
-        """The field set of the key by which a subgraph can look up an object after the fewest rounds.
+        """Return the field set of the key by which a subgraph can look up an object after the fewest rounds.
 
-        Raises PlanError PLAN_NOT_FOUND where the value of no key can be fetched.
+        Raises PlanError PLAN_NOT_FOUND if no key of the subgraph can be fetched.
         """
         key_edges = self.graph.key_edges(type_name)
         plain = Vertex(source.subgraph, source.type)
@@ -233,11 +233,11 @@ class Paths:
         return keys[min(known)[1]]
 
     def plain(self, type_name: str, name: str, reached: Reached) -> Reached:
-        """The reachable vertices at which a field can be looked up separately (see `is_plain`)."""
+        """Return the vertices of `reached` at which a field can be looked up separately (see `is_plain`)."""
         return {one: reach for one, reach in reached.items() if self.is_plain(type_name, one, name)}
 
     def is_plain(self, type_name: str, source: Vertex, name: str) -> bool:
-        """Whether a field can be looked up by a key alone, without @requires inputs, contexts or
+        """Return whether a field can be looked up by a key alone, without @requires inputs, contexts or
         @provides.
         """
         edge = self.graph.field_edge(source, name)
@@ -245,7 +245,7 @@ class Paths:
         return not needs_inputs and self.has_key(type_name, source, name)
 
     def has_key(self, type_name: str, source: Vertex, name: str) -> bool:
-        """Whether a field can be looked up by a key, without @provides; it may need inputs."""
+        """Return whether a field can be looked up by a key, without @provides; it may need inputs."""
         plain = Vertex(source.subgraph, source.type)
         here, alone = self.graph.field_edge(source, name), self.graph.field_edge(plain, name)
         if here is None or alone is None:
@@ -254,7 +254,7 @@ class Paths:
         return enters and here.provided == alone.provided
 
     def can_null_each_other(self, type_name: str, one: Selections, other: Selections) -> bool:
-        """Whether two selections on one value can make each other's fields null.
+        """Return whether two selections on one value can make each other's fields null.
 
         They can when a non-null field is in only one of them: its failure makes the shared object null.
         """
@@ -273,7 +273,7 @@ class Paths:
     def _by_field(
         self, type_name: str, selections: Selections
     ) -> dict[tuple[str, str, tuple[tuple[str, str], ...]], Selections]:
-        """The selections below each field, fragments included, by (type, name, arguments)."""
+        """Return the selections below each field, fragments included, by (type, name, arguments)."""
         found: dict[tuple[str, str, tuple[tuple[str, str], ...]], Selections] = {}
         for item in selections:
             if isinstance(item, Fragment):
@@ -285,8 +285,9 @@ class Paths:
         return found
 
     def field_type(self, type_name: str, name: str) -> str:
-        """A field's type reference in the supergraph. Raises PlanError PLAN_NOT_FOUND for an unknown
-        field.
+        """Return a field's type reference in the supergraph.
+
+        Raises PlanError PLAN_NOT_FOUND for an unknown field.
         """
         if name == TYPENAME:
             return "String!"

@@ -1,8 +1,8 @@
-"""Placing: each field of an operation is added to a group of the fetch graph.
+"""Placing: adds each field of an operation to a group of the fetch graph.
 
 The chooser decides where a field is resolved. Before a subgraph is entered by a key, the key fields are
-placed; before a field with @requires, its inputs. Both are placed like fields of the client, under other
-response keys where the client's operation uses theirs.
+placed; before a field with @requires, its inputs. Both are placed like fields that the client selects. If the
+client uses their name as the key of another field, they get another response key.
 
 Example: `{ product { stock shipping } }`; subgraph a has `product`, c has `stock`, and b has `shipping` with
 `@requires(fields: "weight")`, which a resolves.
@@ -50,10 +50,9 @@ Template = tuple[tuple[RepresentationField, ...], set[FetchGroup]]
 
 
 class Placer:
-    """Builds the groups of one stage of a plan, in `lookups.groups`.
+    """Creates the groups of one stage of a plan, in `lookups.groups`.
 
-    `context_names`: a number for each distinct (type, sources) of a context argument, for the variable's
-    name.
+    `context_names`: a number per (type, sources) of context arguments, for the names of request variables.
     """
 
     def __init__(self, paths: Paths, chooser: Chooser) -> None:
@@ -64,12 +63,15 @@ class Placer:
         self.context_names: dict[object, int] = {}
 
     def root(self, type_name: str, selections: Selections) -> Site:
-        """The site of the operation's root, which every subgraph that has the root type can resolve."""
+        """Return the site of the operation's root.
+
+        Every subgraph that has the root type can be entered there.
+        """
         keys = names_of(type_name, selections, self.graph.supergraph.possible)
         return Site(ResponsePlace((), keys), type_name)
 
     def place(self, site: Site, selections: Selections) -> None:
-        """Place a client's selection on a site."""
+        """Place a client's selection on a site, and recursively the selections of its composite fields."""
         split = self.split(site, selections)
         for choice in self.choose(site, split.direct, self.reached(site)):
             child, _ = self.put(site, choice, choice.field.key)
@@ -80,9 +82,7 @@ class Placer:
                 self.place(part, inner)
 
     def split(self, site: Site, selections: Selections) -> Split:
-        """Divide a selection by type; fetches the run-time type of objects of an abstract type where it is
-        needed.
-        """
+        """Divide a selection by type (see `Split`); place `__typename` first if that is needed."""
         split = self.paths.split(site.type, selections, tuple(site.slots), self.reached(site))
         if self.graph.is_abstract(site.type) and (split.typed or groups_fetching_type(self.graph, site)):
             self.ensure_type_known(site)
@@ -90,11 +90,14 @@ class Placer:
         return split
 
     def reached(self, site: Site) -> Reached:
-        """All vertices that can be reached at a site."""
+        """Return all vertices that can be entered at a site, directly or after other lookups."""
         return self.graph.reach(site.type, site.start)
 
     def choose(self, site: Site, fields: Sequence[Field], reached: Reached) -> list[Choice]:
-        """Choose where each field is resolved. Raises PlanError PLAN_NOT_FOUND when a field can't be."""
+        """Choose where each field is resolved.
+
+        Raises PlanError, as `no_plan` creates it, if a field can't be.
+        """
         choices = self.chooser.assign(site.type, fields, site.start, reached, site.slots)
         if choices is None:
             raise no_plan(site.type, fields, self.paths.split_fields)
@@ -103,10 +106,10 @@ class Placer:
     def put(
         self, site: Site, choice: Choice, key: str, separate: bool = False
     ) -> tuple[Site | None, set[FetchGroup]]:
-        """Select a field by each option of a choice.
+        """Select a field, under the response key `key`, by each option of a choice.
 
-        `separate`: in a lookup of its own, where the field can be looked up by a key. Returns the site of a
-        composite value (None for a leaf), and the groups that fetch the field.
+        `separate`: in a lookup of its own, if a key allows it. Returns the site of a composite value (None
+        for a leaf), and the groups that fetch the field.
         """
         item = choice.field
         child: Site | None = None
@@ -131,7 +134,7 @@ class Placer:
         return child, groups
 
     def child(self, site: Site, key: str, item: Field) -> Site:
-        """The site of a composite field's value; the same one for every occurrence of the key."""
+        """Return the site of a composite field's value, the same one for every occurrence of the key."""
         if key not in site.children:
             path = (*self.path(site), PathStep(key))
             site.children[key] = Site(
@@ -140,16 +143,14 @@ class Placer:
         return site.children[key]
 
     def path(self, site: Site) -> Path:
-        """The path to a site's objects, with its restriction to run-time types."""
+        """Return the path to a site's objects, with its restriction to run-time types."""
         path = site.place.path
         if site.types is None or not path:
             return path
         return (*path[:-1], replace(path[-1], types=site.types))
 
     def ensure_type_known(self, site: Site) -> None:
-        """Select `__typename` for a site's objects, and enter a subgraph that knows the type if none is
-        entered yet.
-        """
+        """Place `__typename` for a site's objects; enter a subgraph that knows the type if needed."""
         if groups_fetching_type(self.graph, site):
             return
         source = self.paths.typed_source(self.reached(site))
@@ -157,11 +158,10 @@ class Placer:
             select_typename(self.slot_of(site, source).draft)
 
     def slot_for(self, site: Site, option: Option, new: DraftField) -> RequestSlot:
-        """The slot in which a field is selected.
+        """Return the slot in which to select the field `new` by an option.
 
-        A field gets a lookup of its own when it needs inputs, or when its key already stands for another
-        field in the slot. The latter happens with interface objects: their selections have no type conditions
-        that separate fields.
+        A field gets a lookup of its own when it needs inputs, or when its key stands for another field in the
+        slot (of an interface object, whose selections have no type conditions that separate fields).
         """
         if option.with_inputs:
             return self.slot_with_inputs(site, option, new)
@@ -174,8 +174,9 @@ class Placer:
         )
 
     def slot_alone(self, site: Site, option: Option, new: DraftField) -> RequestSlot | None:
-        """The slot of a lookup for one field alone; None where that is not possible, or not needed in a
-        mutation.
+        """Return the slot of a lookup for one field alone; None if a lookup is not possible.
+
+        It needs a key. In a mutation, a field stays in the request that returns its object, if that has it.
         """
         came_along = self.paths.is_mutation and option.source in site.start
         has_key = self.paths.has_key(site.type, option.source, option.edge.field.name)
@@ -188,10 +189,9 @@ class Placer:
         return self.lookups.lookup(site, plain, fields, parents, new=new, separate=new.key)
 
     def slot_of(self, site: Site, source: Vertex, new: DraftField | None = None) -> RequestSlot:
-        """The slot of a vertex; enters it by its key where that was not done yet.
+        """Return the slot of a vertex; on first use, enter the vertex by its key to select `new`.
 
-        Under the directives of a fragment that does not narrow the type, it is a nested selection of the
-        outer slot.
+        In a fragment with directives on the same type, it is a nested selection of the outer site's slot.
         """
         whole = site.whole
         if source in site.slots:
@@ -205,7 +205,7 @@ class Placer:
         return site.slots[source]
 
     def enter_by_key(self, site: Site, source: Vertex, new: DraftField | None) -> RequestSlot:
-        """A new slot for a vertex, in a lookup by its key, or in a root request for a root type."""
+        """Return a new slot for a vertex: in a lookup by its key, or for a root type in a root request."""
         key_edge = self.reached(site)[source].key_edge
         if key_edge is None:
             raise no_plan(site.type, ())
@@ -215,15 +215,16 @@ class Placer:
         return self.lookups.lookup(site, source, fields, parents, new=new)
 
     def reached_before(self, site: Site, source: Vertex) -> Reached:
-        """The vertices that are reached in fewer rounds than a given one."""
+        """Return the vertices that can be entered in fewer rounds than `source`."""
         reached = self.reached(site)
         return {vertex: item for vertex, item in reached.items() if item.depth < reached[source].depth}
 
     def slot_with_inputs(
         self, site: Site, option: Option, new: DraftField, separate: str = ""
     ) -> RequestSlot:
-        """The slot for a field with @requires or context arguments: its request waits for the inputs and
-        sends them.
+        """Return the slot for a field with @requires or context arguments; its request waits for these.
+
+        They are added to a lookup of the vertex that waits for the same groups, if there is one.
         """
         reached = self.reached(site)
         fields, parents = self.demand(site, option.edge.requires, reached, inputs=True)
@@ -249,7 +250,7 @@ class Placer:
         )
 
     def context_arguments(self, site: Site, option: Option) -> tuple[tuple[str, str], ...]:
-        """A field's arguments that come from contexts, as (argument, variable of its request)."""
+        """Return a field's context arguments, with the request variables that will have their values."""
         arguments = option.edge.field.contexts
         inputs, _ = self.contexts_of(site, option)
         return tuple(
@@ -257,7 +258,7 @@ class Placer:
         )
 
     def contexts_of(self, site: Site, option: Option) -> tuple[tuple[ContextInput, ...], set[FetchGroup]]:
-        """The context variables of a field, and the groups that fetch their values."""
+        """Return the context variables of a field, and the groups that fetch their values."""
         made: list[ContextInput] = []
         groups: set[FetchGroup] = set()
         for argument in option.edge.field.contexts:
@@ -271,9 +272,10 @@ class Placer:
     def sources_of(
         self, site: Site, argument: ContextArgument
     ) -> tuple[tuple[ContextSource, ...], set[FetchGroup]]:
-        """The places of a context's value: the nearest objects above that set the context, by their types.
+        """Return where to read a context argument's value, and the groups that fetch it.
 
-        Raises PlanError PLAN_NOT_FOUND where no object above sets it.
+        These are the nearest enclosing objects that set the context, several if it depends on their run-time
+        types. Raises PlanError PLAN_NOT_FOUND if there are none.
         """
         sources: list[ContextSource] = []
         groups: set[FetchGroup] = set()
@@ -291,21 +293,19 @@ class Placer:
                 groups |= more
             above = above.parent
         if not sources:
-            raise PlanError(f"no object above sets the context {argument.context}", "PLAN_NOT_FOUND")
+            raise PlanError(f"no enclosing object sets the context {argument.context}", "PLAN_NOT_FOUND")
         return tuple(sources), groups
 
     def demand_key(self, site: Site, source: Vertex) -> Template:
-        """Place the key by which a subgraph can look up the object after the fewest rounds; see `demand`."""
+        """Place the key for looking up the object in a subgraph after the fewest rounds; see `demand`."""
         reached = self.reached(site)
         return self.demand(site, self.paths.nearest_key(site.type, source, reached), reached)
 
     def demand(self, site: Site, fields: FieldSet, reached: Reached, inputs: bool = False) -> Template:
-        """Place the fields of a representation; returns the representation fields and the groups that fetch
-        them.
+        """Place a representation's fields; return the representation fields and the groups that fetch them.
 
-        `inputs`: the fields are @requires inputs, not key fields. The result for each field is remembered on
-        the site: requirements with common requirements would otherwise be walked once for every path between
-        them.
+        `inputs`: whether they are @requires inputs rather than key fields. Results are cached on the site: if
+        several requirements need the same field, its own requirements are placed only once.
         """
         site = without_directives(self.graph, site)
         made: list[RepresentationField] = []
@@ -324,7 +324,10 @@ class Placer:
         return tuple(made), groups
 
     def demand_part(self, site: Site, condition: str, fields: FieldSet, reached: Reached) -> Template:
-        """The representation fields that only objects of some run-time types have; see `demand`."""
+        """Place representation fields that only objects of some types have: a fragment of a field set.
+
+        See `demand`.
+        """
         if not self.graph.is_abstract(site.type):
             inside = site.type in self.graph.supergraph.possible.get(condition, ())
             return self.demand(site, fields, reached) if inside else ((), set())
@@ -332,7 +335,7 @@ class Placer:
         return self.demand_of(site, members, fields)
 
     def demand_of(self, site: Site, members: Iterable[str], fields: FieldSet) -> Template:
-        """The representation fields for objects of each of these types; see `demand`."""
+        """Place the representation fields for objects of each of the types `members`; see `demand`."""
         self.ensure_type_known(site)
         made: list[RepresentationField] = []
         groups: set[FetchGroup] = set()
@@ -341,12 +344,12 @@ class Placer:
                 got, more = self.demand(part, fields, self.reached(part))
                 made.extend(replace(item, types=item.types or part.types) for item in got)
                 groups |= more
-        if made:  # the type decides which of the fields an object has
+        if made:  # which of the fields are sent depends on the object's type
             groups |= groups_fetching_type(self.graph, site)
         return tuple(made), groups
 
     def demand_field(self, site: Site, item: FieldSetField, reached: Reached, is_input: bool) -> Template:
-        """One field of a representation; see `demand`."""
+        """Place one field of a representation; see `demand`."""
         if self.graph.is_abstract(site.type) and not any(
             self.graph.field_edge(one, item.name) for one in reached
         ):
@@ -369,11 +372,10 @@ class Placer:
         return (made,), groups | more
 
     def needs_own_lookup(self, site: Site, name: str, key: str) -> bool:
-        """Whether an input is looked up separately, so that its failure nulls no other field.
+        """Return whether a @requires input is looked up separately, so that its failure nulls no other field.
 
-        Only careful plans do that. A hasty plan selects the input in the request that selects the other
-        fields, and notes its key as hasty. No plan does it for an input that the client selects, too, of
-        all objects here.
+        Only careful plans do that; hasty ones add the key to `paths.hasty`. Neither is needed if the client
+        selects the input too, on all objects here.
         """
         types = self.graph.supergraph.possible.get(site.type, frozenset())
         selected = types <= site.place.keys.client_types.get(key, frozenset())
@@ -383,10 +385,10 @@ class Placer:
         return self.graph.is_careful
 
     def may_share_key(self, wanted: Field, key: str, selections: Selections) -> bool:
-        """Whether an input may use a key below which the client or another requirement selects other fields.
+        """Return whether a representation field may use a key under which `selections` are selected already.
 
-        A failure among those fields could null the input, or the input's failure null them. A hasty plan
-        accepts that for the sake of a smaller request, and notes the key as hasty.
+        If one of them fails, that could null the representation field, or the other way round. A hasty plan
+        accepts that for a smaller request, and adds the key to `paths.hasty`; a careful plan does not.
         """
         if not self.paths.can_null_each_other(wanted.type_name, wanted.selections, selections):
             return True

@@ -1,8 +1,8 @@
-"""The planner: unions > place > passes > assemble.
+"""The stages of planning an operation: unions > place > passes > assemble.
 
-A query runs these stages once. A mutation runs place to assemble once per root field, or per run of root
-fields that one request answers: root fields of a mutation run one after the other, each with everything below
-it (GraphQL spec, section 6.2.2).
+A query runs them once. A mutation runs place to assemble once per stage: a root field, or several
+neighbouring ones that one request can answer. Root fields of a mutation run one after the other, each with
+its selections (GraphQL spec, section 6.2.2).
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,18 +29,17 @@ Nesting = tuple[FragmentDirectives, ...]
 def plan_operation(
     graph: QueryGraph, operation: Operation, limit: int = DEFAULT_LIMIT, explain: bool = False
 ) -> Plan:
-    """The plan for an operation without introspection fields.
+    """Return the plan for an operation without introspection fields.
 
-    `limit`: the number of options that planning may consider. `explain`: also keep the plan after each pass.
-
-    Raises PlanError: PLAN_LIMIT_EXCEEDED above the limit, PLAN_NOT_FOUND or INTERFACE_FIELD_SPLIT when no
-    plan exists.
+    `limit`: the number of options that planning may consider. `explain`: also store the plan's text after
+    each pass, in `Plan.explained`. Raises PlanError: PLAN_LIMIT_EXCEEDED above the limit, PLAN_NOT_FOUND or
+    INTERFACE_FIELD_SPLIT when no plan exists.
     """
     operation = without_partial_union_members(graph, operation)
     paths = Paths(graph, limit, [name for name, _ in operation.variables])
     paths.is_mutation = operation.kind == "mutation"
     placed = _stages(paths, operation)
-    if paths.ambiguous:  # an object of one type might keep the value of another type's field
+    if paths.ambiguous:  # an object of one type could get the value of another type's field
         return plan_operation(graph.by_type, operation, limit, explain)
     stages = []
     notes: list[tuple[str, str]] = []
@@ -61,12 +60,15 @@ def plan_operation(
 
 
 def _with_careful(made: Plan, paths: Paths, operation: Operation, limit: int, explain: bool) -> Plan:
-    """A hasty plan with its careful plan, or the careful plan for a mutation; other plans as they are."""
+    """Return a hasty plan together with its careful plan, for a mutation the careful plan alone.
+
+    A plan that is not hasty, or that has no careful plan, is returned unchanged.
+    """
     if not paths.hasty or paths.graph.is_careful:
         return made
     try:
         careful = plan_operation(paths.graph.careful, operation, limit, explain)
-    except PlanError:  # only the hasty plan exists
+    except PlanError:  # there is no careful plan
         return made
     if operation.kind == "mutation":  # a hasty plan may have to run again, a mutation must not
         return careful
@@ -90,9 +92,10 @@ def _place(paths: Paths, root: str, selections: Selections) -> list[FetchGroup]:
 
 @dataclass(slots=True)
 class _Run:
-    """Neighbouring root fields of a mutation, the subgraph that answers all of them, and their nestings.
+    """Neighbouring root fields of a mutation that one request to `subgraph` can answer.
 
-    The subgraph is None for a field that needs more than one request, or that is in different fragments.
+    `nestings`: for each of them, the fragments around it. `subgraph` is None for a single field that needs
+    several requests, or that the client selected in different fragments.
     """
 
     subgraph: str | None
@@ -100,16 +103,20 @@ class _Run:
     nestings: list[Nesting]
 
     def accepts(self, subgraph: str | None, nesting: Nesting | None) -> bool:
-        """Whether one request can ask for the next root field, too, with the client's order as it is.
+        """Return whether the request can also select the next root field without changing the order of
+        execution.
 
-        A request writes the fields of a selection before its fragments, and each fragment once.
+        `subgraph`, `nesting`: of the next field. A request text has the fields of a selection before its
+        fragments, and each fragment once.
         """
         fits = subgraph is not None and self.subgraph == subgraph
         return fits and nesting is not None and _is_written_last(self.nestings, nesting)
 
 
 def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup]]:
-    """The groups of each stage: neighbouring root fields that a single request answers share a stage."""
+    """Return the groups of each stage; neighbouring root fields that a single request can answer share a
+    stage.
+    """
     runs: list[_Run] = []
     for items in _by_key(operation.selections).values():
         alone = _place(paths, operation.root, tuple(items))
@@ -124,15 +131,16 @@ def _mutation_stages(paths: Paths, operation: Operation) -> list[list[FetchGroup
 
 
 def _nesting(items: Sequence[Field | Fragment]) -> Nesting | None:
-    """The fragments around a root field, outer ones first. None if the client selected the field several
-    times, in different fragments.
+    """Return the directives of the fragments around a root field, outermost first.
+
+    None if the client selected the field several times, in different fragments.
     """
     found = {nesting for item in items for nesting in _nestings(item)}
     return found.pop() if len(found) == 1 else None
 
 
 def _nestings(item: Field | Fragment) -> Iterator[Nesting]:
-    """The fragments around each root field in a selection, outer ones first, by their directives."""
+    """Yield for each root field in a selection the directives of the fragments around it, outermost first."""
     if isinstance(item, Field):
         yield ()
         return
@@ -142,9 +150,10 @@ def _nestings(item: Field | Fragment) -> Iterator[Nesting]:
 
 
 def _is_written_last(before: Sequence[Nesting], new: Nesting) -> bool:
-    """Whether a request writes a root field with this nesting after the fields with the nestings before it.
+    """Return whether a request text has a root field with nesting `new` after the fields with the nestings
+    `before`.
 
-    Example: `... @x { a } b` is written as `b ...@x{a}`, so after `a` the field `b` is not written last.
+    Example: `... @x { a } b` is written as `b ...@x{a}`, so `b` does not come after `a`.
     """
     last = before[-1]
     if new == last:
@@ -154,13 +163,13 @@ def _is_written_last(before: Sequence[Nesting], new: Nesting) -> bool:
 
 
 def _shared(one: Nesting, other: Nesting) -> int:
-    """How many outer fragments two nestings have in common."""
+    """Return how many outermost fragments two nestings have in common."""
     pairs = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
     return sum(1 for _ in pairs)
 
 
 def _by_key(selections: Selections) -> dict[str, list[Field | Fragment]]:
-    """The root selections by response key.
+    """Return the root selections by response key.
 
     A fragment with directives is copied for each of its fields, so that every copy has one field.
     """

@@ -1,5 +1,6 @@
-"""The response keys that an operation uses at each place, and unused keys for fields that the
-planner adds.
+"""The response keys that an operation uses at each place, and unused keys for fields that the planner adds.
+
+The planner adds key fields and @requires inputs, whose names the client may use for other fields.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,12 +15,12 @@ PossibleTypes = Mapping[str, frozenset[str]]
 
 @dataclass(slots=True, eq=False)
 class ResponseKeys:
-    """The response keys at one place, over all type conditions.
+    """The response keys at one place, whatever the type conditions.
 
     - `keys`: for each key the distinct fields that use it, as (name, arguments, directives).
-    - `selected`: for each key the selections below it, one for each use.
-    - `client_types`: for each key of the client's operation the object types of which it is selected.
-    - `children`: the keys at the places below.
+    - `selected`: for each key the selections of its fields, one for each use.
+    - `client_types`: for each key of the client's operation the object types on which it is selected.
+    - `children`: the response keys at the places of composite fields.
     """
 
     keys: dict[str, set[Meaning]] = field(default_factory=dict)
@@ -28,25 +29,25 @@ class ResponseKeys:
     children: "dict[str, ResponseKeys]" = field(default_factory=dict)
 
     def child(self, key: str) -> "ResponseKeys":
-        """The keys at the place below a key."""
+        """Return the response keys at the place of the field with this key."""
         return self.children.setdefault(key, ResponseKeys())
 
     def add_client_field(self, item: Field, types: frozenset[str]) -> None:
-        """Note that the client's operation selects a field on objects of these types."""
+        """Add a field that the client's operation selects on objects of these types."""
         self.keys.setdefault(item.key, set()).add((item.name, item.arguments, item.directives))
         self.selected.setdefault(item.key, []).append(item.selections)
         self.client_types[item.key] = self.client_types.get(item.key, frozenset()) | types
 
     def is_ambiguous(self, key: str) -> bool:
-        """Whether a key stands for fields that differ in name, arguments or directives."""
+        """Return whether a key stands for fields that differ in name, arguments or directives."""
         return len(self.keys.get(key, ())) > 1
 
     def key_for(self, item: Field, may_share_key: Callable[[str, Selections], bool]) -> str:
-        """The key for a field that a representation needs.
+        """Return the key for a field that a representation needs.
 
-        The client's key is used where it stands for the same field without directives (a directive may change
-        the value), else an unused key such as `_id_1`. `may_share_key(key, selections)` decides whether the
-        field may use a key below which other selections exist already.
+        It is the field's name if the client uses that key for the same field without directives (a directive
+        may change the value) or not at all, else an unused key such as `_id_1`. `may_share_key(key,
+        selections)` decides whether the field may use a key under which other selections exist already.
         """
         meaning: set[Meaning] = {(item.name, item.arguments, ())}
         for key in self._candidates(item.name):
@@ -69,7 +70,10 @@ class ResponseKeys:
 
 
 def names_of(root: str, selections: Selections, possible: PossibleTypes) -> ResponseKeys:
-    """The keys of an operation's root selection and of all places below."""
+    """Return the response keys of an operation's root selection, those of all places below included.
+
+    `possible`: the object types of each type.
+    """
     names = ResponseKeys()
     _add_client_fields(names, selections, frozenset({root}), possible)
     return names

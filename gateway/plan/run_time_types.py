@@ -1,4 +1,4 @@
-"""The run-time types of objects: which groups fetch them, and what representations say."""
+"""The run-time types of objects: which groups fetch them, and which `__typename` representations send."""
 
 from gateway.plan.fetch_graph import DraftField, DraftSelection, FetchGroup, Site
 from gateway.plan.nodes import Representation, RepresentationField
@@ -6,13 +6,14 @@ from gateway.supergraph.query_graph import TYPENAME, QueryGraph, Vertex
 
 
 def select_typename(draft: DraftSelection) -> None:
-    """Select `__typename`, under that key: validation keeps clients from using the key for another field."""
+    """Select `__typename` under that key. Validation ensures that clients never use it for another field."""
     draft.fields.setdefault(TYPENAME, DraftField(TYPENAME, TYPENAME, "String!", (), frozenset()))
 
 
 def groups_fetching_type(graph: QueryGraph, site: Site) -> set[FetchGroup]:
-    """The group that fetches the run-time type of a site's objects; selects `__typename` in it. Empty if no
-    entered subgraph knows the type.
+    """Return the group that fetches the run-time type of a site's objects; select `__typename` in it.
+
+    The result is empty if no entered subgraph knows the type (all know it only as an interface object).
     """
     whole = site
     while whole.whole is not None:
@@ -25,7 +26,7 @@ def groups_fetching_type(graph: QueryGraph, site: Site) -> set[FetchGroup]:
 
 
 def groups_fetching_types_above(graph: QueryGraph, site: Site) -> set[FetchGroup]:
-    """The groups that fetch the run-time types to which the path to a site is restricted."""
+    """Return the groups that fetch the run-time types to which enclosing sites are restricted."""
     groups: set[FetchGroup] = set()
     above = site.parent
     while above is not None:
@@ -43,7 +44,10 @@ def representation(
     fields: tuple[RepresentationField, ...],
     inputs: frozenset[RepresentationField],
 ) -> Representation:
-    """How a site's objects become representations in the lookup of a group."""
+    """Return how a site's objects become representations in a lookup of `group` at the vertex `source`.
+
+    `inputs`: those of `fields` that only a @requires needs.
+    """
     view = graph.view(source)
     typename: str | None = source.type
     if (

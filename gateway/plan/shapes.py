@@ -1,10 +1,10 @@
 """Response shapes: which fields of one request may share a response key under different type conditions.
 
 GraphQL spec, section 5.3.2 (SameResponseShape): two fields with one key must have the same type, lists and
-non-null included, and so must all fields below them that share a key.
+non-null included, and so must all fields in their selections that share a key.
 
-Example: the shape of `x { y z { y } }` is the type of `x`, the shape of `y`, and the shape of `z`, which has
-the shape of `y` below.
+Example: the shape of `x { y z { y } }` is the type of `x`, the shape of `y`, and the shape of `z`, which
+contains the shape of its `y`.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,9 @@ class Shape:
     """The response shape of a field.
 
     `own`: the field's type in the subgraph; for a composite field also its name and arguments. `below`: the
-    shapes of the selected fields by key. `mixed`: fields below share a key and do not fit, so they get other
-    keys; the new keys could collide with those below another field, so a mixed shape fits no other.
+    shapes of the selected fields by key. `mixed`: whether fields in the selection share a key but do not fit,
+    so that some get aliases. Aliases could collide with those in another field, so a mixed shape fits no
+    other.
     """
 
     own: tuple[object, ...]
@@ -27,14 +28,14 @@ class Shape:
     mixed: bool = False
 
     def fits(self, other: "Shape") -> bool:
-        """Whether fields of both shapes may share a key."""
+        """Return whether fields of both shapes may share a key."""
         if self.own != other.own or self.mixed or other.mixed:
             return False
         shared = self.below.keys() & other.below.keys()
         return all(self.below[key].fits(other.below[key]) for key in shared)
 
     def merge(self, other: "Shape") -> None:
-        """Add what is below another shape that fits."""
+        """Add the selected fields of another shape, which fits."""
         for key, inner in other.below.items():
             mine = self.below.setdefault(key, inner)
             if mine is not inner:
@@ -42,7 +43,7 @@ class Shape:
 
 
 def shape_of(item: DraftField) -> Shape:
-    """The shape of a field."""
+    """Return the shape of a field."""
     if item.below is None:
         return Shape((item.type,))
     shape = Shape((item.type, item.name, item.arguments))
@@ -60,15 +61,16 @@ def shape_of(item: DraftField) -> Shape:
 
 
 def _all_fields(draft: DraftSelection) -> Iterator[DraftField]:
-    """The fields of a selection, those of its fragments included."""
+    """Yield the fields of a selection and of its fragments."""
     yield from draft.fields.values()
     for inner in draft.fragments.values():
         yield from _all_fields(inner)
 
 
 def find_or_add(known: list[Shape], shape: Shape) -> int:
-    """The position of the first of the `known` shapes that a shape fits; the shape is appended where it fits
-    none.
+    """Return the index of the first of the `known` shapes that a shape fits, and merge it there.
+
+    If it fits none, append it.
     """
     for index, one in enumerate(known):
         if one.fits(shape):

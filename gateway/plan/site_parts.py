@@ -1,4 +1,4 @@
-"""The parts of a site: its objects of a narrower type, and its selections under a fragment's directives.
+"""The parts of a site: its objects of a narrower type, and its selections in a fragment with directives.
 
 Example: `{ pets { name ... on Cat { lives } ... on Pet @x { age } } }` gives a site of the type Pet with two
 parts: one for Cat, restricted to that type, and one for Pet with the directives `@x`, not restricted.
@@ -12,11 +12,11 @@ from gateway.supergraph.query_graph import QueryGraph, Vertex
 def part_of(
     graph: QueryGraph, site: Site, member: str, directives: FragmentDirectives | None = None
 ) -> Site | None:
-    """The site for the objects of type `member`, or for a fragment with directives; created if missing.
+    """Return the site for the objects of type `member`, or for a fragment with directives; create it if
+    missing.
 
-    Returns None when no subgraph can return an object of the type there. Where a subgraph knows the objects
-    only as an interface object and was entered for all of them, the part enters it again for the objects of
-    the type.
+    None when no subgraph can return an object of the type there. If a subgraph knows the objects only as an
+    interface object and was entered for all of them, the part enters it again for the objects of the type.
     """
     whole = member == site.type
     narrowed = [
@@ -38,10 +38,9 @@ def part_of(
 
 
 def _draft_of(graph: QueryGraph, slot: RequestSlot, vertex: Vertex, part: Site) -> DraftSelection:
-    """The selection for a part in the request of a slot.
+    """Return the selection in which the part's fields of a vertex are selected, within the slot's request.
 
-    For an interface object it is the same selection for all types, since the subgraph has no type to narrow
-    to.
+    For an interface object it is the same selection for all types: the subgraph has no type to narrow to.
     """
     whole = part.whole is not None and part.type == part.whole.type
     same = whole or is_interface_object(graph, slot.vertex)
@@ -49,13 +48,13 @@ def _draft_of(graph: QueryGraph, slot: RequestSlot, vertex: Vertex, part: Site) 
 
 
 def is_interface_object(graph: QueryGraph, vertex: Vertex) -> bool:
-    """Whether the subgraph knows the object only as an interface object."""
+    """Return whether the vertex's subgraph knows the object only as an interface object."""
     view = graph.view(vertex)
     return view is not None and view.interface_object
 
 
 def without_directives(graph: QueryGraph, site: Site) -> Site:
-    """The site for the same objects outside of all fragments with directives.
+    """Return the site for the same objects outside of all fragments with directives.
 
     Key fields and inputs are selected there, because a directive could change their values.
     """
@@ -68,7 +67,7 @@ def without_directives(graph: QueryGraph, site: Site) -> Site:
 
 
 def under_directives(site: Site, draft: DraftSelection) -> DraftSelection:
-    """The nested selection under the directives of all fragments around a site."""
+    """Return the nested selection of `draft` inside all fragments with directives that enclose a site."""
     around: list[FragmentDirectives] = []
     here: Site | None = site
     while here is not None:

@@ -1,10 +1,8 @@
-"""Union members that not every subgraph knows: their fields are not fetched where that could change the
-answer.
+"""Removes fragments on union members that not every subgraph defines; otherwise answers depend on the plan.
 
-Subgraphs may define a union with different members. When a value of the union can come from several
-subgraphs, an object of a member that only some of them know would appear or not depending on the plan. To
-make the answer independent of the plan, the fields of such members are not fetched, and are null. Interfaces
-have no such rule.
+Subgraphs may define a union with different members. If several subgraphs can return a value of the union, an
+object of a member that only some of them define would appear or not depending on the plan. So the fields of
+such members are not fetched, and are null. Interfaces have no such rule.
 
 Example: `union Block = Headline | Photo` in the subgraph press, `union Block = Headline | Video` in web, and
 both can resolve `page { block }`. Of `page { block { ... on Headline { text } ... on Photo { pixels } } }`
@@ -21,7 +19,9 @@ Vertices = tuple[Vertex, ...]
 
 
 def without_partial_union_members(graph: QueryGraph, operation: Operation) -> Operation:
-    """The operation without fragments on union members that some subgraph on the way does not know."""
+    """Return the operation without fragments on union members that some resolving subgraph does not
+    define.
+    """
     if not graph.unions_differ:
         return operation
     return replace(
@@ -30,7 +30,7 @@ def without_partial_union_members(graph: QueryGraph, operation: Operation) -> Op
 
 
 class _MemberFilter:
-    """One walk over an operation, with the vertices that any plan could reach at each object."""
+    """Filters one operation; tracks the vertices that any plan could reach at each object."""
 
     def __init__(self, graph: QueryGraph) -> None:
         self.graph = graph
@@ -39,7 +39,7 @@ class _MemberFilter:
     def level(
         self, selections: Selections, type_name: str, vertices: Vertices, members: frozenset[str] | None
     ) -> Selections:
-        """A selection set on a type; `members`: the object types that may be selected, None for all."""
+        """Return a filtered selection set on a type. `members`: the object types to keep; None for all."""
         out: list[Field | Fragment] = []
         for item in selections:
             if isinstance(item, Field) and self.members_differ(item, type_name, vertices):
@@ -51,7 +51,7 @@ class _MemberFilter:
         return tuple(out)
 
     def field(self, item: Field, type_name: str, vertices: Vertices) -> Field:
-        """A field with its filtered selection."""
+        """Return a field with its filtered selection."""
         if not item.selections:
             return item
         below = tuple(dict.fromkeys(self.below(type_name, item.name, vertices)))
@@ -59,13 +59,15 @@ class _MemberFilter:
         return replace(item, selections=self.level(item.selections, item.type_name, below, members))
 
     def members(self, vertices: Vertices) -> frozenset[str] | None:
-        """The members of a union that each subgraph knows that can resolve it; None where none can."""
+        """Return the union members that the subgraphs of all these vertices define; None if there are no
+        vertices.
+        """
         return frozenset.intersection(*map(self.graph.possible, vertices)) if vertices else None
 
     def members_differ(self, item: Field, type_name: str, vertices: Vertices) -> bool:
-        """Whether the members of an interface's field depend on the type of the object that has the field.
+        """Return whether the common members of a union field on an interface depend on the object's type.
 
-        Other subgraphs may be able to resolve it for each type.
+        They can, because other subgraphs may resolve the field for each type.
         """
         is_union = self.graph.supergraph.kinds.get(item.type_name) == "union"
         if not is_union or not self.graph.is_abstract(type_name):
@@ -78,7 +80,7 @@ class _MemberFilter:
         return len(found - {None}) > 1
 
     def field_by_type(self, item: Field, type_name: str, vertices: Vertices) -> Iterator[Fragment]:
-        """A field in a fragment for each object type."""
+        """Yield a fragment with the filtered field for each object type of an abstract type."""
         types = self.graph.supergraph.field_types
         for name in sorted(self.possible.get(type_name, ())):
             if narrowed := self.graph.narrowed(vertices, name):
@@ -87,7 +89,9 @@ class _MemberFilter:
                 yield Fragment(name, (self.field(own, name, narrowed),))
 
     def below(self, type_name: str, name: str, vertices: Vertices) -> Iterator[Vertex]:
-        """The vertices at a field's value, by every option that a plan could choose."""
+        """Yield the vertices at which a field's value can be returned, by every option that a plan could
+        choose.
+        """
         reached = self.graph.reach(type_name, vertices)
         for vertex in reached:
             edge = self.graph.field_edge(vertex, name)
@@ -101,7 +105,9 @@ class _MemberFilter:
     def fragments(
         self, item: Fragment, type_name: str, vertices: Vertices, members: frozenset[str] | None
     ) -> Iterator[Fragment]:
-        """A fragment, or one for each of its object types that may be selected."""
+        """Yield a filtered fragment, or if some of its object types are removed, one for each type that
+        remains.
+        """
         covered = self.possible.get(item.type, frozenset())
         allowed = covered if members is None else covered & members
         if allowed == covered:
@@ -113,6 +119,6 @@ class _MemberFilter:
     def fragment(
         self, item: Fragment, name: str, type_name: str, vertices: Vertices, members: frozenset[str] | None
     ) -> Fragment:
-        """A fragment with the type condition `name` and a filtered selection."""
+        """Return a fragment with the type condition `name` and a filtered selection."""
         narrowed = vertices if name == type_name else self.graph.narrowed(vertices, name)
         return replace(item, type=name, selections=self.level(item.selections, name, narrowed, members))

@@ -1,3 +1,5 @@
-"""From the text of a document to a normalised operation: parse, validate, coerce variables,
-normalize. Pure.
+"""Turns the text of a document into a normalized operation: parse, validate, coerce variables, normalize.
+Pure.
+
+`pipeline` calls these steps in this order.
 """

@@ -1,4 +1,4 @@
-"""A GraphQL request as a client sends it, independent of the protocol."""
+"""A GraphQL request as a client sends it, independent of the protocol. `http/read` creates it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,9 +8,10 @@ NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
 
 
 class GraphQLRequest(NamedTuple):
-    """A document, the name of the operation in it, and the variables.
+    """A document, the name of the operation to run, and the variables.
 
-    `query_only`: it came by GET, so only a query may run. `plan`: the client wants the plan in the response.
+    `query_only`: the request came by GET, so only a query may run. `plan`: the client wants the plan in the
+    response's extensions.
     """
 
     query: str

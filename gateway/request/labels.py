@@ -1,8 +1,8 @@
 """Progressive @override: which labels are active for a request, and which of them can affect its plan.
 
-`percent(20)` is active for a fifth of the requests: each request has a point between 0 and 100, which is
-random or belongs to the user, so that a user always gets the same result. Any other label is active when the
-settings name it.
+The label `percent(20)` is active for a fifth of the requests: each request has a point between 0 and 100,
+random or computed from the user, so that a user always gets the same result. Any other label is active when
+the settings contain it.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class LabelIndex:
     always: frozenset[str] = frozenset()
 
     def of(self, document: DocumentNode) -> tuple[str, ...]:
-        """The labels that can affect the plan of a document, sorted."""
+        """Return the labels that can affect the plan of a document, sorted."""
         if not self.by_field:
             return ()
         names = _FieldNames()
@@ -49,8 +49,9 @@ class _FieldNames(Visitor):
 
 
 def index_labels(supergraph: Supergraph) -> LabelIndex:
-    """The label index of a supergraph. A label that moves a field of a key, @requires or context can affect
-    any operation.
+    """Return the label index of a supergraph.
+
+    A label that moves a field of a key, @requires or context can affect any operation.
     """
     by_field: dict[str, set[str]] = {}
     needed: set[str] = set()
@@ -65,6 +66,7 @@ def index_labels(supergraph: Supergraph) -> LabelIndex:
 
 
 def _needed(subgraph: Subgraph) -> Iterator[str]:
+    """Yield the names of the fields that keys, @requires and contexts of a subgraph use."""
     for item in subgraph.types.values():
         for key in item.keys:
             yield from _names(key.fields)
@@ -82,7 +84,10 @@ def _names(fields: FieldSet) -> Iterator[str]:
 
 
 def labels_on(labels: Iterable[str], switched_on: Collection[str], point: float) -> frozenset[str]:
-    """The active labels, for a request with this point (0 to 100)."""
+    """Return the active ones of `labels`.
+
+    `switched_on`: those in the settings. `point`: the request's, 0 to 100.
+    """
     on = set()
     for label in labels:
         match = _PERCENT.fullmatch(label)
@@ -92,6 +97,6 @@ def labels_on(labels: Iterable[str], switched_on: Collection[str], point: float)
 
 
 def point_of(user: str) -> float:
-    """The point of a user, from 0 to 100; the same for all of the user's requests."""
+    """Return the point of a user, from 0 to 100; it is the same for all of the user's requests."""
     digest = hashlib.blake2b(user.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64 * 100

@@ -1,8 +1,8 @@
-"""Normalising a valid operation: fragments are expanded, conditions evaluated, and duplicate fields merged.
+"""Normalizes a valid operation: expands fragments, evaluates @skip and @include, merges duplicate fields.
 
 Afterwards a selection set has each response key once per type condition, and fragments only where the type is
-really narrower. The expanded size is limited (selections and arguments), since fragments that spread each
-other can grow far beyond the size of the document.
+really narrower. The number of selections and the characters of arguments are limited after expansion, since
+fragments that spread each other can grow far beyond the size of the document.
 """
 
 from collections.abc import Mapping
@@ -45,10 +45,10 @@ _Arguments = tuple[tuple[tuple[str, str], ...], frozenset[str]]
 
 @dataclass(slots=True)
 class _Level:
-    """One selection set during collection: field nodes by response key, and levels by type condition, in
-    order.
+    """One selection set while it is collected: field nodes by response key, and nested levels for fragments.
 
-    `directives`: those of the fragment that it stands for.
+    `possible`: the object types that the selection applies to. `directives`: those of the fragment, if it is
+    one.
     """
 
     parent: str
@@ -64,7 +64,7 @@ def normalize(
     conditions: Mapping[str, Any],
     limits: Limits,
 ) -> Operation:
-    """Normalise one operation of a valid document.
+    """Normalize one operation of a valid document.
 
     `conditions`: the values of the variables in @skip and @include. Raises RequestError TOO_COMPLEX when the
     expanded operation exceeds the limits.
@@ -87,20 +87,21 @@ def _operation_directives(operation: OperationDefinitionNode) -> FragmentDirecti
 
 
 def _declaration(node: VariableDefinitionNode) -> str:
-    """A variable's type, default and directives. With a default, a nullable variable may be used where null
-    is forbidden.
+    """Return a variable's type, default and directives as text.
+
+    The default matters for subgraphs: with it, a nullable variable may be used where null is forbidden.
     """
     default = f"={print_ast(node.default_value)}" if node.default_value else ""
     return print_ast(node.type) + default + directives_of(node)
 
 
 def directives_of(node: Node) -> str:
-    """A node's directives as text, without @skip and @include, which are evaluated here."""
+    """Return a node's directives as text, without @skip and @include, which are already evaluated."""
     return "".join(map(_print_directive, _forwarded_directives(node)))
 
 
 def _forwarded_directives(*nodes: Node | None) -> tuple[DirectiveNode, ...]:
-    """The directives of these nodes that subgraphs receive."""
+    """Return the directives of these nodes that subgraphs receive: all except @skip and @include."""
     given = [one for node in nodes for one in getattr(node, "directives", None) or ()]
     return tuple(one for one in given if one.name.value not in CONDITIONS)
 
@@ -127,7 +128,7 @@ class _Normalizer:
         self.possible = supergraph.shown
 
     def selections(self, parent: str, nodes: list[Any]) -> Selections:
-        """The merged selection sets of several nodes on one parent type."""
+        """Return the merged selection sets of several nodes on the type `parent`."""
         level = _Level(parent, self.possible.of(parent))
         for node in nodes:
             for item in node.selection_set.selections if node.selection_set else ():
@@ -135,7 +136,7 @@ class _Normalizer:
         return self.freeze(level)
 
     def collect(self, node: SelectionNode, level: _Level) -> None:
-        """Add one selection to a level."""
+        """Add one selection to a level, unless @skip or @include excludes it."""
         self.count_selection(level)
         if not included(tuple(node.directives or ()), self.conditions):
             return
@@ -163,7 +164,7 @@ class _Normalizer:
     def fragment_directives(
         self, node: FragmentSpreadNode | InlineFragmentNode, definition: FragmentDefinitionNode | None = None
     ) -> FragmentDirectives | None:
-        """The directives of a fragment, at its use and at its definition; None if it has none."""
+        """Return the directives of a fragment, at its use and at its definition; None if it has none."""
         here = directives_of(node)
         there = directives_of(definition) if definition else None
         if not here and not there:
@@ -197,8 +198,9 @@ class _Normalizer:
         level: _Level,
         directives: FragmentDirectives | None,
     ) -> None:
-        """Add the selections of a fragment: to this level if it neither narrows the type nor has directives,
-        else to a level of its own.
+        """Add the selections of a fragment to a level.
+
+        If the fragment narrows the type or has directives, they are in a level of their own inside it.
         """
         both = level.possible & self.possible.of(condition)
         if not both and condition != level.parent:
@@ -214,8 +216,10 @@ class _Normalizer:
     def fragment_level(
         condition: str, possible: frozenset[str], level: _Level, directives: FragmentDirectives | None
     ) -> _Level:
-        """The level of a fragment: the last one if it has the same condition and directives, else a new one,
-        so that the order of fields stays the same.
+        """Return the level of a fragment: the last one if its condition and directives are equal, else a new
+        one.
+
+        Only the last one is reused, so that the order of fields stays the same.
         """
         last = next(reversed(level.entries.values()), None)
         if isinstance(last, _Level) and (last.parent, last.directives) == (condition, directives):
@@ -225,7 +229,7 @@ class _Normalizer:
         return made
 
     def fits(self, condition: str, parent: str) -> bool:
-        """Whether all fields of the condition's type are fields of the parent type, too."""
+        """Return whether all fields of the type `condition` are also fields of the type `parent`."""
         if condition == parent:
             return True
         abstract, own = self.schema.type_map[condition], self.schema.type_map[parent]
@@ -238,7 +242,7 @@ class _Normalizer:
         )
 
     def freeze(self, level: _Level) -> Selections:
-        """The frozen selections of a level, without empty fragments."""
+        """Return the frozen selections of a level, without empty fragments."""
         out: list[Field | Fragment] = []
         for entry in level.entries.values():
             if isinstance(entry, _Level):
@@ -249,7 +253,7 @@ class _Normalizer:
         return tuple(out)
 
     def field(self, nodes: list[FieldNode], parent: str) -> Field:
-        """The field nodes of one response key as one field."""
+        """Return the field nodes of one response key as one field."""
         first = nodes[0]
         name = first.name.value
         definition = self.schema.get_field(self.composite(parent), name)
@@ -264,7 +268,9 @@ class _Normalizer:
         return Field(key, name, parent, reference, arguments, variables | more, below, directives)
 
     def field_directives(self, nodes: list[FieldNode]) -> tuple[tuple[str, ...], frozenset[str]]:
-        """The distinct directives of one key's nodes, and the variables in them; empty if there are none."""
+        """Return the distinct directives of one key's nodes, and the variables in them; empty if there are
+        none.
+        """
         texts = tuple(dict.fromkeys(map(directives_of, nodes)))
         if not any(texts):
             return (), frozenset()
@@ -272,8 +278,9 @@ class _Normalizer:
         return texts, variables_in(_forwarded_directives(*nodes))
 
     def arguments(self, node: FieldNode) -> _Arguments:
-        """A field's arguments as text, and the variables in them; printed once, however often a fragment is
-        spread.
+        """Return a field's arguments as text, and the variables in them.
+
+        They are printed once, however often the fragment with the field is spread.
         """
         known = self.known_arguments.get(id(node))
         if known is None:
@@ -293,7 +300,7 @@ class _Normalizer:
             raise RequestError(message, "TOO_COMPLEX")
 
     def composite(self, name: str) -> Composite:
-        """A type with fields, by name."""
+        """Return a composite type by name. Raises RequestError if the type has no fields."""
         found = self.schema.type_map[name]
         if not isinstance(found, GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType):
             raise RequestError(
@@ -314,7 +321,7 @@ class _Variables(Visitor):
 
 
 def variables_in(nodes: tuple[Node, ...]) -> frozenset[str]:
-    """The names of the variables in these nodes."""
+    """Return the names of the variables in these nodes."""
     visitor = _Variables()
     for node in nodes:
         visit(node, visitor)

@@ -1,7 +1,7 @@
-"""The normalised operation, frozen: no fragment spreads, conditions, or duplicate fields.
+"""The normalized operation, frozen: no fragment spreads, conditions, or duplicate fields.
 
-Arguments are GraphQL text; variables in them keep their names. Conditions (@skip, @include) are evaluated for
-given values of their variables. Other directives are kept as text, for the subgraphs.
+Arguments are GraphQL text; variables in them have their names. Conditions (@skip, @include) are already
+evaluated for the values of their variables. Other directives are stored as text, for the subgraphs.
 
 Example: `{ a @x { b } a { c } ...F @y } fragment F on Query { d }` becomes the field `a` with the directives
 `("@x", "")` (one text for each of its two nodes) and the selections b and c, and a fragment around d with
@@ -37,7 +37,7 @@ class Field:
 
     @property
     def type_name(self) -> str:
-        """The name of the type without list and non-null."""
+        """Return the name of the field's type without list and non-null."""
         return self.type.strip("[]!")
 
 
@@ -45,7 +45,7 @@ class Field:
 class FragmentDirectives:
     """The directives of a fragment as text: at its use (`here`), and at its definition.
 
-    `definition`: None for an inline fragment, "" for a definition without directives. `inline`: the
+    `definition`: None for an inline fragment, "" for a definition without directives. `inline`: whether the
     directives are allowed on an inline fragment.
     """
 
@@ -57,8 +57,9 @@ class FragmentDirectives:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """Selections for objects of one type (object, interface or union); `directives`: None if there
-    are none.
+    """Selections for objects of one type (object, interface or union).
+
+    `directives`: None if the fragment has none.
     """
 
     type: str
@@ -71,10 +72,10 @@ Selections = tuple["Field | Fragment", ...]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A normalised operation.
+    """A normalized operation.
 
-    `variables`: pairs of a variable's name and its declaration (type, default, directives) as text.
-    `directives`: those on the operation itself.
+    `root`: the name of its root type. `variables`: pairs of a variable's name and its declaration (type,
+    default, directives) as text. `directives`: those on the operation itself.
     """
 
     kind: OperationKind
@@ -86,7 +87,7 @@ class Operation:
 
 
 def fields_of(selections: Selections) -> Iterator[Field]:
-    """The fields of a selection set, those in fragments included."""
+    """Yield the fields of a selection set, those in fragments included."""
     for item in selections:
         if isinstance(item, Field):
             yield item
@@ -95,7 +96,7 @@ def fields_of(selections: Selections) -> Iterator[Field]:
 
 
 def print_selections(selections: Selections) -> str:
-    """The selections as GraphQL text with braces; "" for none."""
+    """Return the selections as GraphQL text with braces; "" for an empty selection."""
     if not selections:
         return ""
     return "{" + " ".join(_print(item) for item in selections) + "}"

@@ -1,4 +1,4 @@
-"""Parsing a document, with limits on its tokens and its depth."""
+"""Parses a document within limits on tokens, depth and fields, and finds the operation to run in it."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ from gateway.settings import Limits
 
 
 def locations_of(error: GraphQLError) -> list[Location]:
-    """The locations of an error of graphql-core."""
+    """Return the locations of an error of graphql-core."""
     return [Location(place.line, place.column) for place in error.locations or ()]
 
 
@@ -46,8 +46,9 @@ def _too_deep(limits: Limits) -> RequestError:
 
 
 def _check_depth(document: DocumentNode, limits: Limits) -> None:
-    """Raise RequestError TOO_COMPLEX for too deep nesting or too many fields in a selection set; each
-    fragment is measured once.
+    """Raise RequestError TOO_COMPLEX for too deep nesting, or too many fields in one selection set.
+
+    Each fragment is measured only once, however often it is spread.
     """
     fragments = {
         item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)
@@ -91,7 +92,10 @@ def _check_depth(document: DocumentNode, limits: Limits) -> None:
 
 
 def pick_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    """The operation to run (GraphQL spec, GetOperation). Raises RequestError OPERATION_RESOLUTION_FAILURE."""
+    """Return the operation to run (GraphQL spec, GetOperation). `name`: the request's operationName.
+
+    Raises RequestError OPERATION_RESOLUTION_FAILURE if there is none, or several and no name.
+    """
     operations = [item for item in document.definitions if isinstance(item, OperationDefinitionNode)]
     if name is not None and name != "":
         for item in operations:

@@ -1,4 +1,4 @@
-"""Validating a document against the API schema (GraphQL spec, section 5)."""
+"""Validates a document against the API schema (GraphQL spec, section 5)."""
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, specified_rules, validate
 
@@ -10,7 +10,7 @@ from gateway.settings import Limits
 def validate_document(
     schema: GraphQLSchema, document: DocumentNode, limits: Limits
 ) -> tuple[RequestError, ...]:
-    """The errors of a document, up to the limit; empty when it is valid."""
+    """Return the errors of a document, up to the limit; empty if it is valid."""
     try:
         found = validate(schema, document, specified_rules, max_errors=limits.validation_errors)
     except RecursionError:
@@ -19,7 +19,7 @@ def validate_document(
 
 
 def _code(error: GraphQLError) -> str:
-    """The code of a validation error; the library appends an error of its own when there are too many."""
+    """Return an error's code: TOO_COMPLEX where graphql-core stopped after too many errors."""
     return (
         "TOO_COMPLEX"
         if error.message.startswith(("Too many validation errors", "Validation aborted"))

@@ -1,4 +1,4 @@
-"""Coercing variables (GraphQL spec, CoerceVariableValues), and finding those in conditions."""
+"""Coerces variables (GraphQL spec, CoerceVariableValues), and evaluates @skip and @include."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,9 +23,10 @@ MAX_DEPTH = 200  # nested lists and objects; encoders and subgraphs fail at a sl
 def coerce_variables(
     schema: GraphQLSchema, operation: OperationDefinitionNode, given: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The values of the variables, with defaults; a missing variable without a default stays missing.
+    """Return the values of the variables, with defaults; a missing variable without a default is absent.
 
-    Raises RequestError BAD_USER_INPUT with the name of the variable and the value that does not fit.
+    `given`: the request's variables. Raises RequestError BAD_USER_INPUT with the name of the variable and the
+    value that does not fit.
     """
     if not operation.variable_definitions:
         return {}
@@ -48,6 +49,7 @@ def _too_deep() -> RequestError:
 
 
 def _is_deeper(value: Any, limit: int) -> bool:
+    """Return whether a value nests lists and objects more than `limit` levels deep."""
     level = [value]
     for _ in range(limit + 1):
         level = [item for one in level for item in _children(one)]
@@ -79,14 +81,20 @@ class _Conditions(Visitor):
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
-    """The names of the variables in @skip and @include, sorted; plans differ by their values."""
+    """Return the names of the variables in @skip and @include, sorted.
+
+    Each combination of values has its own plan.
+    """
     visitor = _Conditions()
     visit(document, visitor)
     return tuple(sorted(visitor.names))
 
 
 def included(directives: tuple[DirectiveNode, ...] | None, conditions: Mapping[str, Any]) -> bool:
-    """Whether @skip and @include let a selection be executed (GraphQL spec, section 3.13)."""
+    """Return whether @skip and @include include a selection (GraphQL spec, section 3.13).
+
+    `conditions`: the values of variables.
+    """
     for node in directives or ():
         if node.name.value in CONDITIONS:
             value = next((item.value for item in node.arguments or () if item.name.value == "if"), None)

@@ -1,5 +1,6 @@
-"""The definition of a saga: named steps in order, each with an action that does it and one that undoes it
-(Garcia-Molina and Salem, "Sagas", 1987).
+"""The definition of a saga: named steps in order, each with an action that does it and one that undoes it.
+
+See Garcia-Molina and Salem, "Sagas", 1987.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -13,7 +14,7 @@ Direction = Literal["do", "undo"]
 
 
 class StepRefused(Exception):
-    """A step was refused and has had no effect; it is not tried again."""
+    """Raised by a step's action that was refused and has had no effect; the step is not tried again."""
 
     def __init__(self, message: str, code: str = "REFUSED") -> None:
         super().__init__(message)
@@ -26,11 +27,11 @@ class StepCall:
     """The argument of a step's action.
 
     - `data`: the saga's input. `results`: the results of earlier steps, by name.
-    - `request`: the result of the step's `request` function.
+    - `request`: the result of the step's `request` function. `attempt`: from 1, in both directions together.
     - `key`: the idempotency key, equal for all attempts in one direction. An action that was done under this
       key must not be done again.
-    - `token`: the fencing token; it increases with each process that takes over the saga. An action must
-      refuse a token lower than one that it has seen.
+    - `token`: the fencing token; it increases with each process that leases the saga. An action must refuse a
+      token lower than one that it has received before.
     """
 
     saga_id: UUID
@@ -45,7 +46,7 @@ class StepCall:
 
     @property
     def key(self) -> str:
-        """The idempotency key: saga id, step and direction."""
+        """Return the idempotency key: saga id, step and direction."""
         return f"{self.saga_id}:{self.step}:{self.direction}"
 
 
@@ -56,7 +57,8 @@ Action = Callable[[StepCall], Awaitable[Any]]
 class RetryPolicy:
     """The number of attempts, and the pauses between them: exponential backoff with full jitter.
 
-    `first` and `longest`: seconds.
+    `first`, `longest`: the maximum of the first pause and of any pause, in seconds. `factor`: by which the
+    maximum grows with each failure.
     """
 
     attempts: int = 6
@@ -65,7 +67,10 @@ class RetryPolicy:
     longest: float = 30.0
 
     def delay(self, failures: int, chance: float) -> float:
-        """The pause in seconds after so many failures; `chance`: a random number from 0 to 1."""
+        """Return the pause in seconds.
+
+        `failures`: the number of failures so far. `chance`: a random number from 0 to 1.
+        """
         return chance * min(self.first * self.factor ** (failures - 1), self.longest)
 
 
@@ -91,10 +96,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Saga:
-    """A type of saga. A started saga keeps the version that it was started with.
+    """A type of saga. A saga runs to its end with the version with which it was started.
 
-    `deadline`: seconds after the start, from which no step is begun, and the completed steps are undone.
-    Raises SagaError INVALID_SAGA unless the steps have unique names without colons.
+    `deadline`: seconds after the start; from then on no step is begun, and completed steps are undone. Raises
+    SagaError INVALID_SAGA unless the steps have unique names without colons.
     """
 
     type: str
@@ -111,7 +116,7 @@ class Saga:
             )
 
     def step(self, number: int) -> Step:
-        """The step with this number, from 0."""
+        """Return the step with this number, from 0."""
         return self.steps[number]
 
 
@@ -123,7 +128,7 @@ class Definitions:
 
     @classmethod
     def of(cls, sagas: Iterable[Saga]) -> "Definitions":
-        """An index of sagas. Raises SagaError INVALID_SAGA for two with the same type and version."""
+        """Return an index of sagas. Raises SagaError INVALID_SAGA for two with the same type and version."""
         known: dict[tuple[str, int], Saga] = {}
         for saga in sagas:
             if known.setdefault((saga.type, saga.version), saga) is not saga:
@@ -131,14 +136,14 @@ class Definitions:
         return cls(known)
 
     def newest(self, saga_type: str) -> Saga:
-        """The newest version of a saga type. Raises SagaError UNKNOWN_SAGA."""
+        """Return the newest version of a saga type. Raises SagaError UNKNOWN_SAGA."""
         versions = [saga for saga in self.known.values() if saga.type == saga_type]
         if not versions:
             raise SagaError(f"there is no saga of the type {saga_type}", "UNKNOWN_SAGA")
         return max(versions, key=lambda saga: saga.version)
 
     def pinned(self, saga_type: str, version: int) -> Saga:
-        """The given version of a saga type. Raises SagaError UNKNOWN_SAGA."""
+        """Return the saga of this type and version. Raises SagaError UNKNOWN_SAGA."""
         saga = self.known.get((saga_type, version))
         if saga is None:
             raise SagaError(

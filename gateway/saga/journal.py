@@ -1,5 +1,6 @@
-"""The journal: the durable state of all sagas, as a protocol and its records. Each method is one
-transaction.
+"""The journal: the durable state of all sagas, as a protocol and its records. Each method is one transaction.
+
+`postgres` implements it, and `memory` for tests.
 """
 
 import hashlib
@@ -21,16 +22,18 @@ MAX_KEY = 200  # characters of an idempotency key
 
 
 class LostLease(Exception):
-    """Another process has taken over the saga, or an operator has changed it; the former holder must not
-    write.
+    """The lease was lost: another process has leased the saga, or an operator has changed it.
+
+    The process whose lease was lost must not write.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class SagaRequest:
-    """A saga to start. `key`: the idempotency key; a type has one saga per key.
+    """A saga to start.
 
-    `by`: the caller. `correlation_id`: the request or process that caused it.
+    `key`: the idempotency key; there is one saga per type and key. `data`: the input. `by`: the caller.
+    `correlation_id`: the request or process that caused the saga.
     """
 
     saga: Saga
@@ -41,7 +44,7 @@ class SagaRequest:
 
     @property
     def digest(self) -> bytes:
-        """The hash of the input, for comparing inputs.
+        """Return a hash of the input, by which a repeated request is compared with the first one.
 
         Raises SagaError: INVALID_KEY, PAYLOAD_INVALID or PAYLOAD_TOO_LARGE.
         """
@@ -54,8 +57,9 @@ class SagaRequest:
 
 
 def payload(value: Any, what: str, *, sort: bool = False) -> bytes:
-    """A value as JSON; `what`: its name in errors; `sort`: sort keys. Raises SagaError PAYLOAD_INVALID or
-    PAYLOAD_TOO_LARGE.
+    """Return a value as JSON. `what`: what it is, for errors. `sort`: whether to sort keys.
+
+    Raises SagaError PAYLOAD_INVALID or PAYLOAD_TOO_LARGE.
     """
     try:
         found = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort else 0)
@@ -70,9 +74,9 @@ def payload(value: Any, what: str, *, sort: bool = False) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SagaRecord:
-    """A saga as the journal stores it.
+    """A saga as the journal stores it, leased to a worker.
 
-    `token`: the fencing token of the lease under which it was read. `results`: by step name. `late`: its
+    `data`: the input. `results`: by step name. `token`: the fencing token of the lease. `late`: whether the
     deadline has passed.
     """
 
@@ -90,7 +94,7 @@ class SagaRecord:
 class SagaChange:
     """One write to a saga: the state afterwards, and details for people.
 
-    - `name`: describes the write, for people and failpoints.
+    - `name`: describes the write, for people and failpoints (places where tests kill the process).
     - `ended`: the attempt that has ended, with `outcome`, `result`, `error` and `code`. `begun`: the attempt
       that begins, with `request`. The end of a step and the beginning of the next one are one write.
     - `wake_after`: seconds until the saga continues.
@@ -108,15 +112,15 @@ class SagaChange:
     wake_after: float = 0.0
 
     def then(self, following: "SagaChange") -> "SagaChange":
-        """This change and a following one as one write."""
-        told = (self.error or following.error, self.code or following.code)
+        """Return this change and the following one as one write."""
+        error_and_code = (self.error or following.error, self.code or following.code)
         return SagaChange(
             f"{self.name}, {following.name}",
             following.state,
             self.ended,
             self.outcome,
             self.result,
-            *told,
+            *error_and_code,
             following.begun,
             following.request,
             following.wake_after,
@@ -125,7 +129,7 @@ class SagaChange:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step, for people."""
+    """A step of a saga, for people."""
 
     number: int
     name: str
@@ -141,7 +145,10 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One attempt, or one operation of an operator (`direction` is the verb, and `error` the reason)."""
+    """One attempt at a step, or one operation of an operator.
+
+    For an operation, `direction` is the verb, `by` the operator, and `error` the operator's reason.
+    """
 
     step: str
     direction: Direction | Verb
@@ -155,7 +162,10 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class SagaView:
-    """A saga with all details, for people."""
+    """A saga with all details, for people.
+
+    `wake_at`: when it continues; None if it has ended or waits for an operator.
+    """
 
     id: UUID
     saga_type: str
@@ -175,16 +185,20 @@ class SagaView:
 
     @property
     def current(self) -> StepView | None:
-        """The last step that is not pending; None if all are."""
+        """Return the last step that is not pending; None if all are."""
         touched = [step for step in self.steps if step.status != "pending"]
         return touched[-1] if touched else None
 
 
 class Journal(Protocol):
-    """Stores sagas. Times are those of the journal's own clock; the clocks of processes do not matter."""
+    """Stores sagas.
+
+    All times come from the journal's own clock, so the clocks of processes need not agree.
+    """
 
     async def start(self, request: SagaRequest) -> tuple[UUID, bool]:
-        """The id of the saga with a key, and whether it is new.
+        """Store a saga to be run. Returns its id, and whether it is new; a used key gives the id of the
+        earlier saga.
 
         Raises SagaError IDEMPOTENCY_KEY_REUSED for a key with another input.
         """
@@ -193,42 +207,46 @@ class Journal(Protocol):
     async def claim(
         self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
     ) -> Sequence[SagaRecord]:
-        """Lease up to `most` sagas of these kinds that are due and not leased, for `lease` seconds."""
+        """Lease up to `most` sagas that are due and not leased, for `lease` seconds, and return them.
+
+        `owner`: the name of the worker. `kinds`: the (type, version) of sagas that it can run.
+        """
         ...
 
     async def renew(self, record: SagaRecord, lease: float) -> None:
-        """Extend a lease to so many seconds from now. Raises LostLease."""
+        """Extend a lease to `lease` seconds from now. Raises LostLease."""
         ...
 
     async def write(self, record: SagaRecord, change: SagaChange) -> None:
-        """Write a change, if the lease with the record's token is still held. Raises LostLease."""
+        """Write a change, if the lease with the record's token is still valid. Raises LostLease."""
         ...
 
     async def release(self, record: SagaRecord) -> None:
-        """End a lease; has no effect when another process holds the saga."""
+        """End a lease; this has no effect when another process has leased the saga."""
         ...
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
-        """Apply an operator's operation; a lease on the saga is lost. Raises SagaError SAGA_STATE or
-        UNKNOWN_SAGA.
+        """Apply an operator's operation; a lease on the saga is lost.
+
+        `by`: the operator. Raises SagaError SAGA_STATE or UNKNOWN_SAGA.
         """
         ...
 
     async def view(self, saga_id: UUID) -> SagaView | None:
-        """A saga with its steps and attempts; None if there is no such saga."""
+        """Return a saga with its steps and attempts; None if there is no such saga."""
         ...
 
     async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
-        """Seconds until the next saga is due; None if none is waiting."""
+        """Return the seconds until the next saga of these kinds is due; None if none is waiting."""
         ...
 
 
 async def wait_until_settled(
     journal: Journal, saga_id: UUID, seconds: float, clock: Clock = SYSTEM_CLOCK
 ) -> SagaView | None:
-    """A saga when it has ended or waits for an operator, at the latest after so many seconds.
+    """Wait until a saga has ended or needs an operator, at most `seconds`, and return it.
 
-    Returns None if there is no such saga.
+    None if there is no such saga.
     """
     pause, until = 0.01, clock.time() + seconds
     while (found := await journal.view(saga_id)) and found.status in ACTIVE and clock.time() < until:

@@ -1,5 +1,7 @@
-"""The state machine of a saga, as tables: from a state to the next move, and from a state and an event to the
-next state. No I/O, no clock.
+"""The state machine of a saga: from a state to the next move, and from a state and an event to the next
+state.
+
+No I/O, no clock. `runner` makes the moves.
 """
 
 from dataclasses import dataclass, replace
@@ -38,8 +40,8 @@ UNDOABLE: frozenset[StepStatus] = frozenset({"completed", "in_progress", "compen
 class StepState:
     """The state of one step.
 
-    `uncertain`: it has failed, but may have taken effect, so it must be undone. `failures`: in the current
-    direction; `attempts`: in both directions.
+    `uncertain`: whether it has failed but may have taken effect, so that it must be undone. `failures`: in
+    the current direction; `attempts`: in both directions.
     """
 
     name: str
@@ -51,30 +53,34 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class SagaState:
-    """The state of a saga. `cancelled`: it was cancelled, so it ends with that status."""
+    """The state of a saga.
+
+    `cancelled`: whether an operator has cancelled it, so that it ends with that status.
+    """
 
     status: Status
     steps: tuple[StepState, ...]
     cancelled: bool = False
 
     def with_step(self, number: int, **changes: object) -> "SagaState":
-        """The state with one step changed."""
+        """Return the state with one step changed."""
         changed = replace(self.steps[number], **changes)  # type: ignore[arg-type]
         return replace(self, steps=(*self.steps[:number], changed, *self.steps[number + 1 :]))
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The next attempt: a step and a direction."""
+    """An attempt to do or undo a step. `number`: the step's, from 0."""
 
     number: int
     direction: Direction
 
 
 def next_move(state: SagaState, late: bool = False) -> Attempt | Status | None:
-    """The next move: an attempt, a new status, or None when the saga has ended or waits for an operator.
+    """Return the next move: an attempt, or a new status, or None if the saga has ended or waits for an
+    operator.
 
-    `late`: its deadline has passed.
+    `late`: whether its deadline has passed.
     """
     if state.status in ("started", "in_progress"):
         if late:
@@ -92,13 +98,14 @@ def next_move(state: SagaState, late: bool = False) -> Attempt | Status | None:
 
 
 def needs_undo(step: StepState) -> bool:
-    """Whether a step has or may have taken effect."""
+    """Return whether a step has, or may have, taken effect."""
     return step.status in UNDOABLE or (step.status == "failed" and step.uncertain)
 
 
 def end_of(state: SagaState) -> Status:
-    """The final status of a saga whose steps are undone: cancelled, compensated, or failed if nothing had to
-    be undone.
+    """Return the final status of a saga whose steps are undone.
+
+    That is cancelled if an operator cancelled it, compensated, or failed if nothing had to be undone.
     """
     if state.cancelled:
         return "cancelled"
@@ -108,7 +115,7 @@ def end_of(state: SagaState) -> Status:
 
 
 def begun(state: SagaState, move: Attempt) -> SagaState:
-    """The state when an attempt begins."""
+    """Return the state after an attempt has begun."""
     status: Status = "in_progress" if move.direction == "do" else "compensating"
     step = state.steps[move.number]
     now: StepStatus = "in_progress" if move.direction == "do" else "compensating"
@@ -116,15 +123,15 @@ def begun(state: SagaState, move: Attempt) -> SagaState:
 
 
 def done(state: SagaState, move: Attempt) -> SagaState:
-    """The state after a successful attempt."""
+    """Return the state after a successful attempt."""
     now: StepStatus = "completed" if move.direction == "do" else "compensated"
     return state.with_step(move.number, status=now, failures=0, uncertain=False)
 
 
 def failed(state: SagaState, move: Attempt, allowed: int, refused: bool) -> SagaState:
-    """The state after a failed attempt; `allowed`: the maximum number of attempts.
+    """Return the state after a failed attempt. `allowed`: the maximum number of attempts.
 
-    `refused`: the step surely had no effect, and is not tried again.
+    `refused`: whether the step certainly had no effect, and is not tried again.
     """
     failures = state.steps[move.number].failures + 1
     if move.direction == "undo":
@@ -140,7 +147,10 @@ def failed(state: SagaState, move: Attempt, allowed: int, refused: bool) -> Saga
 
 
 def start_compensation(state: SagaState) -> SagaState:
-    """The state from which completed steps are undone; earlier failures are not counted any more."""
+    """Return the state in which the undoing of completed steps begins.
+
+    Failures are counted from zero again.
+    """
     return replace(
         state, status="compensating", steps=tuple(replace(step, failures=0) for step in state.steps)
     )
@@ -156,8 +166,9 @@ VERBS: dict[Verb, frozenset[Status]] = {
 
 
 def operated(state: SagaState, verb: Verb) -> SagaState:
-    """The state after an operator's operation. Raises SagaError SAGA_STATE if the status does not
-    allow it.
+    """Return the state after an operator's operation.
+
+    Raises SagaError SAGA_STATE if the status does not allow it.
     """
     if state.status not in VERBS[verb]:
         raise SagaError(
@@ -175,7 +186,7 @@ def operated(state: SagaState, verb: Verb) -> SagaState:
 
 
 def _retry_failed_undo(state: SagaState, status: StepStatus) -> SagaState:
-    """The state in which failed undo steps are tried again."""
+    """Return the state in which failed undo steps are tried again. `status`: their new status."""
     steps = tuple(
         replace(step, status=status, failures=0) if step.status == "compensation_failed" else step
         for step in state.steps
@@ -185,7 +196,9 @@ def _retry_failed_undo(state: SagaState, status: StepStatus) -> SagaState:
 
 
 def _skipped(state: SagaState) -> SagaState:
-    """The state without the step that does not succeed: a person has handled it."""
+    """Return the state in which the step that does not succeed is skipped, because a person has
+    handled it.
+    """
     for number, step in enumerate(state.steps):
         if step.status == "compensation_failed":
             return replace(state.with_step(number, status="skipped", failures=0), status="compensating")

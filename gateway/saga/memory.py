@@ -1,5 +1,6 @@
-"""A journal in memory for unit tests, with the same guarantees within one process, and a clock that tests
-set.
+"""A journal in memory for unit tests.
+
+It has the same guarantees within one process, and a clock that only tests change.
 """
 
 from collections.abc import Collection, Sequence
@@ -41,7 +42,10 @@ class _StoredSaga:
 
 
 class MemoryJournal:
-    """A Journal in memory. `now`: seconds, changed only by tests. `writes`: the names of all changes."""
+    """A Journal in memory.
+
+    `now`: seconds, changed only by tests. `writes`: the names of all changes so far.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0

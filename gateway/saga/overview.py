@@ -1,4 +1,4 @@
-"""Lists and statistics of sagas, for dashboards."""
+"""Lists and statistics of sagas, for the operators' dashboard."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +23,9 @@ _FAILING = """SELECT saga_type, name AS step, direction, count(*) AS failures, m
 
 @dataclass(frozen=True, slots=True)
 class SagaFilter:
-    """A filter for sagas; None does not restrict. `before`: only sagas that started before this
-    (start, id).
+    """A filter for sagas; None does not restrict. `by`: the caller.
+
+    `before`: only sagas that started before this (start, id), to read the next page of a list.
     """
 
     status: str | None = None
@@ -34,15 +35,17 @@ class SagaFilter:
 
 
 async def newest(pool: asyncpg.Pool, wanted: SagaFilter, most: int) -> Sequence[UUID]:
-    """The ids of at most `most` sagas, newest first."""
+    """Return the ids of at most `most` sagas, newest first."""
     before = wanted.before or (None, None)
     rows = await pool.fetch(_LIST, wanted.status, wanted.saga_type, wanted.by, *before, most)
     return [row["id"] for row in rows]
 
 
 async def statistics(pool: asyncpg.Pool) -> dict[str, Any]:
-    """Counts by type and status, durations of the last day (seconds, median and 95th percentile), and the
-    steps that fail most.
+    """Return the numbers of sagas, their durations, and the steps that fail most, as JSON data.
+
+    `counts`: by type and status. `durations`: the median and the 95th percentile of the last day, in seconds.
+    `failing`: of the last day.
     """
     counts, durations, failing = (
         await pool.fetch(_COUNTS),

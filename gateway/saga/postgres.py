@@ -1,4 +1,4 @@
-"""The journal in PostgreSQL."""
+"""The journal in PostgreSQL. The tables are in journal.sql; each method is one transaction."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -42,8 +42,8 @@ _TRIED = "SELECT * FROM saga_attempts WHERE saga_id = ANY($1) ORDER BY id"
 _RENEW = """UPDATE sagas SET lease_until = clock_timestamp() + $3 * interval '1 second'
     WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL"""
 _RELEASE = "UPDATE sagas SET lease_owner = NULL, lease_until = NULL WHERE id = $1 AND fencing_token = $2"
-# One statement means one round trip and one commit. The update of the saga's row comes first: it checks the
-# fencing token, and the other parts join its result.
+# One statement means one round trip and one commit. The update of the saga's row is the first part:
+# it checks the fencing token, and the other parts join its result.
 _WRITE = """WITH saga AS (
     UPDATE sagas SET status = $3, cancelled = $4, current_step = $5,
         wake_at = CASE WHEN $6::float8 IS NULL THEN NULL ELSE clock_timestamp() + $6 * interval '1 second' END,
@@ -78,16 +78,14 @@ _DUE = """SELECT extract(epoch FROM min(greatest(wake_at, coalesce(lease_until, 
 
 
 class PostgresJournal:
-    """The journal over a connection pool, or over a DSN that `open` connects to. `create` creates
-    its tables.
-    """
+    """The journal over a connection pool, or over a DSN, to which `open` connects."""
 
     def __init__(self, pool: asyncpg.Pool | str) -> None:
         self._pool = pool
 
     @property
     def pool(self) -> asyncpg.Pool:
-        """The connection pool. Raises SagaError before `open`."""
+        """Return the connection pool. Raises SagaError before `open`."""
         if isinstance(self._pool, str):
             raise SagaError("the journal is not open; call open() first", "SAGA_STATE")
         return self._pool
@@ -174,7 +172,7 @@ class PostgresJournal:
         return found[0] if found else None
 
     async def views(self, ids: Sequence[UUID]) -> list[SagaView]:
-        """The existing ones of these sagas, with steps and attempts, in the given order."""
+        """Return those of these sagas that exist, with steps and attempts, in the order of `ids`."""
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
             rows = {
                 row["id"]: row
@@ -192,7 +190,7 @@ class PostgresJournal:
 
 
 async def _write(session: Any, saga_id: UUID, token: int, before: SagaState, change: SagaChange) -> None:
-    """Write a change, over a connection or a pool. Raises LostLease."""
+    """Write a change, over a connection or a pool. Raises LostLease. `before`: the state as stored."""
     after, ended, begun = change.state, change.ended, change.begun
     wake = change.wake_after if after.status in ACTIVE else None
     at = next(
@@ -222,7 +220,7 @@ async def _write(session: Any, saga_id: UUID, token: int, before: SagaState, cha
 
 
 def _steps(before: SagaState, change: SagaChange) -> Iterator[bytes]:
-    """The changed steps as JSON; results and requests are encoded already."""
+    """Yield the changed steps as JSON; results and requests are already encoded."""
     for number, (old, new) in enumerate(zip(before.steps, change.state.steps, strict=True)):
         if old == new:
             continue

@@ -1,8 +1,8 @@
-"""A worker: it claims sagas, runs them step by step, and releases them. Any number of workers share one
+"""A worker: it leases sagas, runs them step by step, and releases them. Any number of workers share one
 journal.
 
 Each step is written before and after it is done; when a worker crashes, another one continues from there. A
-lease says which worker runs a saga; the fencing token keeps a worker whose lease has expired from writing.
+lease gives a saga to one worker; the fencing token keeps a worker whose lease has expired from writing.
 """
 
 import asyncio
@@ -35,8 +35,10 @@ from gateway.saga.machine import (
 
 @dataclass(frozen=True, slots=True)
 class RunnerSettings:
-    """`lease`: seconds of a lease. `at_once`: the number of concurrent sagas. `poll`: seconds between two
-    queries of the journal when no notification comes.
+    """How a worker leases sagas.
+
+    `lease`: seconds of a lease. `at_once`: the number of concurrent sagas. `poll`: seconds between two
+    queries of the journal without a notification.
     """
 
     lease: float = 15.0
@@ -47,8 +49,8 @@ class RunnerSettings:
 class Runner:
     """One worker.
 
-    `chance`: returns random numbers from 0 to 1, for the jitter of retries. `observer`: receives unexpected
-    errors; by default they are logged.
+    `owner`: its name in leases. `chance`: returns random numbers from 0 to 1, for the jitter of retries.
+    `observer`: receives unexpected errors; by default they are logged.
     """
 
     def __init__(
@@ -85,11 +87,11 @@ class Runner:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def wake(self) -> None:
-        """Query the journal now."""
+        """Query the journal now, because a saga may be due."""
         self.woken.set()
 
     async def run(self) -> None:
-        """Work until cancelled; retries when the journal is not available."""
+        """Work until cancelled; retry when the journal is not available."""
         pause = 0.05
         while True:
             try:
@@ -103,7 +105,7 @@ class Runner:
                 pause = min(pause * 2, 2.0)
 
     async def claim(self) -> int:
-        """Claim due sagas up to the maximum, and run them; returns their number."""
+        """Lease due sagas, as many as may still run at once, and run them. Returns their number."""
         room = self.pace.at_once - len(self.running)
         if room <= 0:
             return 0
@@ -128,7 +130,7 @@ class Runner:
                 await self.woken.wait()
 
     async def run_with_lease(self, record: SagaRecord) -> None:
-        """Run a saga while its lease is renewed."""
+        """Run a saga while its lease is renewed; afterwards release it."""
         work = asyncio.create_task(self.run_saga(record))
         beat = asyncio.create_task(self.renew_lease(record))
         try:
@@ -184,9 +186,9 @@ class Runner:
             await self.journal.write(record, last)
 
     def status_change(self, state: SagaState, status: Status, late: bool) -> SagaChange:
-        """The change to a new status: `compensating`, or a status that ends the saga.
+        """Return the change to a new status: `compensating`, or a status that ends the saga.
 
-        `late`: the saga's deadline has passed, which is recorded as the reason of a compensation.
+        `late`: whether the saga's deadline has passed, which is recorded as the reason of a compensation.
         """
         if status != "compensating":
             return SagaChange(f"become {status}", replace(state, status=status))
@@ -198,13 +200,14 @@ class Runner:
     async def attempt(
         self, record: SagaRecord, last: SagaChange | None, saga: Saga, move: Attempt, action: Action
     ) -> tuple[SagaRecord, SagaChange, bool]:
-        """Attempt a step; returns the record, the change that is still to be written, and whether the saga
-        waits then.
+        """Attempt a step. `last`: the previous change, if it is not written yet.
+
+        Returns the record, the change that is still to be written, and whether the saga waits then.
         """
         step = saga.step(move.number)
         state = begun(record.state if last is None else last.state, move)
-        request, asked, broken = build_request(step, record)
-        beginning = SagaChange(f"begin {move.direction}:{step.name}", state, begun=move, request=asked)
+        request, encoded, broken = build_request(step, record)
+        beginning = SagaChange(f"begin {move.direction}:{step.name}", state, begun=move, request=encoded)
         record = await self.write(record, last, beginning)
         call = _call(record, saga, move, state, request)
         try:
@@ -226,7 +229,7 @@ class Runner:
     def failure(
         self, state: SagaState, step: Step, move: Attempt, error: Exception
     ) -> tuple[SagaChange, bool]:
-        """The change after a failed attempt, and whether the saga waits for a retry."""
+        """Return the change after a failed attempt, and whether the saga waits for a retry."""
         retry = step.retry if move.direction == "do" else step.undo_retry
         final = isinstance(error, SagaError)  # an invalid result would be the same next time
         allowed = 1 if final else retry.attempts
@@ -248,14 +251,16 @@ class Runner:
         ), again
 
     async def write(self, record: SagaRecord, last: SagaChange | None, change: SagaChange) -> SagaRecord:
-        """Write a change, together with an unwritten one before it; returns the new record."""
+        """Write a change, together with the unwritten change `last` before it; return the new record."""
         whole = change if last is None else last.then(change)
         await self.journal.write(record, whole)
         return replace(record, state=whole.state)
 
 
 def build_request(step: Step, record: SagaRecord) -> tuple[Any, bytes | None, SagaError | None]:
-    """The request of a step, also as JSON; or the error for a request that can't be built, which is final."""
+    """Return the request of a step, and the same as JSON; or the error if it can't be built, which is
+    final.
+    """
     if step.request is None:
         return None, None, None
     try:
@@ -269,7 +274,7 @@ def build_request(step: Step, record: SagaRecord) -> tuple[Any, bytes | None, Sa
 
 
 def _call(record: SagaRecord, saga: Saga, move: Attempt, state: SagaState, request: Any) -> StepCall:
-    """The argument of a step's action."""
+    """Return the argument of a step's action."""
     step, attempt = saga.step(move.number), state.steps[move.number].attempts
     about = (
         record.id,
@@ -285,7 +290,7 @@ def _call(record: SagaRecord, saga: Saga, move: Attempt, state: SagaState, reque
 
 
 def reason(error: Exception) -> str:
-    """The reason of a failure, for people; of an unexpected exception only the class is shown."""
+    """Return the reason of a failure, for people; of an unexpected exception only the class name."""
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, StepRefused | SagaError):

@@ -1,1 +1,4 @@
-"""Shaping the merged data into the response: projection, null propagation, introspection. Pure."""
+"""Shapes the merged data into the response, for the exact path: projection, null propagation, introspection.
+
+Pure.
+"""

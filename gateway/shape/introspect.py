@@ -1,8 +1,7 @@
-"""Introspection (`__schema`, `__type`) and the `__typename` of root types, from the API schema and never from
-a subgraph.
+"""Introspection (`__schema`, `__type`) and the `__typename` of root types: answered from the API schema.
 
-A query root may also be nested (`{ viewer { query { __schema { ... } } } }`); the values for nested fields
-are stored under a key that no client can use, by field.
+Subgraphs are never asked for them. A query root may also be nested (`{ viewer { query { __schema { ... } } }
+}`); values for nested introspection fields are stored by field under the key NESTED, which no client can use.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -18,10 +17,10 @@ NESTED = "nested introspection"  # response keys have no spaces
 
 
 def without_meta(operation: Operation, roots: Collection[str]) -> Operation:
-    """The operation for the subgraphs: without introspection, and without the `__typename` of root types,
-    whose names may differ in a subgraph. A fragment that is empty after that is removed too.
+    """Return the operation for the subgraphs: without introspection and the `__typename` of root types.
 
-    `roots`: the names of the root types.
+    Root types may have other names in a subgraph. A fragment that becomes empty is removed too. `roots`: the
+    names of the root types.
     """
     return replace(operation, selections=_stripped(operation.selections, roots))
 
@@ -40,7 +39,7 @@ def _stripped(selections: Selections, roots: Collection[str]) -> Selections:
 
 
 def _below(selections: Selections) -> Iterator[Field]:
-    """The introspection fields of a selection, at any depth."""
+    """Yield the introspection fields of a selection, at any depth."""
     for item in selections:
         if isinstance(item, Field) and item.name in INTROSPECTION:
             yield item
@@ -49,14 +48,14 @@ def _below(selections: Selections) -> Iterator[Field]:
 
 
 def meta_fields(operation: Operation) -> tuple[Field, ...]:
-    """The introspection fields of an operation, at any depth."""
+    """Return the introspection fields of an operation, at any depth."""
     return tuple(_below(operation.selections))
 
 
 def introspect(schema: GraphQLSchema, operation: Operation, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of the root's introspection fields, by response key; empty if the operation has none.
+    """Return the values of the root's introspection fields, by response key; empty if there are none.
 
-    Values of introspection fields below other fields are under the key NESTED, by the id of the `Field`.
+    Values of introspection fields inside other fields are under the key NESTED, by the id of the `Field`.
     """
     own = tuple(
         item for item in operation.selections if isinstance(item, Field) and item.name in INTROSPECTION

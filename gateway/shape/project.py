@@ -1,9 +1,8 @@
-"""Projection: the merged data becomes the response data, with the selected fields in order and null
-propagation (GraphQL spec, 6.4.4).
+"""Projection: turns the merged data into the response data, with the selected fields in the client's order.
 
 The merged data also has fields that only the plan needs (key fields, inputs), and may lack failed fields. A
-null in a non-null position makes its parent null, up to the nearest nullable one; if no subgraph has reported
-an error for it, an error is added at its path.
+null in a non-null position makes its parent null, up to the nearest nullable value (GraphQL spec, 6.4.4). If
+no subgraph has reported an error there, an error is added with its path.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -23,11 +22,11 @@ Path = tuple[str | int, ...]
 
 
 class _Null(Exception):
-    """A null that propagates to the nearest nullable position."""
+    """Raised for a null that propagates to the nearest nullable position."""
 
 
 class Projector:
-    """Projects the data of one operation; what depends on the operation alone is computed once."""
+    """Projects the data of one operation. What depends on the operation alone is computed once."""
 
     def __init__(self, supergraph: Supergraph, operation: Operation) -> None:
         self.schema = supergraph.api
@@ -37,7 +36,11 @@ class Projector:
         self.possible = supergraph.shown
 
     def project(self, data: dict[str, Any], errors: list[dict[str, Any]]) -> dict[str, Any] | None:
-        """The response's `data`; errors for failures and unexplained nulls are added to `errors`."""
+        """Return the response's `data`; None if it is null as a whole.
+
+        `errors`: entries for the response. Errors for failures and unexplained nulls are added; paths that
+        the client did not select are shortened, or the error is removed (see `visible`).
+        """
         for error in [error for error in errors if "path" in error]:
             path = self.visible(error.pop("path"), data)
             if path is None:
@@ -51,7 +54,9 @@ class Projector:
             return None
 
     def is_null(self, data: dict[str, Any], keys: Collection[str], errors: Sequence[dict[str, Any]]) -> bool:
-        """Whether one of these root fields makes the whole data null, whatever the other fields are."""
+        """Return whether one of the root fields `keys` makes the whole data null, whatever the other fields
+        are.
+        """
         run = _Run(self, [dict(error) for error in errors], {})
         try:
             for item in self.collected(self.operation.selections, self.operation.root):
@@ -62,9 +67,9 @@ class Projector:
         return False
 
     def visible(self, path: list[str | int], data: Any) -> list[str | int] | None:
-        """An error's path, as far as the client selected its keys.
+        """Return an error's path, as far as the client selected its keys.
 
-        An error in a field that only the plan needs is an error of its object. Returns None where the client
+        An error in a field that only the plan needs becomes an error of its object. None if the client
         selected the key only on other types: the failed field is not part of the response.
         """
         here = anywhere = self.operation.selections
@@ -81,8 +86,9 @@ class Projector:
         return path
 
     def below(self, selections: Selections, key: str, data: Any) -> Selections | None:
-        """The selections below a key of an object, as far as its run-time type is known; None if the key is
-        not selected.
+        """Return the selections of the field `key` of an object; None if the key is not selected.
+
+        If the object's run-time type is not known, the selections in all fragments count.
         """
         typename = data.get("__typename") if isinstance(data, dict) else None
         fields: dict[str, Field] = {}
@@ -93,7 +99,9 @@ class Projector:
         return tuple(below for item in found for below in item.selections) if found else None
 
     def collected(self, selections: Selections, typename: str | None) -> tuple[Field, ...]:
-        """The fields for an object of this type, each key once (GraphQL spec, CollectFields)."""
+        """Return the fields to project for an object of this type, each key once (GraphQL spec,
+        CollectFields).
+        """
         key = (id(selections), typename)
         if key not in self._collected:
             fields: dict[str, Field] = {}
@@ -115,20 +123,22 @@ class Projector:
 
 
 def needs_type(selections: Selections) -> bool:
-    """Whether a selection can be projected only for a known run-time type."""
+    """Return whether a selection can be projected only if the object's run-time type is known."""
     return any(isinstance(item, Fragment) or item.name == "__typename" for item in selections)
 
 
 def shown(value: Any) -> str:
-    """A value for an error message: a leaf as JSON, at most 40 characters of a string."""
+    """Return a value for an error message: a leaf as JSON, at most 40 characters of a string."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     return encode_json(value[:40] if isinstance(value, str) else value).decode()
 
 
 class _Run:
-    """One projection. `error_prefixes`: the paths of all errors and their prefixes; `error_paths`: the paths
-    alone.
+    """One projection.
+
+    `nested`: the values of nested introspection fields. `error_prefixes`: the paths of all errors and every
+    prefix of these; `error_paths`: the paths alone.
     """
 
     def __init__(self, projector: Projector, errors: list[dict[str, Any]], nested: Mapping[int, Any]) -> None:
@@ -145,7 +155,7 @@ class _Run:
         self.has_error_without_path = any("path" not in error for error in errors)
 
     def object(self, selections: Selections, static: str, data: dict[str, Any], path: Path) -> dict[str, Any]:
-        """Project an object; `static`: the type of its field."""
+        """Project an object. `static`: the type of the field that has it."""
         typename = self.typename(static, data)
         out: dict[str, Any] = {}
         for item in self.projector.collected(selections, typename):
@@ -162,7 +172,7 @@ class _Run:
         return out
 
     def typename(self, static: str, data: dict[str, Any]) -> str | None:
-        """An object's run-time type; None if no subgraph has returned it."""
+        """Return an object's run-time type; None if no subgraph has returned it."""
         kind = self.projector.schema.type_map.get(static)
         if isinstance(kind, GraphQLObjectType):
             return static
@@ -170,7 +180,7 @@ class _Run:
         return found if isinstance(found, str) else None
 
     def type_for(self, item: Field, typename: str | None) -> str:
-        """The field's type reference; that of an object type may be narrower than that of the interface."""
+        """Return the field's type reference; that of an object type may be narrower than the interface's."""
         if typename is None or typename == item.parent:
             return item.type
         kind = self.projector.schema.type_map.get(typename)
@@ -178,7 +188,10 @@ class _Run:
         return str(definition.type) if definition else item.type
 
     def complete(self, item: Field, reference: str, value: Any, path: Path) -> Any:
-        """Project a value of any type (GraphQL spec, CompleteValue)."""
+        """Project a value of any type (GraphQL spec, CompleteValue).
+
+        Raises _Null for a null in a non-null position.
+        """
         if reference.endswith("!"):
             result = self.complete(item, reference[:-1], value, path)
             if result is None:
@@ -215,8 +228,9 @@ class _Run:
         return self.leaf(item, reference, value, path)
 
     def report_forbidden_type(self, item: Field, path: Path) -> None:
-        """Report an object of an inaccessible or impossible type, which becomes null. The error does not name
-        the type.
+        """Report an object whose type is @inaccessible or impossible; it becomes null.
+
+        The error does not contain the type, which clients must not see.
         """
         message = (
             f"{item.parent}.{item.name}: the subgraph returned an object of a type that is not allowed here"
@@ -227,7 +241,9 @@ class _Run:
             )
 
     def report_unknown_type(self, item: Field, path: Path) -> None:
-        """Report an object without a run-time type, which becomes null, unless an error is there already."""
+        """Report an object without a run-time type, which becomes null, unless there is an error at
+        its path.
+        """
         if path not in self.error_prefixes:
             message = f"{item.parent}.{item.name}: no subgraph returned the type (__typename) of the object"
             self.report(
@@ -256,7 +272,7 @@ class _Run:
         )
 
     def report_null(self, item: Field, path: Path) -> None:
-        """Report a null in a non-null position, unless an error is there already."""
+        """Report a null in a non-null position, unless an error at or around its path explains it."""
         if (
             path in self.error_prefixes
             or self.has_error_without_path
@@ -269,7 +285,7 @@ class _Run:
         )
 
     def report(self, error: dict[str, Any], path: Path) -> None:
-        """Add an error."""
+        """Add an error, and remember its path."""
         self.errors.append(error)
         self.error_paths.add(path)
         self.error_prefixes.update(path[:end] for end in range(len(path) + 1))

@@ -1,5 +1,7 @@
-"""The API schema: the part of a supergraph that clients see, without join elements and @inaccessible
-elements.
+"""Builds the API schema: the part of a supergraph that clients see.
+
+It has no join elements, nothing that is @inaccessible, and of the directives only those in
+VISIBLE_DIRECTIVES.
 """
 
 from collections.abc import Iterable
@@ -30,7 +32,7 @@ N = TypeVar("N", bound=Node)
 
 
 def copied(node: N, **changes: object) -> N:
-    """A copy of an AST node with some attributes changed."""
+    """Return a copy of an AST node with some attributes changed; the copy has no source location."""
     values: dict[str, Any] = {key: getattr(node, key, None) for key in node.keys if key != "loc"}
     values.update(changes)
     return type(node)(**values)
@@ -44,7 +46,7 @@ class _ApiSchemaBuilder:
         self.hidden: set[str] = set()
 
     def is_feature(self, node: DefinitionNode) -> bool:
-        """Whether a definition belongs to a linked spec."""
+        """Return whether a definition belongs to a linked spec rather than to the supergraph's own schema."""
         if isinstance(node, SchemaExtensionNode):
             return True
         name = getattr(node, "name", None)
@@ -54,12 +56,12 @@ class _ApiSchemaBuilder:
         return any(feature.owns(name.value, directive) for feature in self.features)
 
     def visible(self, node: Node) -> bool:
-        """Whether an element is not @inaccessible."""
+        """Return whether an element is not @inaccessible."""
         directives = getattr(node, "directives", None) or ()
         return all(item.name.value != self.inaccessible for item in directives)
 
     def clean(self, node: N) -> N:
-        """An element and its children, with only the directives that clients may see."""
+        """Return an element with only the visible children, and only the directives that clients may see."""
         changes: dict[str, object] = {}
         if getattr(node, "directives", None):
             own = node.directives  # type: ignore[attr-defined]
@@ -81,7 +83,7 @@ class _ApiSchemaBuilder:
         return copied(node, **changes)
 
     def roots(self, node: SchemaDefinitionNode) -> SchemaDefinitionNode:
-        """The schema definition without directives and without inaccessible root types."""
+        """Return the schema definition without directives and without @inaccessible root types."""
         shown = tuple(item for item in node.operation_types if item.type.name.value not in self.hidden)
         return copied(node, directives=(), operation_types=shown)
 
@@ -101,7 +103,10 @@ EXECUTABLE_LOCATIONS = frozenset(
 
 
 def _executable(node: DefinitionNode) -> DefinitionNode | None:
-    """A directive definition with only its executable locations; None if it has none."""
+    """Return a directive definition with only its executable locations, or None if it has none.
+
+    Other definitions are returned unchanged.
+    """
     if not isinstance(node, DirectiveDefinitionNode):
         return node
     locations = tuple(item for item in node.locations if item.value in EXECUTABLE_LOCATIONS)
@@ -109,7 +114,7 @@ def _executable(node: DefinitionNode) -> DefinitionNode | None:
 
 
 def api_schema(document: DocumentNode, features: Iterable[Feature]) -> GraphQLSchema:
-    """The API schema of a supergraph. Raises SupergraphError INVALID_SUPERGRAPH when it is not valid."""
+    """Return the API schema of a supergraph. Raises SupergraphError INVALID_SUPERGRAPH if it is not valid."""
     api = _ApiSchemaBuilder(features)
     own = [node for node in document.definitions if not api.is_feature(node)]
     api.hidden = {

@@ -1,8 +1,8 @@
-"""The features (linked specs) of a supergraph SDL, by `@link` or the older `@core`, and the names that belong
-to them.
+"""The features (linked specs) of an SDL, by `@link` or the older `@core`, and the names of their elements.
 
-Link spec v1.0: an element of a feature is called `name__element`, or by the name of an import; the feature's
-main directive is `@name`. Elements of features are not part of the API schema.
+Link spec v1.0: an element of a feature is called `namespace__element`, or by the name of an import; the
+feature's main directive is `@namespace`. Elements of features are not part of the API schema. Composition
+reads the links of subgraphs with the same functions.
 """
 
 import re
@@ -32,8 +32,8 @@ _URL = re.compile(r"/(?P<name>[A-Za-z][\w-]*)/v(?P<version>[0-9]{1,4}\.[0-9]{1,4
 class Feature:
     """One linked spec.
 
-    `namespace`: the prefix of its elements in this document. `imports`: pairs of the spec's name and the
-    local name. `purpose`: SECURITY, EXECUTION or None.
+    `name`, `version`: from its URL, such as "tag" and "0.3". `namespace`: the prefix of its elements in this
+    document. `imports`: pairs of the spec's name and the local name. `purpose`: SECURITY, EXECUTION or None.
     """
 
     url: str
@@ -44,7 +44,7 @@ class Feature:
     purpose: str | None
 
     def local(self, element: str) -> str:
-        """The local name, without @, of a directive (`@tag`) or type of this feature."""
+        """Return the local name, without @, of a directive (`@tag`) or type of this feature."""
         for theirs, ours in self.imports:
             if theirs == element:
                 return ours.removeprefix("@")
@@ -54,19 +54,22 @@ class Feature:
         return f"{self.namespace}__{plain}"
 
     def owns(self, name: str, directive: bool) -> bool:
-        """Whether a local name belongs to the feature; `directive`: it names a directive."""
+        """Return whether a local name (without @) belongs to the feature.
+
+        `directive`: whether it names a directive.
+        """
         if name.startswith(f"{self.namespace}__") or (directive and name == self.namespace):
             return True
         return any(ours == (f"@{name}" if directive else name) for _, ours in self.imports)
 
 
 def arguments_of(node: ConstDirectiveNode) -> dict[str, ConstValueNode]:
-    """A directive's arguments by name, as AST values."""
+    """Return a directive's arguments by name, as AST values."""
     return {argument.name.value: argument.value for argument in node.arguments or ()}
 
 
 def text(value: ValueNode | None) -> str | None:
-    """The text of a string, or the name of an enum value; None for any other value."""
+    """Return the text of a string, or the name of an enum value; None for any other value."""
     if isinstance(value, StringValueNode):
         return value.value
     found = getattr(value, "value", None)
@@ -74,7 +77,7 @@ def text(value: ValueNode | None) -> str | None:
 
 
 def read_imports(value: ValueNode | None) -> tuple[tuple[str, str], ...]:
-    """The `import:` list as pairs (name in the spec, local name); invalid entries are left out."""
+    """Return the `import:` list as pairs (name in the spec, local name); skip invalid entries."""
     pairs: list[tuple[str, str]] = []
     for item in value.values if isinstance(value, ListValueNode) else ():
         if isinstance(item, StringValueNode):
@@ -87,8 +90,9 @@ def read_imports(value: ValueNode | None) -> tuple[tuple[str, str], ...]:
 
 
 def read_feature(node: ConstDirectiveNode) -> Feature | None:
-    """The feature of a `@link(url:, as:, import:, for:)` or `@core(feature:, as:, for:)`; None when the url
-    is not that of a spec.
+    """Return the feature that a `@link(url:, as:, import:, for:)` or `@core(feature:, as:, for:)` links.
+
+    None if the URL does not end with a spec's name and version.
     """
     arguments = arguments_of(node)
     url = text(arguments.get("url") or arguments.get("feature"))
@@ -101,7 +105,7 @@ def read_feature(node: ConstDirectiveNode) -> Feature | None:
 
 
 def check_join_version(features: Iterable[Feature]) -> None:
-    """Raise SupergraphError INVALID_SUPERGRAPH for an unsupported version of the join spec."""
+    """Raise SupergraphError INVALID_SUPERGRAPH if the version of the join spec is not supported."""
     for feature in features:
         if feature.url.startswith(_JOIN) and feature.version not in JOIN_VERSIONS:
             known = f"v{JOIN_VERSIONS[0]} to v{JOIN_VERSIONS[-1]}"
@@ -114,7 +118,7 @@ def check_join_version(features: Iterable[Feature]) -> None:
 
 
 def read_features(document: DocumentNode) -> tuple[Feature, ...]:
-    """The features that the schema definition and its extensions link."""
+    """Return the features that the schema definition and its extensions link."""
     found: list[Feature] = []
     for definition in document.definitions:
         if isinstance(definition, SchemaDefinitionNode | SchemaExtensionNode):

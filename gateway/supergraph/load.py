@@ -1,4 +1,4 @@
-"""Loading a supergraph SDL (join spec v0.2 to v0.5, from `gateway compose` or another tool).
+"""Loads a supergraph SDL (join spec v0.2 to v0.5, from `gateway compose` or another tool) as a `Supergraph`.
 
 The join directives are read directly into each subgraph's types; printing and parsing a schema for each
 subgraph would only repeat them.
@@ -59,7 +59,7 @@ Composite = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
 
 @dataclass(frozen=True, slots=True)
 class _Join:
-    """The arguments of one join directive."""
+    """The arguments of one join directive, such as @join__field."""
 
     values: Mapping[str, str | bool]
     contexts: tuple[ContextArgument, ...] = ()
@@ -77,7 +77,7 @@ class _Join:
 
 
 def load_supergraph(sdl: str) -> Supergraph:
-    """The supergraph of an SDL. Raises SupergraphError INVALID_SUPERGRAPH when it is not valid."""
+    """Return the supergraph of an SDL. Raises SupergraphError INVALID_SUPERGRAPH if it is not valid."""
     document = parse_supergraph(sdl)
     features = read_features(document)
     try:
@@ -89,7 +89,7 @@ def load_supergraph(sdl: str) -> Supergraph:
 
 
 def parse_supergraph(sdl: str) -> DocumentNode:
-    """The document of a supergraph SDL.
+    """Return the AST of a supergraph SDL.
 
     Raises SupergraphError INVALID_SUPERGRAPH for invalid GraphQL, and for an unsupported version of the join
     spec.
@@ -125,7 +125,7 @@ def _context_arguments(value: ConstValueNode | None) -> tuple[ContextArgument, .
 
 
 def _field_types(types: Mapping[str, TypeDefinitionNode]) -> dict[str, dict[str, str]]:
-    """The type reference of every field, by type and field name."""
+    """Return the type reference of every field: {type name: {field name: reference}}."""
     return {
         name: {item.name.value: print_ast(item.type) for item in node.fields or ()}
         for name, node in types.items()
@@ -134,21 +134,21 @@ def _field_types(types: Mapping[str, TypeDefinitionNode]) -> dict[str, dict[str,
 
 
 def _labels(subgraphs: Iterable[Subgraph]) -> Iterator[str]:
-    """The labels of all progressive overrides."""
+    """Yield the labels of all progressive @overrides."""
     for subgraph in subgraphs:
         for one in subgraph.types.values():
             yield from (item.label for item in one.fields.values() if item.label is not None)
 
 
 def _names(features: Iterable[Feature]) -> tuple[str, str]:
-    """The prefix of the join spec's elements in a document, and its name for @context."""
+    """Return the prefix of the join spec's elements in a document ("join"), and its name for @context."""
     known = {feature.name: feature for feature in features}
     prefix = known["join"].namespace if "join" in known else "join"
     return prefix, known["context"].local("@context") if "context" in known else "context"
 
 
 class _Loader:
-    """Loads one document."""
+    """Loads one document. Subgraphs are identified by their names in the enum join__Graph (`graph`)."""
 
     def __init__(self, document: DocumentNode, features: Iterable[Feature]) -> None:
         self.document = document
@@ -162,7 +162,7 @@ class _Loader:
         self.field_joins: dict[int, tuple[list[_Join], str]] = {}
 
     def load(self, sdl: str, features: tuple[Feature, ...]) -> Supergraph:
-        """The supergraph."""
+        """Return the supergraph."""
         subgraphs = {
             name: Subgraph(name, url, self._view(graph)) for graph, (name, url) in self.graphs.items()
         }
@@ -238,7 +238,10 @@ class _Loader:
         return {name: frozenset(members) for name, members in possible.items()}
 
     def _views(self) -> dict[str, dict[str, list[_Join]]]:
-        """The types of each subgraph with their @join__type directives, in one walk over all types."""
+        """Return for each subgraph its types, each with its @join__type directives.
+
+        It reads every type once.
+        """
         views: dict[str, dict[str, list[_Join]]] = {graph: {} for graph in self.graphs}
         for name, node in self.types.items():
             joins = self._joins(node.directives, "type")
@@ -306,7 +309,7 @@ class _Loader:
         return frozenset(join.get("member") or "" for join in joins if join.get("graph") == graph)
 
     def _contexts(self) -> dict[str, frozenset[str]]:
-        """The types with a @context directive, by context."""
+        """Return the names of the types with a @context directive, by the context's name."""
         found: dict[str, set[str]] = {}
         for name, node in self.types.items():
             for directive in node.directives or ():
@@ -331,7 +334,11 @@ class _Loader:
     def _joined_field(
         self, type_name: str, name: str, reference: str, join: _Join, fake: set[str]
     ) -> SubgraphField:
-        """A field as one join directive describes it; `reference` is its type in the supergraph."""
+        """Return a field as one @join__field describes it.
+
+        `reference`: its type in the supergraph. `fake`: key fields of extended types, which are not really
+        external.
+        """
         return SubgraphField(
             name,
             join.get("type") or reference,

@@ -1,7 +1,7 @@
-"""Metadata: what a supergraph says of its types and fields besides their structure.
+"""Metadata: access requirements, costs, list sizes, cache hints and tags of a supergraph's types and fields.
 
-That is access requirements, costs and list sizes, cache hints and tags, read under the names that the
-supergraph imports their directives by. This module only reads them.
+They are read under the names by which the supergraph imports their directives. The gateway itself does not
+act on them; plugins can.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,8 +25,10 @@ Alternatives = tuple[frozenset[str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Access requirements. `authenticated`: the caller must be authenticated. `scopes`, `policies`: what the
-    caller must have.
+    """Access requirements.
+
+    `authenticated`: whether the caller must be authenticated. `scopes`, `policies`: which ones the caller
+    must have; () for none.
     """
 
     authenticated: bool = False
@@ -39,8 +41,8 @@ class ListSize:
     """The length of a list (IBM's cost specification, @listSize).
 
     - `assumed`: the number of elements if no argument gives it.
-    - `slicing`: the arguments that give it; exactly one of them must be used if `one_required`.
-    - `sized`: the fields of the value that hold the list.
+    - `slicing`: the arguments that give it (`first`); if `one_required`, exactly one of them must be used.
+    - `sized`: the fields of the value that contain the list (`edges`); () if the value itself is the list.
     """
 
     assumed: int | None = None
@@ -51,8 +53,8 @@ class ListSize:
 
 @dataclass(frozen=True, slots=True)
 class CacheHint:
-    """@cacheControl. `max_age`: seconds. `scope`: for all users or for one. `inherit`: use the parent's max
-    age.
+    """@cacheControl: `max_age` in seconds; `scope`: for all users or for one; `inherit`: use the parent's
+    max_age.
     """
 
     max_age: int | None = None
@@ -64,7 +66,8 @@ class CacheHint:
 class ElementMetadata:
     """The metadata of a type or field.
 
-    `cache_tags`: templates of names for invalidation. `arguments`: the costs of arguments.
+    `cost`: in the units of @cost; None if not set. `cache_tags`: templates of names by which cached responses
+    are invalidated (@cacheTag). `arguments`: the costs of arguments.
     """
 
     access: Access | None = None
@@ -93,24 +96,27 @@ AppliedArguments = dict[str, list[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class MetadataTable:
-    """The metadata of a supergraph. Types and fields without metadata are not in it."""
+    """The metadata of a supergraph. Types and fields without metadata are not in it.
+
+    `fields`: by (type name, field name).
+    """
 
     types: Mapping[str, ElementMetadata] = field(default_factory=dict)
     fields: Mapping[tuple[str, str], ElementMetadata] = field(default_factory=dict)
 
     def of_type(self, name: str) -> ElementMetadata:
-        """The metadata of a type."""
+        """Return the metadata of a type; NO_METADATA if it has none."""
         return self.types.get(name, NO_METADATA)
 
     def of_field(self, type_name: str, name: str) -> ElementMetadata:
-        """The metadata of a field."""
+        """Return the metadata of a field; NO_METADATA if it has none."""
         return self.fields.get((type_name, name), NO_METADATA)
 
 
 def local_names(features: Iterable[Feature]) -> dict[str, str]:
-    """The directives with metadata, by their names in this supergraph.
+    """Return the canonical names of the directives with metadata, by their names in this supergraph.
 
-    A directive that no link imports is recognised by its own name.
+    A directive that no link imports is recognized by its canonical name.
     """
     known = tuple(features)
     names: dict[str, str] = {}
@@ -125,9 +131,9 @@ def local_names(features: Iterable[Feature]) -> dict[str, str]:
 
 
 def read_metadata(types: Mapping[str, TypeDefinitionNode], features: Iterable[Feature]) -> MetadataTable:
-    """The metadata of a supergraph's types and fields.
+    """Return the metadata of a supergraph's types and fields.
 
-    Raises SupergraphError INVALID_SUPERGRAPH where the arguments of a directive do not fit its spec.
+    Raises SupergraphError INVALID_SUPERGRAPH if the arguments of a directive do not fit its spec.
     """
     names = local_names(features)
     of_types: dict[str, ElementMetadata] = {}
@@ -178,7 +184,10 @@ def _metadata(
 
 
 def _applied(directives: Iterable[ConstDirectiveNode] | None, names: Mapping[str, str]) -> AppliedArguments:
-    """The arguments of each directive with metadata; a directive in @join__directive counts as itself."""
+    """Return the arguments of each directive with metadata, by canonical name.
+
+    A directive inside @join__directive counts like one on the element.
+    """
     found: AppliedArguments = {}
     for node in directives or ():
         given = {one.name.value: value_from_ast_untyped(one.value) for one in node.arguments or ()}
@@ -205,7 +214,7 @@ def _alternatives(value: Any) -> Alternatives:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    """The names in a list; scopes and policies are custom scalars, so numbers are allowed too."""
+    """Return the names in a list. Scopes and policies are custom scalars, so they may also be numbers."""
     names = _list(value)
     if not all(isinstance(name, str | int | float) for name in names):
         raise TypeError(f"expected a list of names, got {value!r}")
@@ -213,14 +222,14 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _list(value: Any) -> list[Any]:
-    """A value as a list; a single value is a list of one (GraphQL spec, 3.12)."""
+    """Return a value as a list; a single value becomes a list of one (GraphQL spec, 3.12)."""
     if value is None:
         raise TypeError("expected a list, got null")
     return value if isinstance(value, list) else [value]
 
 
 def _all_of(demands: list[Alternatives]) -> Alternatives:
-    """Several requirements as one that requires all of them."""
+    """Return one requirement that demands all of several: (a or b) and c becomes (a and c) or (b and c)."""
     together: Alternatives = ()
     for one in demands:
         together = tuple(a | b for a in together for b in one) if together else one

@@ -1,4 +1,4 @@
-"""The supergraph as frozen values: each subgraph's own definition of its types.
+"""The supergraph as frozen values: each subgraph's own definition of its types, and what all have in common.
 
 Subgraphs and types are referred to by name; type references are GraphQL text (`[Review!]!`).
 """
@@ -18,13 +18,16 @@ RootKind = Literal["query", "mutation", "subscription"]
 
 
 def named(reference: str) -> str:
-    """The type name in a type reference: `[Review!]!` gives `Review`."""
+    """Return the type name in a type reference: `[Review!]!` gives `Review`."""
     return reference.strip("[]!")
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of an entity in one subgraph; one that is not resolvable can't be used for lookups there."""
+    """A key of an entity in one subgraph.
+
+    One that is not resolvable can't be used for lookups in that subgraph.
+    """
 
     fields: FieldSet
     resolvable: bool = True
@@ -32,10 +35,10 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class ContextArgument:
-    """An argument whose value comes from a context (@fromContext): a selection on the nearest object above
-    that sets the context.
+    """An argument whose value comes from a context (@fromContext).
 
-    `type`: the argument's type reference in the subgraph.
+    The value is that of `selection`, on the nearest enclosing object that sets the context. `type`: the
+    argument's type reference in the subgraph.
     """
 
     name: str
@@ -48,9 +51,9 @@ class ContextArgument:
 class SubgraphField:
     """A field as one subgraph defines it.
 
-    - `external`: the subgraph does not resolve the field, except below a @provides.
-    - `label`: of a progressive @override; the subgraph resolves the field while the label is active
-      (`when_on`), or while it is not.
+    - `external`: the subgraph does not resolve the field, except where a @provides selects it.
+    - `label`: of a progressive @override. The subgraph resolves the field while the label is active if
+      `when_on`, otherwise while it is not active.
     """
 
     name: str
@@ -64,13 +67,16 @@ class SubgraphField:
 
     @property
     def type_name(self) -> str:
-        """The name of the type without list and non-null."""
+        """Return the name of the field's type without list and non-null."""
         return named(self.type)
 
 
 @dataclass(frozen=True, slots=True)
 class SubgraphType:
-    """A type as one subgraph defines it. `possible`: the object types that it may be at run time."""
+    """A type as one subgraph defines it.
+
+    `possible`: the object types that a value of it may have in that subgraph.
+    """
 
     name: str
     kind: Kind
@@ -95,15 +101,15 @@ class Supergraph:
     """A supergraph.
 
     - `api`: the schema that clients see.
-    - `roots`: the names of the root types. `kinds`: the kind of each type.
-    - `possible`: the object types of each type, inaccessible ones included; `shown`: those that clients may
+    - `roots`: the names of the root types. `kinds`: the kind of each type, by name.
+    - `possible`: the object types of each type, @inaccessible ones included; `shown`: those that clients may
       see.
     - `field_types`: the type reference of each field, by type and field name.
     - `features`: the URLs of the linked specs.
-    - `contexts`: the types that set each context. `labels`: the labels of all progressive overrides.
+    - `contexts`: the types that set each context. `labels`: the labels of all progressive @overrides.
     - `metadata`: access requirements, costs, cache hints and tags.
-    - `unenforced`: the features that the supergraph requires and the gateway does not enforce; such a
-      supergraph can be loaded and planned, and must not be served.
+    - `unenforced`: the security features that the supergraph requires and the gateway does not enforce. Such
+      a supergraph can be loaded and planned, but must not be served.
     """
 
     sdl: str

@@ -1,4 +1,4 @@
-"""The object types that a type of the API schema may be at run time."""
+"""The object types that a value of each type in the API schema may have, for clients and responses."""
 
 from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, GraphQLUnionType
 
@@ -11,7 +11,7 @@ class PossibleTypes:
         self._known: dict[str, frozenset[str]] = {}
 
     def of(self, name: str) -> frozenset[str]:
-        """The visible object types of one type."""
+        """Return the visible object types of one type."""
         if name not in self._known:
             self._known[name] = frozenset(self._find(name))
         return self._known[name]

@@ -1,9 +1,10 @@
-"""The query graph of a supergraph: which fields each subgraph can resolve, and how its entities are reached.
+"""The query graph of a supergraph: which fields each subgraph can resolve, and by which lookups it is
+entered.
 
 A vertex is an object as one subgraph returns it: the subgraph, its type for the object, and the fields that a
 @provides adds. A field edge leads to the value of a field that the subgraph resolves; a key edge leads to the
 same object in another subgraph, by an entity lookup. `reach` finds every vertex of an object that key edges
-lead to, in rounds, since a key may need fields that another lookup returns. All answers depend on the
+lead to, in rounds, since a key may need fields that another lookup returns. All results depend on the
 supergraph alone and are cached.
 """
 
@@ -23,8 +24,9 @@ _CACHE_SIZE = 50_000
 class Vertex:
     """An object as one subgraph returns it.
 
-    `type`: the subgraph's type. `provided`: the field set that a @provides adds. `mixed`: the subgraph knows
-    the objects only as an interface object, and these objects have more types than the one in question.
+    `type`: the subgraph's type. `provided`: the field set that a @provides adds. `mixed`: whether the
+    subgraph knows the objects only as an interface object, and they may have other types than the one under
+    consideration.
     """
 
     subgraph: str
@@ -35,9 +37,10 @@ class Vertex:
 
 @dataclass(frozen=True, slots=True)
 class FieldEdge:
-    """A field that the subgraph of a vertex resolves; `provided`: the field set that is provided below it.
+    """A field that the subgraph of a vertex resolves. `provided`: the field set that @provides adds on its
+    value.
 
-    `hasty`: the field would also be fetched for objects of other types, whose parents its failure would null.
+    `hasty`: using it also fetches the field for objects of other types, which its failure would make null.
     """
 
     field: SubgraphField
@@ -46,13 +49,16 @@ class FieldEdge:
 
     @property
     def requires(self) -> FieldSet:
-        """The field set that the subgraph needs before it can resolve the field."""
+        """Return the field set that the subgraph needs before it can resolve the field."""
         return self.field.requires
 
 
 @dataclass(frozen=True, slots=True)
 class KeyEdge:
-    """A way to look up an object in a subgraph: the vertex, and the key. A root type needs no key."""
+    """A way to look up an object in a subgraph: the vertex it leads to, and the key.
+
+    The key of a root type is ().
+    """
 
     vertex: Vertex
     key: FieldSet
@@ -60,7 +66,11 @@ class KeyEdge:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How a vertex is reached: the rounds of fetches, and the last key edge (None for a start vertex)."""
+    """How the planner can get from the start vertices to another vertex.
+
+    `depth`: the number of rounds of fetches that must follow each other. `key_edge`: the last key edge; None
+    if no lookup is needed.
+    """
 
     depth: int
     key_edge: KeyEdge | None = None
@@ -71,11 +81,11 @@ def _is_in_key(view: SubgraphType, name: str) -> bool:
 
 
 class QueryGraph:
-    """The query graph, with its cache.
+    """The query graph, with its caches.
 
-    `labels`: the active labels of progressive overrides. `careful`: no hasty field edges exist (see
-    `FieldEdge`). `by_type`: no edge leads from objects of different types to a field that is selected on some
-    of the types only, so a subgraph with an interface object is entered after the objects' type is known.
+    `labels`: the active labels of progressive @overrides. `careful`: the graph has no hasty field edges (see
+    `FieldEdge`). `by_type`: a subgraph with an interface object is entered only when the objects' type is
+    known, so no field is resolved for objects on which it is not selected.
     """
 
     def __init__(
@@ -103,27 +113,26 @@ class QueryGraph:
         self._cuts = 0
 
     def view(self, vertex: Vertex) -> SubgraphType | None:
-        """The subgraph's definition of the vertex's type; None if it has none."""
+        """Return the subgraph's definition of the vertex's type; None if it has none."""
         return self.supergraph.subgraphs[vertex.subgraph].types.get(vertex.type)
 
     def possible(self, vertex: Vertex) -> frozenset[str]:
-        """The object types that the subgraph may return there."""
+        """Return the object types that the subgraph may return at this vertex."""
         view = self.view(vertex)
         return view.possible if view else frozenset()
 
     def is_abstract(self, type_name: str) -> bool:
-        """Whether a type of the supergraph is an interface or union."""
+        """Return whether a type of the supergraph is an interface or union."""
         return self.supergraph.kinds.get(type_name) in ("interface", "union")
 
     def is_composite(self, type_name: str) -> bool:
-        """Whether a type of the supergraph is an object, interface or union."""
+        """Return whether a type of the supergraph is an object, interface or union."""
         return self.supergraph.kinds.get(type_name) in ("object", "interface", "union")
 
     def field_edge(self, vertex: Vertex, name: str) -> FieldEdge | None:
-        """The field as the subgraph of a vertex resolves it; None if it does not.
+        """Return the edge of a field that the vertex's subgraph resolves; None if it does not.
 
-        A field of an interface counts only if the subgraph resolves it for every implementing type without
-        inputs.
+        On an interface, it must resolve the field for every implementing type without inputs.
         """
         key = (vertex, name)
         if key not in self._field_edges:
@@ -162,16 +171,16 @@ class QueryGraph:
 
     @cached_property
     def careful(self) -> "QueryGraph":
-        """The query graph of the same supergraph without hasty field edges."""
+        """Return the query graph of the same supergraph without hasty field edges."""
         return self if self.is_careful else QueryGraph(self.supergraph, self.labels, careful=True)
 
     @cached_property
     def by_type(self) -> "QueryGraph":
-        """The query graph of the same supergraph in which fields are resolved by type only."""
+        """Return the query graph of the same supergraph in which fields are resolved by type only."""
         return self if self.is_by_type else QueryGraph(self.supergraph, self.labels, by_type=True)
 
     def failure_nulls_parent(self, type_name: str, name: str) -> bool:
-        """Whether a failure of the field makes its object null in some subgraph."""
+        """Return whether a failure of the field makes its object null in some subgraph."""
         views = [
             view
             for one in (type_name, *self.supergraph.possible.get(type_name, ()))
@@ -182,8 +191,7 @@ class QueryGraph:
 
     @staticmethod
     def _failure_nulls_parent(view: SubgraphType, found: SubgraphField) -> bool:
-        """Whether a failure of the field makes its object null, although the object could be looked up
-        without it.
+        """Return whether the field's failure nulls an object that could be looked up without the field.
 
         Key fields do not count: they are fetched for all objects anyway.
         """
@@ -192,17 +200,19 @@ class QueryGraph:
         return not _is_in_key(view, found.name)
 
     def sets_context(self, type_name: str, context: str) -> bool:
-        """Whether objects of this type set a context, by their own type or by an interface or union."""
+        """Return whether objects of this type set a context, by their type or one of its interfaces or
+        unions.
+        """
         setters = self.supergraph.contexts.get(context, frozenset())
         possible = self.supergraph.possible
         return any(one == type_name or type_name in possible.get(one, ()) for one in setters)
 
     def below(self, vertex: Vertex, edge: FieldEdge) -> Vertex:
-        """The vertex at a composite field's value."""
+        """Return the vertex at a composite field's value."""
         return Vertex(vertex.subgraph, edge.field.type_name, edge.provided)
 
     def key_edges(self, type_name: str) -> tuple[KeyEdge, ...]:
-        """Every way to look up an object of this type, in all subgraphs."""
+        """Return every way to look up an object of this type, in all subgraphs."""
         if type_name not in self._key_edges:
             found: list[KeyEdge] = []
             roots = self.supergraph.roots.values()
@@ -222,16 +232,14 @@ class QueryGraph:
         return self._key_edges[type_name]
 
     def reach(self, type_name: str, have: Iterable[Vertex]) -> Mapping[Vertex, Reach]:
-        """Every vertex that can be reached at an object, given some start vertices, with the rounds of
-        fetches.
-        """
+        """Return every vertex that can be reached from the vertices `have` of one object, and how."""
         start = frozenset(have)
         key = (type_name, start)
         found = self._reach.get(key)
         if found is None:
             if len(self._reach) > _CACHE_SIZE:
                 self._reach.clear()
-            if key in self._finding:  # a cycle of nested keys
+            if key in self._finding:  # a cycle: a nested key needs its own object's lookup
                 self._cuts += 1
                 return {vertex: Reach(0) for vertex in start}
             self._finding.add(key)
@@ -259,12 +267,11 @@ class QueryGraph:
             reached.update({vertex: item for vertex, item in found.items() if item.depth == nearest})
 
     def obtain(self, type_name: str, fields: FieldSet, have: Mapping[Vertex, Reach]) -> int | None:
-        """The rounds of fetches until all fields of a field set are known at an object; None if they never
-        are.
+        """Return the rounds of fetches until all fields of a field set are known; None if some never are.
 
-        `have`: the reachable vertices. A field with @requires takes one more round than its inputs. A
-        requirement that leads back to itself can't be met on that path; results during which a path was cut
-        are not cached, because another path might not be cut.
+        `have`: the vertices of the object that can be reached. A field with @requires takes one more round
+        than its inputs. A requirement that leads back to itself is cut, and can't be met on that path;
+        results that depend on a cut are not cached, because another path might not be cut.
         """
         key = (type_name, fields, frozenset(have.items()))
         if key in self._obtained:
@@ -320,7 +327,7 @@ class QueryGraph:
     def _with_inputs(
         self, type_name: str, vertex: Vertex, edge: FieldEdge, have: Mapping[Vertex, Reach]
     ) -> int | None:
-        """The rounds until a field with @requires is known."""
+        """Return the rounds until a field with @requires is known; None if its inputs never are."""
         mark = (type_name, vertex, edge.field.name)
         if mark in self._open:
             self._cuts += 1
@@ -345,7 +352,7 @@ class QueryGraph:
 
     @cached_property
     def unions_differ(self) -> bool:
-        """Whether subgraphs define some union with different members."""
+        """Return whether subgraphs define some union with different members."""
         views: dict[str, set[frozenset[str]]] = {}
         for subgraph in self.supergraph.subgraphs.values():
             for name, view in subgraph.types.items():
@@ -354,12 +361,12 @@ class QueryGraph:
         return any(len(different) > 1 for different in views.values())
 
     def narrowed(self, vertices: Iterable[Vertex], condition: str) -> tuple[Vertex, ...]:
-        """The vertices for objects of a narrower type."""
+        """Return the vertices for objects of the narrower type `condition`."""
         found = (self.narrow(item, condition) for item in vertices)
         return tuple(dict.fromkeys(item for item in found if item is not None))
 
     def narrow(self, vertex: Vertex, condition: str) -> Vertex | None:
-        """The vertex for objects of a narrower type; None when the subgraph never returns one there."""
+        """Return the vertex for objects of a narrower type; None if the subgraph never returns one there."""
         view = self.view(vertex)
         if view is None:
             return None
@@ -377,7 +384,7 @@ class QueryGraph:
         return replace(vertex, type=condition) if known else None
 
     def _narrow_interface_object(self, vertex: Vertex, view: SubgraphType, condition: str) -> Vertex | None:
-        """The vertex of an interface object for objects of a type that its subgraph does not know."""
+        """Return an interface object's vertex for objects of a type that its subgraph does not define."""
         if view.possible <= self.supergraph.possible.get(condition, frozenset({condition})):
             return vertex
         return None if self.is_by_type else replace(vertex, mixed=True)

@@ -1,7 +1,7 @@
 """The built-in scalars, and the values that subgraphs may return for them (GraphQL spec, 3.5).
 
-The exact path uses `accepts`; compiled plans decode with `decoded`, which refuses the same values. A test
-compares the two.
+The exact path checks values with `accepts`; compiled plans decode with the type `decoded`, which refuses the
+same values. A test compares the two.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ INT_MIN, INT_MAX = -(2**31), 2**31 - 1
 class Scalar:
     """One built-in scalar.
 
-    `accepts`: whether a value is valid. `decoded`: the type that msgspec decodes. `serialize`: the value in
-    the response on the exact path.
+    `accepts(value)`: whether a subgraph's value is valid. `decoded`: the type for msgspec.
+    `serialize(value)`: the value in the response, on the exact path.
     """
 
     name: str
@@ -45,7 +45,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """A Float without its original text, so that both paths write the same."""
+    """Return a Float without its original text, so that both paths write the same."""
     return float(value) if isinstance(value, ExactNumber) else value
 
 
@@ -54,7 +54,8 @@ def _same(value: Any) -> Any:
 
 
 def keep_number_text(schema: GraphQLSchema) -> None:
-    """Let the custom scalars of a schema coerce literals as JSON is read: decimals keep their text.
+    """Let the custom scalars of a schema coerce literals so that decimals keep their text ("1.10" is not
+    "1.1").
 
     graphql-core copies a scalar with a function for literals (when it sorts or changes a schema) only if it
     also has one for values, so both are set.
@@ -66,7 +67,7 @@ def keep_number_text(schema: GraphQLSchema) -> None:
 
 
 def literal_value(node: ValueNode, variables: Any = None) -> Any:
-    """The value of a literal of a custom scalar; `variables` as graphql-core passes them."""
+    """Return the value of a literal of a custom scalar. `variables`: as graphql-core passes them."""
     if isinstance(node, FloatValueNode):
         return exact_number(node.value)
     if isinstance(node, ListValueNode):

@@ -1,10 +1,9 @@
-"""The features that a supergraph requires and this gateway does not enforce. Serving it would expose
-protected data.
+"""Finds the security features that a supergraph requires and this gateway does not enforce.
 
-A directive may be imported under any name, so features are identified by the URLs of their specs, in
-@join__directive too. A directive that is used without a link is identified by its name. In doubt a feature is
-refused: any purpose but EXECUTION counts as SECURITY, and links are recognised only under the name @link (or
-@core).
+Serving such a supergraph would expose protected data, so it is refused. A directive may be imported under any
+name, so features are identified by the URLs of their specs, in @join__directive too; a directive without a
+link by its name. If in doubt, a feature is refused: any purpose except EXECUTION counts as SECURITY, and
+links are recognized only under the name @link (or @core).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -60,7 +59,7 @@ class _DirectiveCollector(Visitor):
 
 
 def unenforced(document: DocumentNode, features: Iterable[Feature]) -> Iterator[str]:
-    """Each required feature that is not enforced, as its URL or the directive's name."""
+    """Yield each required feature that is not enforced, as its URL or the directive's name."""
     used = _DirectiveCollector()
     visit(document, used)
     for name, arguments in _links(document):
@@ -83,7 +82,7 @@ def unenforced(document: DocumentNode, features: Iterable[Feature]) -> Iterator[
 
 
 def _links(document: DocumentNode) -> Iterator[tuple[str, Arguments]]:
-    """The directives on the schema that link a spec, under whatever name."""
+    """Yield the name and arguments of each directive on the schema that links a spec, whatever its name."""
     for definition in document.definitions:
         if isinstance(definition, SchemaDefinitionNode | SchemaExtensionNode):
             for node in definition.directives or ():
@@ -94,7 +93,7 @@ def _links(document: DocumentNode) -> Iterator[tuple[str, Arguments]]:
 
 
 def _protects(arguments: Arguments) -> bool:
-    """Whether a link requires protection that the gateway does not enforce."""
+    """Return whether a link requires protection that the gateway does not enforce."""
     url = _text(arguments.get("url") or arguments.get("feature"))
     imported = {theirs.removeprefix("@") for theirs, _ in read_imports(arguments.get("import"))}
     if imported & PROTECTIVE or ("inaccessible" in imported and not url.startswith(f"{_SPECS}inaccessible/")):

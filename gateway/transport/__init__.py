@@ -1,1 +1,4 @@
-"""Sending requests to subgraphs: over HTTP, or by direct calls in the same process."""
+"""Sends requests to subgraphs: over HTTP, or by direct calls to services in the same process.
+
+All transports implement `base.Transport`; wrappers (the loader, triggers, plugins) do so, too.
+"""

@@ -25,11 +25,13 @@ class Call:
     """One GraphQL request to one subgraph; immutable after it was posted.
 
     - `subgraph`: its name. `fetch`: the id of the plan's fetch; OUTSIDE for a call outside of a plan.
-    - `template`, `members`, `representations`: the request text, its variables and representations as JSON.
-    - `headers`: the forwarded headers.
-    - `repeatable`: the call may be sent twice (a query), so it is sent again after a broken connection.
-    - `deadline`: the time of the clock by which the whole reply must have arrived. `timeout`: the same in
-      seconds when the call was created, for messages.
+    - `template`: the request text as bytes. `members`: the variables as encoded JSON members (`"a":1`).
+      `representations`: the encoded representations of each entity lookup.
+    - `headers`: the headers to send.
+    - `repeatable`: whether the call may be sent twice (a query), so that it is sent again after a broken
+      connection.
+    - `deadline`: the time of the clock by which the whole reply must have arrived. `timeout`: the seconds
+      that the call had at its creation, for messages.
     - `context`: the client's request; None for the gateway's own calls.
     """
 
@@ -74,31 +76,35 @@ class Call:
 
     @property
     def body(self) -> bytes:
-        """The body of the HTTP request."""
+        """Return the body of the HTTP request."""
         if self._body is None:
             self._body = self.template.body(self.members, self.representations)
         return self._body
 
     @property
     def query(self) -> str:
-        """The text of the GraphQL request."""
+        """Return the text of the GraphQL request."""
         return self.template.text
 
     @property
     def operation_name(self) -> str | None:
-        """The operation name, if there is one."""
+        """Return the operation name; None if there is none."""
         return self.template.operation_name
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The variables, as new objects that the caller may change."""
+        """Return the decoded variables, representations included, as new objects that the caller may
+        change.
+        """
         members = self.template.members(self.members, self.representations)
         found: dict[str, Any] = read_json(b"{%b}" % b",".join(members))
         return found
 
     @property
     def sharing_key(self) -> Hashable:
-        """What calls of different requests must have in common, besides their bodies, to share a reply."""
+        """Return what calls of different requests must have in common, besides their bodies, to share a
+        reply.
+        """
         return self.headers.sharing_key, self.context.sharing_key() if self.context is not None else None
 
     def replaced(
@@ -108,7 +114,7 @@ class Call:
         deadline: float | None = None,
         representations: Representations | None = None,
     ) -> "Call":
-        """The same call with other headers, another deadline, or other representations."""
+        """Return the same call with other headers, another deadline, or other representations."""
         return Call(
             self.subgraph,
             self.fetch,
@@ -123,9 +129,9 @@ class Call:
         )
 
     def with_query(self, query: str, variables: Mapping[str, Any], *, repeatable: bool) -> "Call":
-        """Another request to the same subgraph, with the same headers, deadline and context.
+        """Return another request to the same subgraph, with the same headers, deadline and context.
 
-        Raises TypeError for variables that JSON can't represent.
+        `repeatable`: as in `Call`. Raises TypeError for variables that JSON can't represent.
         """
         members = members_of(variables, variables)
         return Call(
@@ -157,7 +163,7 @@ def call_for(
     context: RequestContext | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Call:
-    """A call outside of a plan, with a deadline `timeout` seconds from now.
+    """Return a call outside of a plan, with a deadline `timeout` seconds from now.
 
     Raises TypeError for variables that JSON can't represent.
     """
@@ -187,10 +193,10 @@ Done = Callable[[Outcome], None]
 
 
 class Handle(Protocol):
-    """Work under way that can be cancelled; after that its callback is not called."""
+    """Work in progress that can be cancelled; after that its callback is not called."""
 
     def cancel(self) -> object:
-        """Cancel the work; has no effect when it has ended."""
+        """Cancel the work; this has no effect when it has ended."""
         ...
 
 
@@ -206,13 +212,14 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close idle connections; calls under way still get their replies."""
+        """Close idle connections; calls in progress still receive their replies."""
         ...
 
 
 async def send(transport: Transport, call: Call) -> Reply:
-    """Send a call and await its reply. Raises the exception that is its outcome. Cancelling cancels
-    the call.
+    """Send a call and return its reply; if the outcome is an exception, raise it.
+
+    Cancelling the caller cancels the call.
     """
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
@@ -231,7 +238,7 @@ async def send(transport: Transport, call: Call) -> Reply:
 
 
 class Redirect(Reply):
-    """A reply with a 3xx status, and the `address` that it came from."""
+    """A reply with a 3xx status. `address`: the URL that the call was sent to."""
 
     __slots__ = ("address",)
 
@@ -241,12 +248,10 @@ class Redirect(Reply):
 
 
 def read_payload(subgraph: str, reply: Reply) -> Any:
-    """The JSON of a reply; numbers keep their text (see `core.numbers`).
+    """Return the JSON of a reply; numbers keep their text (see `core.numbers`).
 
     A reply with GraphQL errors is valid with any status. Without errors, a status that is not a success is an
-    error itself, even with data.
-
-    Raises SubgraphError: SUBGRAPH_HTTP_ERROR or SUBGRAPH_BAD_RESPONSE.
+    error itself, even with data. Raises SubgraphError: SUBGRAPH_HTTP_ERROR or SUBGRAPH_BAD_RESPONSE.
     """
     if 300 <= reply.status < 400:
         raise _bad_status(subgraph, reply)
@@ -271,12 +276,14 @@ def _bad_status(subgraph: str, reply: Reply) -> SubgraphError:
 
 
 async def send_and_read(transport: Transport, call: Call) -> Any:
-    """Send a call and return the payload of its reply, with plain numbers. Raises SubgraphError."""
+    """Send a call and return the JSON of its reply, with floats for decimals. Raises SubgraphError."""
     return plain_numbers(read_payload(call.subgraph, await send(transport, call)))
 
 
 def run_in_task(work: Coroutine[Any, Any, Reply], done: Done) -> Handle:
-    """Run a coroutine in a task that calls `done`: the `post` of transports that await."""
+    """Run a coroutine in a task that calls `done` with its result; transports that await implement `post` by
+    it.
+    """
 
     def over(task: "asyncio.Task[Reply]") -> None:
         if task.cancelled():

@@ -1,6 +1,7 @@
 """One keep-alive HTTP/1.1 connection to a subgraph: an asyncio.Protocol with httptools' parser.
 
 It calls back instead of returning futures: a future for each reply would cost as much as reading a small one.
+`pool` owns the connections.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ LENGTHS = {b"content-length", b"transfer-encoding"}
 class ConnectionClosed(Exception):
     """The peer has closed the connection.
 
-    `clean`: before it sent any byte of the reply, so that it may not have read the request.
+    `clean`: whether that was before it sent any byte of the reply, so that it may not have read the request.
     """
 
     def __init__(self, clean: bool) -> None:
@@ -31,23 +32,27 @@ class ReplyTooLarge(Exception):
 
 
 class ReplyReceiver(Protocol):
-    """The sender of a request, which receives the reply."""
+    """The sender of a request, which the connection calls back."""
 
     def began(self) -> None:
-        """The first byte of the reply has arrived."""
+        """Called when the first byte of the reply has arrived."""
         ...
 
     def replied(self, connection: "Connection", reply: Reply) -> None:
-        """The reply is complete."""
+        """Called when the reply is complete."""
         ...
 
     def failed(self, connection: "Connection", error: Exception) -> None:
-        """The request has failed."""
+        """Called when the request has failed."""
         ...
 
 
 class Connection(asyncio.Protocol):
-    """A connection with one request at a time; `usable`: another request may be sent."""
+    """A connection with one request at a time.
+
+    `max_reply`: the maximum size of a body in bytes. `usable`: whether another request may be sent.
+    `idle_since`: the clock's time at which the last reply was complete.
+    """
 
     def __init__(self, max_reply: int) -> None:
         self.max_reply = max_reply
@@ -65,8 +70,10 @@ class Connection(asyncio.Protocol):
         self._complete = False
 
     def request(self, owner: ReplyReceiver, head: bytes, body: bytes) -> None:
-        """Send a request. `owner` is called back with the reply, or with ConnectionClosed, ReplyTooLarge or a
-        parser error.
+        """Send a request.
+
+        `owner` is called back with the reply, or with ConnectionClosed, ReplyTooLarge, a parser error or a
+        decompression error.
         """
         if self.transport is None or self.transport.is_closing():
             self.usable = False
@@ -79,7 +86,7 @@ class Connection(asyncio.Protocol):
         self.transport.write(head + body)
 
     def close(self) -> None:
-        """Close the connection at once; unsent data is discarded."""
+        """Close the connection at once; unsent data is discarded, and the owner is not called back."""
         self.usable = False
         self._owner = None
         if self.transport is not None:
@@ -94,14 +101,12 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection is open."""
+        """Called by asyncio when the connection is open."""
         self.transport = cast(asyncio.Transport, transport)
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
-        """Parse data of a reply. Data without a request, or after the reply, makes the connection
-        unusable.
-        """
+        """Parse data of a reply. Data that belongs to no request makes the connection unusable."""
         if self._owner is None:
             self.close()
             return
@@ -123,8 +128,9 @@ class Connection(asyncio.Protocol):
                 self._fail(ReplyTooLarge(f"expected headers of at most {MAX_HEAD} bytes, got more"))
 
     def _reply(self) -> None:
-        """Pass the reply on, after all data that came with it was parsed: none of it may count as the next
-        reply.
+        """Pass the reply to the owner, after all data that came with it was parsed.
+
+        None of that data may count as the next reply.
         """
         owner, self._owner = self._owner, None
         if owner is not None:
@@ -141,7 +147,9 @@ class Connection(asyncio.Protocol):
             owner.replied(self, Reply(self._parser.get_status_code(), body, self._headers))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The peer has closed the connection, which ends a reply without a length (RFC 9112, 6.3)."""
+        """Called when the peer has closed the connection; that ends a reply without a length (RFC
+        9112, 6.3).
+        """
         self.usable = False
         if (
             self._owner is not None
@@ -156,13 +164,13 @@ class Connection(asyncio.Protocol):
     # httptools
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header of the reply."""
+        """Called by the parser for a header of the reply."""
         self._headers.append((name, value))
         if len(name) == 16 and name.lower() == b"content-encoding":
             self._encoding += b", " + value if self._encoding else value
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the reply's body."""
+        """Called by the parser for a piece of the reply's body."""
         self._size += len(body)
         if self._size > self.max_reply:
             self._fail(ReplyTooLarge(f"expected a body of at most {self.max_reply} bytes, got more"))
@@ -170,12 +178,12 @@ class Connection(asyncio.Protocol):
         self._chunks.append(body)
 
     def on_message_begin(self) -> None:
-        """A message begins; refuses one after the reply."""
+        """Called by the parser when a message begins; refuse one after the reply."""
         if self._complete:
             raise httptools.HttpParserError("bytes after the reply")
 
     def on_message_complete(self) -> None:
-        """The message is complete; an interim reply (1xx) is ignored."""
+        """Called by the parser when a message is complete; ignore an interim reply (1xx)."""
         if self._parser.get_status_code() < 200:
             self._headers = []
             return

@@ -1,5 +1,6 @@
-"""One call over HTTP: waiting for a place, connecting, sent, and replied or failed; and the deadlines of all
-calls.
+"""One call over HTTP, from waiting for a connection to the reply or error; and the deadlines of all calls.
+
+The states are: waiting for a place in the pool, connecting, sent, and ended.
 """
 
 import asyncio
@@ -13,14 +14,15 @@ from gateway.transport.connection import Connection, ConnectionClosed
 from gateway.transport.pool import Origin
 
 SWEEP = 0.5  # seconds between two checks of the deadlines
-MAX_IDLE_FOR_MUTATION = 2.0  # seconds; common servers keep idle connections for at least five seconds
+MAX_IDLE_FOR_MUTATION = 2.0  # seconds; common servers close a connection only after five seconds or more
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds for opening a connection, and from the request to the first byte of the reply.
+    """The timeouts of one call, in seconds.
 
-    `first_byte` None: the deadline of the whole reply applies.
+    `connect`: for opening a connection. `first_byte`: until the first byte of the reply; None if only the
+    deadline of the whole reply applies.
     """
 
     connect: float = 5.0
@@ -28,7 +30,7 @@ class Timeouts:
 
 
 class ExchangeTransport(Protocol):
-    """The transport that an exchange belongs to."""
+    """What an exchange needs of its transport."""
 
     closed: bool
     clock: Clock
@@ -36,14 +38,15 @@ class ExchangeTransport(Protocol):
     deadlines: "Deadlines"
 
     def address_of(self, subgraph: str) -> str:
-        """The URL of a subgraph."""
+        """Return the URL of a subgraph."""
         ...
 
 
 class SubgraphExchange:
     """One call and its reply. However it ends, it first releases its resources, then calls `done` once.
 
-    `holds_place`: it counts among the origin's busy connections. `reused`: its connection was idle before.
+    `head`: the start of the request's head. `holds_place`: whether it counts among the origin's busy
+    connections. `reused`: whether its connection was idle before.
     """
 
     __slots__ = (
@@ -71,17 +74,17 @@ class SubgraphExchange:
 
     @property
     def is_pending(self) -> bool:
-        """Whether the exchange has neither ended nor been cancelled."""
+        """Return whether the exchange has neither ended nor been cancelled."""
         return self.done is not None
 
     def begin(self) -> None:
-        """Take a place among the connections to the origin, and send."""
+        """Occupy a place among the connections to the origin, and send the request."""
         self.holds_place = True
         self.origin.busy += 1
         self.send_or_connect()
 
     def send_or_connect(self) -> None:
-        """Send over an idle connection, or open one."""
+        """Send over an idle connection, or open a new one."""
         connection = self.origin.acquire_idle(None if self.call.repeatable else MAX_IDLE_FOR_MUTATION)
         if connection is not None:
             self.reused = True
@@ -123,7 +126,7 @@ class SubgraphExchange:
         self.deadline = self.call.deadline
 
     def replied(self, connection: Connection, reply: Reply) -> None:
-        """Keep the connection for reuse, and end with the reply."""
+        """Return the connection to the idle ones, or close it, and end with the reply."""
         self.connection = None
         if 300 <= reply.status < 400:
             reply = Redirect(reply, self.transport.address_of(self.call.subgraph))
@@ -135,9 +138,7 @@ class SubgraphExchange:
         self.end(reply)
 
     def failed(self, connection: Connection, error: Exception) -> None:
-        """End with an error; but when an idle connection was closed before a repeatable call, send
-        it again.
-        """
+        """End with an error. A repeatable call is sent again if its idle connection was closed before it."""
         connection.close()
         self.connection = None
         if self.done is None:
@@ -163,7 +164,7 @@ class SubgraphExchange:
             self.fail(f"did not reply within {self.call.timeout:g} s", "SUBGRAPH_TIMEOUT", None)
 
     def fail(self, message: str, code: str, cause: Exception | None) -> None:
-        """End with an error in the next turn of the event loop: `post` must return before `done` is
+        """End with an error in the next turn of the event loop, because `post` must return before `done` is
         called.
         """
         if self.done is not None:
@@ -184,7 +185,7 @@ class SubgraphExchange:
             done(outcome)
 
     def release(self) -> None:
-        """Remove the deadline, close a connection that is in use, and free the place."""
+        """Remove the deadline, close a connection in use, and free the place in the pool."""
         self.transport.deadlines.open.discard(self)
         if self.connecting is not None and not self.connecting.done():
             self.connecting.cancel()
@@ -208,7 +209,7 @@ class Deadlines:
         self.next = 0.0
 
     def watch(self, exchange: SubgraphExchange, now: float) -> None:
-        """Add an exchange."""
+        """Add an exchange. `now`: the clock's time."""
         self.open.add(exchange)
         due = min(exchange.deadline, now + SWEEP)
         if self.timer is None or due < self.next - 0.001:
@@ -218,7 +219,7 @@ class Deadlines:
             self.timer = self.clock.call_at(due, self.sweep)
 
     def sweep(self) -> None:
-        """End the exchanges whose deadline has passed; starts the timer again if there are others."""
+        """End the exchanges whose deadline has passed; start the timer again if others remain."""
         self.timer = None
         now = self.clock.time()
         for exchange in [item for item in self.open if item.deadline <= now + 0.001]:

@@ -10,8 +10,9 @@ Replying = Callable[[Call], Any]
 
 
 class FakeTransport:
-    """Replies to each call with `replying(call)`: a payload, a Reply, or an exception to raise. `requests`:
-    all calls.
+    """Replies to each call with `replying(call)`: JSON data, a Reply, or an exception to raise.
+
+    `requests`: all calls so far.
     """
 
     def __init__(self, replying: Replying) -> None:

@@ -1,4 +1,4 @@
-"""The headers that a request forwards to subgraphs, computed once for all of its calls."""
+"""The headers that a client request's calls send to subgraphs, encoded once for all of these calls."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -12,8 +12,8 @@ TRACING = frozenset({b"traceparent", b"tracestate", b"x-request-id"})
 class Headers:
     """Headers for subgraphs, as pairs of bytes: a lower-case name and a value.
 
-    `lines` and `sharing_key` are computed on first use and kept with the request, so that no cache outlives
-    it that holds a token.
+    `lines` and `sharing_key` are computed on first use and stored in this object, so that no cache with a
+    token outlives the request.
     """
 
     __slots__ = ("_lines", "_sharing_key", "raw")
@@ -25,7 +25,7 @@ class Headers:
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """The headers with these names and values; characters outside of ISO-8859-1 become question marks."""
+        """Return headers from pairs of text; characters outside of ISO-8859-1 become question marks."""
         return cls(
             tuple(
                 [
@@ -37,14 +37,14 @@ class Headers:
 
     @property
     def pairs(self) -> Pairs:
-        """The headers as text."""
+        """Return the headers as pairs of text."""
         return tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.raw])
 
     @property
     def lines(self) -> bytes:
-        """The header lines of an HTTP/1.1 request.
+        """Return the header lines of an HTTP/1.1 request.
 
-        A value with a line break, which could add a header, is left out.
+        A value with a line break, which could add a header, is omitted.
         """
         if self._lines is None:
             self._lines = b"".join(
@@ -58,13 +58,13 @@ class Headers:
 
     @property
     def sharing_key(self) -> RawPairs:
-        """All headers that can change a reply: those that only trace the request are left out."""
+        """Return all headers that can change a reply, without those that only trace the request."""
         if self._sharing_key is None:
             self._sharing_key = tuple([one for one in self.raw if one[0] not in TRACING])
         return self._sharing_key
 
     def adding(self, pairs: Iterable[tuple[str, str]]) -> Self:
-        """These headers with some replaced or added."""
+        """Return these headers with some replaced or added."""
         more = self.of(pairs).raw
         names = {name for name, _ in more}
         return type(self)((*(one for one in self.raw if one[0] not in names), *more))

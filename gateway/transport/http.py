@@ -1,9 +1,9 @@
 """The HTTP transport: a bounded pool of keep-alive connections per origin, and a deadline for each call.
 
-The server may close an idle connection at the moment when it is used. The call has then probably not reached
-the subgraph, and is sent again over a new connection. That is not certain, so a mutation is never sent again;
-instead it uses only a connection that was in use recently, because servers close connections that are idle
-for some seconds.
+The server may close an idle connection at the moment when a call is sent over it. The call has then probably
+not reached the subgraph, and is sent again over a new connection. That is not certain, so a mutation is never
+sent again; instead it uses only a connection that was in use recently, because servers close connections that
+are idle for some seconds.
 """
 
 import ssl
@@ -27,7 +27,10 @@ class _Target:
 
 
 def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
-    """The host, port, whether TLS is used, and path of a subgraph's URL. Raises SettingsError BAD_OPTION."""
+    """Return (host, port, whether TLS is used, path) of a subgraph's URL. Raises SettingsError BAD_OPTION.
+
+    `name`: the subgraph's, for the message.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -42,7 +45,7 @@ def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
 
 
 class HttpTransport:
-    """Sends each call to the URL of its subgraph, within the limits of `wire`."""
+    """Sends each call to the URL of its subgraph (`urls`), within the limits of `wire`."""
 
     def __init__(
         self, urls: Mapping[str, str], wire: Wire | None = None, clock: Clock = SYSTEM_CLOCK
@@ -96,7 +99,7 @@ class HttpTransport:
         return exchange
 
     async def close(self) -> None:
-        """Close the idle connections now, and each other connection after its reply."""
+        """Close the idle connections now, and every other connection after its reply."""
         self.closed = True
         for origin in self._origins.values():
             while origin.idle:
@@ -104,7 +107,7 @@ class HttpTransport:
 
 
 def _tls(ca: str | None) -> ssl.SSLContext:
-    """A TLS context that trusts the system's certificate authorities, and those in the file `ca`."""
+    """Return a TLS context that trusts the system's certificate authorities, and those in the file `ca`."""
     try:
         context = ssl.create_default_context()
         if ca is not None:

@@ -1,4 +1,6 @@
-"""The transport to services in the same process: direct calls without a network."""
+"""The transport to services in the same process: direct calls without a network (`mussikon run
+--in-process`).
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +17,7 @@ LocalExecutor = Callable[
 
 
 class LocalTransport:
-    """Calls `executor(query, variables, operation_name, headers)` of the subgraph with that name."""
+    """Calls `executors[subgraph](query, variables, operation_name, headers)`."""
 
     def __init__(self, executors: Mapping[str, LocalExecutor], clock: Clock = SYSTEM_CLOCK) -> None:
         self.executors = dict(executors)
@@ -54,8 +56,9 @@ class LocalTransport:
 
 
 def json_reply(subgraph: str, payload: Any) -> Reply:
-    """The reply with a payload. Raises SubgraphError SUBGRAPH_BAD_RESPONSE for one that JSON can't
-    represent.
+    """Return a reply with a value as its body.
+
+    Raises SubgraphError SUBGRAPH_BAD_RESPONSE if JSON can't represent the value.
     """
     try:
         return Reply(200, encode_json(payload))

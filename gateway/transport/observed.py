@@ -1,4 +1,4 @@
-"""A transport that reports the start and the end of each call to stage listeners."""
+"""A transport that reports the start and the end of each call to stage listeners (see `observe`)."""
 
 from functools import partial
 
@@ -34,5 +34,5 @@ class ObservedTransport:
 
 
 def observed(transport: Transport, observer: Observer) -> Transport:
-    """The transport with reports; the transport itself if there are no stage listeners."""
+    """Return the transport with reports; the transport itself if there are no stage listeners."""
     return ObservedTransport(transport, observer) if observer.watches_stages else transport

@@ -16,21 +16,23 @@ ADDRESS_SECONDS = 30.0  # seconds for which resolved addresses are cached
 
 
 class PoolWaiter(Protocol):
-    """A call that waits for a place."""
+    """A call that waits for a place in the pool."""
 
     @property
     def is_pending(self) -> bool:
-        """Whether it still needs a place."""
+        """Return whether it still needs a place."""
         ...
 
     def begin(self) -> None:
-        """Take the place that has become free."""
+        """Occupy the place that has become free."""
         ...
 
 
 class Origin:
-    """One server. `idle`: idle connections. `busy`: the number of places in use. `waiting`: the calls that
-    wait.
+    """The connections to one server.
+
+    `idle`: idle connections, the last one used most recently. `busy`: the number of places in use, at most
+    `limit`. `waiting`: the calls that wait for a place.
     """
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, wire: Wire, clock: Clock) -> None:
@@ -44,8 +46,10 @@ class Origin:
         self.addresses = AddressCache(host, port, clock)
 
     def acquire_idle(self, at_most: float | None) -> Connection | None:
-        """The idle connection that was used last; None if there is none, or it has been idle for more than
-        `at_most` seconds.
+        """Return the idle connection that was used last, and remove it from the idle ones; None if there is
+        none.
+
+        `at_most`: the seconds that it may have been idle; None for any.
         """
         idle = self.idle
         while idle:
@@ -59,7 +63,7 @@ class Origin:
         return None
 
     def release_place(self) -> None:
-        """Free a place; the next waiting call takes it."""
+        """Free a place; the next waiting call occupies it."""
         self.busy -= 1
         while self.waiting:
             following = self.waiting.popleft()
@@ -68,9 +72,9 @@ class Origin:
                 return
 
     async def connect(self, within: float) -> Connection:
-        """A new connection, to the first of the server's addresses that accepts one within the time.
+        """Return a new connection, to the first of the server's addresses that accepts one.
 
-        Raises OSError, such as TimeoutError.
+        `within`: seconds for all addresses together. Raises OSError, such as TimeoutError.
         """
         async with asyncio.timeout(within):
             addresses = await self.addresses.get()
@@ -107,7 +111,7 @@ class AddressCache:
             self.literal = []
 
     async def get(self) -> list[str]:
-        """The IP addresses of the host, at least one. Raises OSError if the name cannot be resolved."""
+        """Return the IP addresses of the host, at least one. Raises OSError if the name can't be resolved."""
         if self.literal:
             return self.literal
         if self.found and self.clock.time() < self.valid_until:
@@ -125,11 +129,11 @@ class AddressCache:
         return self.found
 
     def clear(self) -> None:
-        """Forget the addresses: none of them accepted a connection."""
+        """Remove the cached addresses, because none of them accepted a connection."""
         self.found = []
 
 
 def _retrieve_exception(task: "asyncio.Task[list[str]]") -> None:
-    """Mark the exception of a finished task as retrieved: all callers may have been cancelled."""
+    """Mark the exception of a finished task as retrieved; nobody awaits it if all callers were cancelled."""
     if not task.cancelled():
         task.exception()

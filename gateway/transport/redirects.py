@@ -1,16 +1,16 @@
-"""Describing a subgraph's redirect to a person who may have to correct a URL."""
+"""Describes a subgraph's redirect, for a person who may have to correct the subgraph's URL."""
 
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-LONGEST = 200  # characters of a target to show
+LONGEST = 200  # the number of characters of a URL to show, at most
 
 
 def describe_redirect(headers: Sequence[tuple[bytes, bytes]], address: str = "") -> str:
-    """The target of a redirect in words: "a redirect to URL", without credentials, query or fragment.
+    """Return the target of a redirect in words: "a redirect to URL", without credentials, query or fragment.
 
-    `address`: the URL of the request, "" if unknown. The text says when the target differs from it only by a
-    final slash, or by TLS.
+    `address`: the URL of the request, "" if unknown. If the target differs from it only by a final slash or
+    by TLS, the text mentions that.
     """
     given = next((value for name, value in headers if name.lower() == b"location"), b"")
     location = given.decode("latin-1").strip()
@@ -25,7 +25,7 @@ def describe_redirect(headers: Sequence[tuple[bytes, bytes]], address: str = "")
 
 
 def _shown(target: SplitResult) -> str:
-    """A target in printable characters."""
+    """Return a URL in printable ASCII characters, at most LONGEST."""
     host = target.netloc.rpartition("@")[2]
     start = f"{target.scheme}://{host}" if host else ""
     text = f"{start}{target.path}"

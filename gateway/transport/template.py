@@ -22,9 +22,9 @@ class RequestTemplate:
     """A request without the values of its variables.
 
     - `text`, `operation_name`: the GraphQL request. `start`, `end`: the encoded parts of the body.
-    - `variable_starts`: for each entity lookup the name of its variable, as the start of a JSON member.
+    - `variable_starts`: for each entity lookup the start of its variable as a JSON member (`"name":`).
     - `fields`: for each entity lookup the key of its entities in the reply.
-    - `entities_only`: the request has only entity lookups, so it can be batched.
+    - `entities_only`: whether the request has only entity lookups, so that it can be batched.
     """
 
     text: str
@@ -36,7 +36,10 @@ class RequestTemplate:
     entities_only: bool = False
 
     def body(self, members: Sequence[bytes], representations: Iterable[Iterable[bytes]]) -> bytes:
-        """The body, from the other variables as JSON members and the representations of each lookup."""
+        """Return the body of a request.
+
+        `members`: the other variables as encoded JSON members. `representations`: of each entity lookup.
+        """
         if self.variable_starts:
             members = self.members(members, representations)
         if not members:
@@ -44,7 +47,7 @@ class RequestTemplate:
         return b'%b,"variables":{%b}%b' % (self.start, b",".join(members), self.end)
 
     def members(self, members: Sequence[bytes], representations: Iterable[Iterable[bytes]]) -> list[bytes]:
-        """All variables as JSON members."""
+        """Return all variables as encoded JSON members, those with representations included."""
         found = [*members]
         for start, one in zip(self.variable_starts, representations, strict=True):
             found.append(b"%b[%b]" % (start, b",".join(one)))
@@ -57,10 +60,11 @@ def template_of(
     lookups: Iterable[tuple[str, str]] = (),
     entities_only: bool = False,
 ) -> RequestTemplate:
-    """The template of a request: its JSON body, with gaps for the variables.
+    """Return the template of a request.
 
-    `lookups`: for each `_entities` field the variable of its representations, and its alias in the reply.
-    `entities_only`: the request has no other variables, so its replies can be batched."""
+    `lookups`: for each `_entities` field the variable of its representations, and its key in the reply.
+    `entities_only`: whether the request has only these fields, so that it can be batched.
+    """
     pairs = tuple(lookups)
     end = b',"operationName":%b}' % encode_json(operation_name) if operation_name else b"}"
     return RequestTemplate(
@@ -75,8 +79,9 @@ def template_of(
 
 
 def members_of(names: Iterable[str], variables: Mapping[str, Any]) -> list[bytes]:
-    """The given ones of these variables, as JSON members. Raises TypeError for a value that JSON can't
-    represent.
+    """Return those of the variables `names` that have a value, as encoded JSON members (`"a":1`).
+
+    Raises TypeError for a value that JSON can't represent.
     """
     given = [name for name in names if name in variables]
     return [b"%b:%b" % (encode_json(name), encode_json(variables[name])) for name in given]

@@ -1,1 +1,4 @@
-"""Differential fuzz: random supergraphs cut from a monolith; the gateway must answer as the monolith does."""
+"""Differential fuzz: random supergraphs are cut from a "monolith", one schema with data.
+
+The gateway's response to a random operation must be that of the monolith. Start at `run` and `test_fuzz`.
+"""

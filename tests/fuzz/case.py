@@ -1,4 +1,6 @@
-"""A supergraph with its data, a question to it, and both as a folder of text."""
+"""A case: a supergraph with its data (`Supply`) and an operation on it (`Question`), stored as a folder of
+text files.
+"""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -10,7 +12,7 @@ from tests.fuzz.world import Fault
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """A monolith, the subgraphs that it was cut into, and the data of both."""
+    """The SDL of a monolith, the SDLs of the subgraphs cut from it, and the data of both by type."""
 
     monolith: str
     subgraphs: dict[str, str]
@@ -19,11 +21,11 @@ class Supply:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An operation, its variables, what fails while it runs, and the labels of progressive overrides that are
-    on.
+    """An operation with its variables, and the conditions under which it runs.
 
-    `unknown`: subgraphs that do not know an object, as "s1 E0/2". No monolith says what the answer is then,
-    but both paths have to agree, and requests to be right.
+    - `faults`: the fields that fail. `labels`: the active labels of progressive @overrides.
+    - `unknown`: subgraphs that do not have an object, as "s1 E0/2". The monolith has no response for that,
+      but both paths must agree, and the requests must be valid.
     """
 
     query: str
@@ -35,14 +37,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What can be run, shrunk and kept."""
+    """A supply and a question: what can be run, shrunk and stored."""
 
     supply: Supply
     question: Question
 
 
 def write_case(case: Case, folder: Path) -> None:
-    """Write a case; what stood in the folder goes."""
+    """Write a case into a folder; other files in the folder are deleted."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():
         path.unlink()
@@ -62,7 +64,7 @@ def write_case(case: Case, folder: Path) -> None:
 
 
 def read_case(folder: Path) -> Case:
-    """Read a case."""
+    """Return the case in a folder."""
     texts = {path.stem: path.read_text() for path in sorted(folder.glob("*.graphql"))}
     monolith, query = texts.pop("monolith"), texts.pop("query")
     faults = tuple(Fault(**one) for one in _read_json(folder / "faults.json", []))

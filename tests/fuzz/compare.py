@@ -1,13 +1,11 @@
-"""Whether two answers are the same: data, and the places of null that errors explain.
+"""Compares two responses: the data, and the nulls that errors explain.
 
-The order of keys, a "should" of GraphQL, is counted.
+The order of keys, a "should" of GraphQL, is only counted. GraphQL does not define which errors are reported
+inside a value that has become null, so an error counts for the outermost null on its path.
 
-GraphQL leaves open which errors are reported below a null that has gone up, so an error counts for the
-outermost null on its path.
-
-One difference is federation's own: an input of @requires that fails is fetched at the object in the name of
-the field that needs it, so its error stands at this object, or below it, where the monolith has none. Such
-errors are let pass, and counted.
+One difference comes from federation: an input of @requires that fails is fetched for the field that needs it,
+so its error is at this object or inside it, where the monolith has none. Such errors are accepted, and
+counted.
 """
 
 import json
@@ -20,9 +18,10 @@ from tests.fuzz.reference import Answer, Path
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The kind of a difference (empty: none) and what it is.
+    """The kind of a difference ("" if there is none) and its description.
 
-    `starved` counts the errors of inputs that were let pass; `shuffled`: keys stand in another order.
+    `starved`: the number of accepted errors of @requires inputs. `shuffled`: whether keys are in another
+    order.
     """
 
     kind: str = ""
@@ -32,7 +31,7 @@ class Verdict:
 
 
 def explained(data: Any, errors: Iterable[Mapping[str, Any]]) -> set[Path]:
-    """The paths of errors, each cut where data is null."""
+    """Return the paths of errors, each shortened to its outermost null in the data."""
     return {_cut(data, tuple(error.get("path") or ())) for error in errors}
 
 
@@ -48,7 +47,7 @@ def _cut(data: Any, path: Path) -> Path:
 
 
 def compare(got: Mapping[str, Any], want: Answer) -> Verdict:
-    """The gateway's response beside the monolith's answer."""
+    """Compare the gateway's response with the monolith's."""
     data = got.get("data")
     if data != want.data:
         return Verdict("data", f"data\n  {json.dumps(data)}\nis not\n  {json.dumps(want.data)}")
@@ -62,7 +61,7 @@ def compare(got: Mapping[str, Any], want: Answer) -> Verdict:
 
 
 def leaves(data: Any) -> int:
-    """How many leaves are not null."""
+    """Return the number of leaves that are not null."""
     if isinstance(data, dict):
         return sum(map(leaves, data.values()))
     return sum(map(leaves, data)) if isinstance(data, list) else int(data is not None)

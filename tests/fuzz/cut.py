@@ -1,8 +1,9 @@
-"""Cutting a monolith into subgraphs so that every field stays within reach.
+"""Cuts a monolith into subgraphs so that every field can be reached from everywhere.
 
-Each entity has a hub that can look it up by each of its keys; every other home has some of them, and whoever
-only names the entity has one. So from anywhere there is a way to the hub, and from the hub to everywhere. A
-draw that breaks a rule of federation is thrown away and drawn again.
+Each entity has some "homes", the subgraphs that resolve its fields. One of them, the hub, can look it up by
+each of its keys; every other home has some of the keys, and a subgraph that only refers to the entity has
+one. So every subgraph can reach the hub by a key, and the hub every home. A random cut that breaks a rule of
+federation is drawn again.
 """
 
 from random import Random
@@ -10,16 +11,16 @@ from random import Random
 from tests.fuzz.cut_fields import add_context, add_provides, add_requires, make_strict, share_fields
 from tests.fuzz.cut_parts import ensure, key_fields
 from tests.fuzz.inputs import random_arguments
-from tests.fuzz.model import EXTRAS, Cut, Member, Part, View
+from tests.fuzz.model import Cut, Member, Part, View
 from tests.fuzz.monolith import composite, random_monolith, whole_values, wrapped
 
 
 class Impossible(Exception):
-    """A draw that can't be cut."""
+    """The random cut breaks a rule of federation."""
 
 
 def random_cut(r: Random) -> Cut:
-    """A random monolith and a way to cut it."""
+    """Return a random monolith with the subgraphs it is cut into."""
     while True:
         try:
             return _draw(r)
@@ -47,8 +48,7 @@ def _draw(r: Random) -> Cut:
         add_context(r, cut)
     _declare_interface_fields(cut)
     _prune(cut)
-    if EXTRAS.get():
-        make_strict(r, cut)
+    make_strict(r, cut)
     _check(cut)
     return cut
 
@@ -62,9 +62,10 @@ def _views(r: Random) -> dict[str, View]:
 
 
 def _choose_homes(r: Random, cut: Cut) -> None:
-    """Where entities are resolved.
+    """Choose the subgraphs that resolve each entity.
 
-    An interface's types meet in one subgraph, and none lives where it is an interface object.
+    All types of an interface have one home in common; a subgraph with the interface as @interfaceObject is
+    home of none.
     """
     monolith, names = cut.monolith, list(cut.views)
     for entity in monolith.entities:
@@ -126,9 +127,9 @@ def _interface_objects(r: Random, cut: Cut) -> None:
 
 
 def _split_value(r: Random, cut: Cut) -> None:
-    """A value whose fields lie in several subgraphs.
+    """Add an object type without key whose fields are in several subgraphs.
 
-    Each of them has the field of the entity that leads there.
+    Each of these subgraphs also has the entity's field that returns the type.
     """
     monolith = cut.monolith
     if not monolith.split:
@@ -169,7 +170,7 @@ def _roots(r: Random, cut: Cut) -> None:
 
 
 def _declare_interface_fields(cut: Cut) -> None:
-    """A subgraph's interface names what all of its own types have there."""
+    """Give each subgraph's interface the fields that all of its types have in that subgraph."""
     monolith = cut.monolith
     for view in cut.views.values():
         for interface in monolith.interfaces:
@@ -190,7 +191,7 @@ def _offers(view: View, kind: str, name: str) -> bool:
 
 
 def _prune(cut: Cut) -> None:
-    """Take out of the monolith what no subgraph has."""
+    """Remove from the monolith what no subgraph has."""
     monolith = cut.monolith
     for kind in monolith.abstract:
         listed = {one for view in cut.views.values() for one in view.members.get(kind, ())}
@@ -210,7 +211,7 @@ def _prune(cut: Cut) -> None:
 
 
 def _check(cut: Cut) -> None:
-    """What federation does not allow, or what could not be answered."""
+    """Raise Impossible if the cut is not allowed in federation or can't be answered."""
     monolith = cut.monolith
     for view in cut.views.values():
         if view.object_of and any(kind in view.parts for kind in monolith.members[view.object_of]):

@@ -1,17 +1,18 @@
-"""Who resolves which field of an entity.
+"""Decides which subgraphs resolve which field of an entity, and how.
 
-Alone, shared, taken over, from inputs of others, or handed along.
+A field may be in one subgraph or shared, overridden, computed from @requires inputs, provided, or use a
+context.
 """
 
 from random import Random
 
 from tests.fuzz.cut_parts import ensure
 from tests.fuzz.inputs import literal
-from tests.fuzz.model import EXTRAS, Cut, Member, Part, View
+from tests.fuzz.model import Cut, Member, Part, View
 
 
 def share_fields(r: Random, cut: Cut) -> None:
-    """Owners of the fields of entities."""
+    """Choose the subgraphs that resolve each field of each entity."""
     for entity in cut.monolith.entities:
         homes = [cut.views[name] for name in cut.homes[entity]]
         for name, member in cut.monolith.fields[entity].items():
@@ -41,7 +42,10 @@ def _take_over(r: Random, homes: list[View], entity: str, name: str) -> None:
 
 
 def add_requires(r: Random, cut: Cut) -> None:
-    """Fields that need fields of others. What has become an input stays as it is, so no circle can arise."""
+    """Add @requires to fields.
+
+    A field that is an input never gets @requires afterwards, so there are no circles.
+    """
     inputs: set[tuple[str, str]] = set()
     for _ in range(2):
         for entity in cut.monolith.entities:
@@ -71,12 +75,12 @@ def _require(r: Random, cut: Cut, entity: str, member: Member, inputs: set[tuple
             inputs.add((entity, one.name))
             view.parts[entity][one.name] = Part("external")
     part.requires = " ".join(chosen)
-    if chosen and EXTRAS.get() and r.random() < 0.1:
+    if chosen and r.random() < 0.1:
         part.requires = f"... on {entity} {{ {part.requires} }}"
 
 
 def _foreign(cut: Cut, view: View, entity: str, member: Member) -> bool:
-    """Whether a field can be an input here: somebody else resolves it for good."""
+    """Return whether a field can be an input here: other subgraphs resolve it, and no @override moves it."""
     if member.key or member.through or member.name == "split" or any(one.needed for one in member.arguments):
         return False
     owners = cut.owners(entity, member.name)
@@ -86,7 +90,7 @@ def _foreign(cut: Cut, view: View, entity: str, member: Member) -> bool:
 
 
 def _input(r: Random, cut: Cut, view: View, member: Member, inputs: set[tuple[str, str]]) -> str:
-    """One field of a @requires set, with arguments and what is below; nothing if it can't be one."""
+    """Return one field of a @requires set, with arguments and selection; "" if it can't be an input."""
     arguments = ", ".join(
         f"{one.name}: {literal(r, one.type)}" for one in member.arguments if r.random() < 0.7
     )
@@ -99,7 +103,7 @@ def _input(r: Random, cut: Cut, view: View, member: Member, inputs: set[tuple[st
 
 
 def _leaves(r: Random, cut: Cut, view: View, kind: str, inputs: set[tuple[str, str]]) -> str:
-    """What a @requires set reads of an object; nothing if there is nothing to read."""
+    """Return the leaves that a @requires set selects on an object; "" if there are none."""
     monolith = cut.monolith
     if kind == monolith.split:
         return ""
@@ -119,10 +123,12 @@ def _leaves(r: Random, cut: Cut, view: View, kind: str, inputs: set[tuple[str, s
 
 
 def _of_each_type(r: Random, cut: Cut, view: View, base: str, inputs: set[tuple[str, str]]) -> str:
-    """What a @requires set reads of an interface or a union: fragments on the types that a subgraph knows."""
+    """Return what a @requires set selects on an interface or a union: fragments on the subgraph's own types
+    of it.
+    """
     monolith = cut.monolith
     behind = monolith.members[view.object_of] if view.object_of else ()
-    if not EXTRAS.get() or base == view.object_of or set(behind) & set(monolith.members[base]):
+    if base == view.object_of or set(behind) & set(monolith.members[base]):
         return ""
     ensure(r, cut, view, base)
     parts = []
@@ -137,10 +143,7 @@ def _of_each_type(r: Random, cut: Cut, view: View, base: str, inputs: set[tuple[
 
 
 def _readable(cut: Cut, view: View, entity: str, member: Member) -> bool:
-    """Whether a field of a nested entity may be an input.
-
-    Nobody takes it over, and it is no overridden one here.
-    """
+    """Return whether a field of a nested entity may be an input. It may not if an @override moves it."""
     if member.name == "id":
         return True
     part = view.parts.get(entity, {}).get(member.name)
@@ -150,17 +153,17 @@ def _readable(cut: Cut, view: View, entity: str, member: Member) -> bool:
 
 
 def add_provides(r: Random, cut: Cut) -> None:
-    """Fields that hand along what their subgraph does not resolve elsewhere."""
+    """Add @provides to fields, for fields that their subgraph resolves only there."""
     for view in cut.views.values():
         for kind in [*cut.monolith.entities, "Query", "Mutation"]:
             for name, part in list(view.parts.get(kind, {}).items()):
                 base = cut.monolith.fields[kind][name].base
                 if part.role == "own" and base in cut.monolith.entities and r.random() < 0.4:
-                    part.provides = _provide(r, cut, view, base, 2 if EXTRAS.get() else 1)
+                    part.provides = _provide(r, cut, view, base, 2)
 
 
 def _provide(r: Random, cut: Cut, view: View, entity: str, depth: int) -> str:
-    """What is handed along with an entity; entities in it hand along something in turn."""
+    """Return the field set of a @provides on an entity, with nested entities up to `depth` levels."""
     have = view.parts.get(entity)
     if have is None:
         return ""
@@ -192,7 +195,7 @@ def _providable(cut: Cut, view: View, entity: str, member: Member) -> bool:
 
 
 def make_strict(r: Random, cut: Cut) -> None:
-    """Fields that can't be null in some of their subgraphs, though they may be elsewhere; they never fail."""
+    """Make some fields non-null in some of their subgraphs only; these fields never fail."""
     for kind in [*cut.monolith.entities, *cut.monolith.values]:
         for name, member in cut.monolith.fields[kind].items():
             views = [view for view in cut.views.values() if name in view.parts.get(kind, {})]
@@ -207,8 +210,8 @@ def make_strict(r: Random, cut: Cut) -> None:
 
 
 def add_context(r: Random, cut: Cut) -> None:
-    """An entity that is met below one or two others only, with a field that is told something of the one
-    above it.
+    """Add an entity that only one or two other entities refer to, with an argument from a context that they
+    set.
     """
     monolith = cut.monolith
     behind = monolith.members[monolith.interface_object] if monolith.interface_object else ()

@@ -1,6 +1,7 @@
-"""What a subgraph must have besides its own.
+"""Adds to a subgraph every type that its fields refer to.
 
-Every type that its fields name, as a stub, a whole value, or a part of an abstract type.
+An entity becomes a stub (key only), an object without key is added whole, an abstract type with some of its
+types.
 """
 
 import re
@@ -10,12 +11,12 @@ from tests.fuzz.model import SCALARS, Cut, Part, View
 
 
 def key_fields(key: str) -> list[str]:
-    """The names at the top of a key."""
+    """Return the names of the outermost fields of a key."""
     return re.findall(r"\w+", re.sub(r"\{.*?\}", "", key))
 
 
 def ensure(r: Random, cut: Cut, view: View, kind: str) -> None:
-    """Give a subgraph a type that it names, and all that this one names in turn."""
+    """Add a type to a subgraph, and all types that it refers to."""
     monolith = cut.monolith
     if kind in SCALARS or view.object_of == kind:
         return
@@ -55,7 +56,7 @@ def _entity(r: Random, cut: Cut, view: View, kind: str) -> None:
 
 
 def _nested(key: str) -> list[str]:
-    """The fields of a key that have fields of their own."""
+    """Return the fields of a key that have selections."""
     return re.findall(r"(\w+)\s*\{", key)
 
 

@@ -1,4 +1,4 @@
-"""What the SDL of a subgraph says in federation's directives, read for those who answer as that subgraph."""
+"""Reads the federation directives of a subgraph's SDL, for the fuzz's own subgraphs (`subgraph`)."""
 
 from dataclasses import dataclass, field
 
@@ -23,7 +23,7 @@ _ROOTS = {"query": "Query", "mutation": "Mutation"}
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key: its text, and what it selects."""
+    """A key: its field set as text and as a selection."""
 
     text: str
     selection: SelectionSetNode
@@ -31,19 +31,20 @@ class Key:
 
     @property
     def nested(self) -> bool:
-        """Whether a field of it has fields."""
+        """Return whether a field of the key has a selection."""
         return "{" in self.text
 
     @property
     def composite(self) -> bool:
-        """Whether it has several fields."""
+        """Return whether the key has several fields."""
         return len(self.selection.selections) > 1
 
 
 @dataclass(slots=True)
 class FieldFacts:
-    """The marks of one field; `contexts` are the arguments whose values come from a context, with what is
-    read of it.
+    """The directives of one field.
+
+    `contexts`: for each argument with @fromContext the context's name and the selection.
     """
 
     external: bool = False
@@ -57,8 +58,10 @@ class FieldFacts:
 
 @dataclass(slots=True)
 class Facts:
-    """The marks of one subgraph; `roots` are its names of the root types by those of the supergraph,
-    `setters` the types by context.
+    """The directives of one subgraph.
+
+    `keys`: by type. `fields`: by (type, field). `roots`: the subgraph's names of the root types, by their
+    default names. `setters`: the types that set each context.
     """
 
     document: DocumentNode
@@ -72,14 +75,14 @@ class Facts:
 
 
 def field_set(text: str) -> SelectionSetNode:
-    """A field set as a selection."""
+    """Return a field set as a selection."""
     definition = parse(f"{{ {text} }}", no_location=True).definitions[0]
     assert isinstance(definition, OperationDefinitionNode)
     return definition.selection_set
 
 
 def read_facts(sdl: str) -> Facts:
-    """Read a subgraph."""
+    """Return the directives of a subgraph's SDL."""
     document = parse(sdl, no_location=True)
     facts = Facts(document)
     for definition in document.definitions:
@@ -106,7 +109,7 @@ def _read_type(facts: Facts, definition: ObjectTypeDefinitionNode | InterfaceTyp
 
 
 def _without_fragments(kind: str, wanted: SelectionSetNode) -> SelectionSetNode:
-    """A field set of a type without the fragments on this very type around its fields."""
+    """Return a field set in which fragments on its own type are replaced by their fields."""
     found: list[SelectionNode] = []
     for item in wanted.selections:
         own = isinstance(item, InlineFragmentNode) and (
@@ -134,7 +137,9 @@ def _read_field(kind: str, item: FieldDefinitionNode) -> FieldFacts:
 
 
 def _context(argument: InputValueDefinitionNode) -> tuple[str, SelectionSetNode] | None:
-    """The context of an argument and what is read of it (`$above { motto }`)."""
+    """Return the context's name and the selection of an argument with @fromContext (`$above { motto }`); else
+    None.
+    """
     mark = next((one for one in argument.directives or () if one.name.value == "fromContext"), None)
     text = _text(mark, "field")
     if text is None:

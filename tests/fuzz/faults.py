@@ -1,5 +1,6 @@
-"""What may fail: chosen once for a supply, by object and field, so that the monolith and every subgraph
-see the same.
+"""Chooses the fields that fail, once for a supply, by object and field.
+
+So the monolith and every subgraph have the same failures.
 """
 
 from random import Random
@@ -20,7 +21,10 @@ from tests.fuzz.world import Data, Fault, Requirements
 def random_faults(
     r: Random, schema: GraphQLSchema, data: Data, safe: set[tuple[str, str]]
 ) -> tuple[Fault, ...]:
-    """About a third of the fields fail, each for some of its objects; those that are `safe` do not."""
+    """Return faults: about a third of the fields fail, each for some objects.
+
+    `safe`: (type, field) that never fail.
+    """
     found = []
     for kind, objects in data.items():
         definition = schema.type_map.get(kind)
@@ -38,10 +42,10 @@ def random_faults(
 
 
 def strict_inputs(schema: GraphQLSchema, requirements: Requirements) -> set[tuple[str, str]]:
-    """The inputs of @requires that may not be null, and what may not be null below an input.
+    """Return the @requires inputs that must not be null, and what must not be null inside an input.
 
-    In a mutation they must not fail: their failure may take the object along that the mutation's one request
-    brings, which the monolith, never asked for them, keeps.
+    They must not fail in a mutation. Their failure could null the object that the mutation's only request
+    returns; the monolith, which does not select them, would return the object.
     """
     found: set[tuple[str, str]] = set()
     for (kind, _), wanted in requirements.items():
@@ -50,7 +54,7 @@ def strict_inputs(schema: GraphQLSchema, requirements: Requirements) -> set[tupl
 
 
 def _fragile(schema: GraphQLSchema, kind: str, found: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """The fields that may not be null, in any part, of an object and of what such fields lead to."""
+    """Return the non-null fields of an object, and recursively those of the values of such fields."""
     definition = schema.type_map.get(kind)
     if isinstance(definition, GraphQLInterfaceType | GraphQLUnionType):
         for member in schema.get_possible_types(definition):

@@ -1,4 +1,4 @@
-"""Counting what the operations of a run have touched."""
+"""Counts the features of federation and GraphQL that the operations of a run have used."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ FEATURES = (
 
 @dataclass(slots=True)
 class Figures:
-    """The figures of a run."""
+    """The counts of a run."""
 
     cuts: int = 0
     operations: int = 0
@@ -32,7 +32,7 @@ class Figures:
     differences: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome, faulty: bool) -> None:
-        """Count one operation."""
+        """Count one operation. `faulty`: whether fields failed."""
         self.operations += 1
         self.with_faults += faulty
         self.with_errors += outcome.errors > 0
@@ -46,7 +46,7 @@ class Figures:
             self.differences[outcome.verdict.kind] += 1
 
     def table(self) -> str:
-        """All figures, a line each."""
+        """Return all counts as text, one per line."""
         total = max(self.operations, 1)
         rows: list[tuple[str, str]] = [
             ("cuts", str(self.cuts)),
@@ -65,7 +65,7 @@ class Figures:
         return "\n".join(f"  {name:<36} {figure:>14}" for name, figure in rows)
 
     def shortfalls(self) -> list[str]:
-        """What a full run lacks to count as proof."""
+        """Return what a full run has used too rarely to count as tested."""
         found = []
         if self.far * 2 < self.operations:
             found.append("fewer than half of the operations make three fetches")

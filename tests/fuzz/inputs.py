@@ -1,10 +1,10 @@
-"""Types of arguments, and random values of them."""
+"""Random types and values of arguments."""
 
 import json
 from random import Random
 from typing import Any
 
-from tests.fuzz.model import EXTRAS, Argument
+from tests.fuzz.model import BIG_NUMBERS, Argument
 
 SDL = """directive @mark(
   n: Int
@@ -56,27 +56,27 @@ _VALUES: dict[str, tuple[Any, ...]] = {
 
 
 def plain(reference: str) -> str:
-    """An argument's type as nullable."""
+    """Return an argument's type as nullable."""
     return reference.removesuffix("!")
 
 
 def literal(r: Random, reference: str) -> str:
-    """A constant of a type, as GraphQL text."""
+    """Return a constant of a type, as GraphQL text."""
     return r.choice(_LITERALS[plain(reference)])
 
 
 def value(r: Random, reference: str) -> Any:
-    """A value for a variable of a type."""
+    """Return a value for a variable of a type."""
     return json.loads(json.dumps(r.choice(_VALUES[plain(reference)])))
 
 
 def random_arguments(r: Random) -> tuple[Argument, ...]:
-    """Mostly none; else one or two, some with a default, some that must be given."""
+    """Return mostly no argument; else one or two, some with a default, some required."""
     if r.random() >= 0.3:
         return ()
     found = []
     for index in range(r.choice((1, 1, 2))):
-        kind = r.choice(tuple(one for one in _LITERALS if EXTRAS.get() or one != "Big"))
+        kind = r.choice(tuple(one for one in _LITERALS if BIG_NUMBERS.get() or one != "Big"))
         chance = r.random()
         default = literal(r, kind) if chance < 0.4 else None
         found.append(Argument(f"p{index}", f"{kind}!" if 0.3 < chance < 0.55 else kind, default))

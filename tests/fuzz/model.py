@@ -1,26 +1,25 @@
-"""What the generator decides: the types of a monolith, and what each subgraph has of them."""
+"""The generator's decisions as data: the types of a monolith, and what each subgraph has of them.
+
+`cut` creates them, `sdl` writes them as SDL.
+"""
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
 SCALARS = ("String", "Int", "Boolean", "Float", "ID", "Color", "Big")
-EXTRAS = ContextVar("EXTRAS", default=True)
-"""Whether cuts and operations have what gateways in JavaScript can't do or have no verdicts for yet.
-
-These are numbers beyond 64 bits, directives, fields that are strict in some subgraphs or on interface
-objects, nested @provides, and aliases with two underscores.
-"""
+BIG_NUMBERS = ContextVar("BIG_NUMBERS", default=True)
+"""Whether a scalar has integers beyond 64 bits: JavaScript rounds them, Hive's Rust planner refuses them."""
 Role = Literal["own", "external", "overridden"]
 
 
 def scalars() -> tuple[str, ...]:
-    """The scalars that fields may have."""
-    return SCALARS if EXTRAS.get() else SCALARS[:-1]
+    """Return the scalars that fields may have."""
+    return SCALARS if BIG_NUMBERS.get() else SCALARS[:-1]
 
 
 def base_of(reference: str) -> str:
-    """The name inside a type reference."""
+    """Return the name in a type reference."""
     return reference.strip("[]!")
 
 
@@ -34,15 +33,17 @@ class Argument:
 
     @property
     def needed(self) -> bool:
-        """Whether a field can't be asked without it."""
+        """Return whether a client must give the argument."""
         return self.type.endswith("!") and self.default is None
 
 
 @dataclass(slots=True)
 class Member:
-    """A field of the monolith. `through`.
+    """A field of the monolith.
 
-    The interface object that brings it to every implementing type; `fixed`: it never fails.
+    - `key`: whether it is part of a key. `promised`: whether an interface declares it.
+    - `through`: the interface object that adds it to every implementing type; None for an ordinary field.
+    - `fixed`: whether it never fails.
     """
 
     name: str
@@ -55,18 +56,21 @@ class Member:
 
     @property
     def base(self) -> str:
-        """The name of its type."""
+        """Return the name of the field's type."""
         return base_of(self.type)
 
     @property
     def leaf(self) -> bool:
-        """Whether it ends a selection."""
+        """Return whether the field has a scalar type."""
         return self.base in SCALARS
 
 
 @dataclass(slots=True)
 class Monolith:
-    """Types by kind, the fields of objects and interfaces, the members of interfaces and unions."""
+    """The types of a monolith by kind, their fields, and the members of interfaces and unions.
+
+    `values`: object types without keys. `split`: the one of them whose fields are in several subgraphs.
+    """
 
     entities: list[str]
     values: list[str]
@@ -80,16 +84,17 @@ class Monolith:
 
     @property
     def abstract(self) -> list[str]:
-        """Interfaces and unions."""
+        """Return the interfaces and unions."""
         return self.interfaces + self.unions
 
 
 @dataclass(slots=True)
 class Part:
-    """A field as one subgraph has it. `strict`: it can't be null here, though elsewhere it may.
+    """A field as one subgraph has it.
 
-    `override`: the subgraph that it is taken from, with or without a label; `context`: where an argument that
-    clients don't see gets its value.
+    `override`: the subgraph from which it is overridden, with or without a label. `context`: the source of an
+    argument that clients do not see. `strict`: whether it is non-null in this subgraph, though nullable
+    elsewhere.
     """
 
     role: Role = "own"
@@ -105,7 +110,11 @@ class Part:
 class View:
     """What one subgraph has of the monolith.
 
-    `stubs` are entities that it only names (`resolvable: false`), `setters` set a context.
+    - `parts`: its fields by type. `keys`: its keys by type.
+    - `stubs`: entities to which it only refers (`resolvable: false`). `setters`: the types that set a
+      context.
+    - `object_of`: the interface that it has as @interfaceObject. `keyed_interface`: the interface with a @key
+      here.
     """
 
     name: str
@@ -122,7 +131,10 @@ class View:
 
 @dataclass(slots=True)
 class Cut:
-    """A monolith and the views of its subgraphs. A `hub` is the subgraph that knows all keys of an entity."""
+    """A monolith and the views of its subgraphs.
+
+    `hubs`: for each entity the subgraph with all of its keys. `homes`: the subgraphs that resolve its fields.
+    """
 
     monolith: Monolith
     views: dict[str, View]
@@ -130,7 +142,7 @@ class Cut:
     homes: dict[str, list[str]] = field(default_factory=dict)
 
     def owners(self, kind: str, name: str) -> list[View]:
-        """The subgraphs that resolve a field."""
+        """Return the subgraphs that resolve a field."""
         return [
             view
             for view in self.views.values()
@@ -138,7 +150,7 @@ class Cut:
         ]
 
     def holders(self, kind: str, name: str) -> list[View]:
-        """The subgraphs that may be asked for a field: its owners, and those it is taken from."""
+        """Return the subgraphs that resolve a field, and those in which it is overridden."""
         wanted = ("own", "overridden")
         return [
             view

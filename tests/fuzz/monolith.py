@@ -1,10 +1,10 @@
-"""A random monolith: entities, values, interfaces and unions, and data for all of them."""
+"""Generates a random monolith: entities, other objects, interfaces and unions, and data for all of them."""
 
 from random import Random
 from typing import Any
 
 from tests.fuzz.inputs import random_arguments
-from tests.fuzz.model import EXTRAS, SCALARS, Cut, Member, Monolith, base_of, scalars
+from tests.fuzz.model import SCALARS, Cut, Member, Monolith, base_of, scalars
 
 OBJECTS = 4
 _NAMES = ("name", "size", "tag", "link", "peer", "items", "info", "mark", "x", "y", "z")
@@ -12,7 +12,7 @@ _COLORS = ("RED", "GREEN", "BLUE")
 
 
 def random_monolith(r: Random) -> Monolith:
-    """Types and their fields; what they are cut into is decided elsewhere."""
+    """Return types and their fields; `cut` decides what each subgraph has of them."""
     made = Monolith(
         [f"E{index}" for index in range(r.randint(3, 5))],
         [f"V{index}" for index in range(r.randint(2, 3))],
@@ -35,28 +35,28 @@ def random_monolith(r: Random) -> Monolith:
 
 
 def whole_values(monolith: Monolith) -> list[str]:
-    """The values that every subgraph has with all their fields."""
+    """Return the object types without key that every subgraph has with all their fields."""
     return [value for value in monolith.values if value != monolith.split]
 
 
 def composite(r: Random, monolith: Monolith) -> str:
-    """A random type that has fields."""
+    """Return a random composite type."""
     return r.choice(
         pointed_at(monolith) * 3 + whole_values(monolith) + monolith.interfaces * 2 + monolith.unions * 2
     )
 
 
 def pointed_at(monolith: Monolith) -> list[str]:
-    """Entities that fields may name.
+    """Return the entities that fields may have as their type.
 
-    Not those behind an interface object, which don't exist where it is one.
+    Those with an @interfaceObject are not among them, because a subgraph with that does not define them.
     """
     behind = monolith.members[monolith.interface_object] if monolith.interface_object else ()
     return [entity for entity in monolith.entities if entity not in behind]
 
 
 def wrapped(r: Random, base: str) -> str:
-    """A type reference: perhaps a list or a list of lists, perhaps non-null at any depth."""
+    """Return a random type reference: perhaps a list or a list of lists, perhaps non-null at any depth."""
 
     def bang() -> str:
         return "!" if r.random() < 0.3 else ""
@@ -107,10 +107,10 @@ def _entity(r: Random, made: Monolith, entity: str) -> None:
 
 
 def _interface(r: Random, made: Monolith, interface: str, names: tuple[str, ...]) -> None:
-    """Its fields, promised by each of its types, sometimes with a stricter type.
+    """Add an interface with fields that each of its types has, sometimes with a stricter type.
 
-    Not where it is an interface object: there a gateway may never learn the type of an object whose stricter
-    field fails.
+    There are no stricter types if the interface is an @interfaceObject: a gateway may not find the type of an
+    object whose stricter field fails.
     """
     may_differ = interface != made.interface_object
     promised = _random_fields(r, made, r.sample(names, r.randint(1, 3)), 0.6)
@@ -124,17 +124,17 @@ def _interface(r: Random, made: Monolith, interface: str, names: tuple[str, ...]
 
 
 def _interface_object(r: Random, made: Monolith, interface: str) -> None:
-    """Fields that only an interface object has: they reach every type that implements the interface."""
+    """Add fields that only an interface object has; every type that implements the interface gets them."""
     for name in r.sample(("ioa", "iob", "ioc"), r.randint(2, 3)):
         base = r.choice(scalars()) if r.random() < 0.6 else composite(r, made)
-        reference = wrapped(r, base) if EXTRAS.get() else wrapped(r, base).removesuffix("!")
+        reference = wrapped(r, base)
         member = Member(name, reference, random_arguments(r), through=interface)
         for kind in [interface, *made.members[interface]]:
             made.fields[kind][name] = member
 
 
 def random_data(r: Random, cut: Cut) -> dict[str, list[dict[str, Any]]]:
-    """Objects of every type; an object is named by type and number (`E0/3`) where a field points to it."""
+    """Return objects of every type. A field refers to an object by type and index: "E0/3"."""
     monolith = cut.monolith
     data: dict[str, list[dict[str, Any]]] = {}
     for kind, fields in monolith.fields.items():
@@ -156,7 +156,7 @@ def _object(r: Random, cut: Cut, kind: str, index: int, fields: dict[str, Member
 
 
 def _candidates(cut: Cut, kind: str, member: Member) -> list[str]:
-    """The object types that every subgraph with this field can hand out for it."""
+    """Return the object types that every subgraph with this field can return for it."""
     monolith, base = cut.monolith, member.base
     if base not in monolith.abstract:
         return [base]

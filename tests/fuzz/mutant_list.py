@@ -1,11 +1,11 @@
-"""The faults that `make mutants` plants, each as text of one file and its replacement."""
+"""The faults that `make mutants` plants, each as a text in one file and its replacement."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A plausible fault: text of one file of the gateway, and what stands there instead."""
+    """A plausible fault: a text in one file of the gateway, and its replacement."""
 
     name: str
     file: str

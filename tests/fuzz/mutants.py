@@ -1,6 +1,5 @@
-"""Planting faults in a copy of the gateway, one at a time: the bounded run has to find all.
-
-`make mutants`.
+"""`make mutants`: plants faults in a copy of the gateway, one at a time; the bounded run must find all of
+them.
 """
 
 import shutil
@@ -18,7 +17,7 @@ _FILES = ("tests/gateway/support.py", "tests/validity.py")
 
 
 def plant(mutant: Mutant, folder: Path) -> None:
-    """A copy of the gateway and of what the fuzz needs, with the fault in it."""
+    """Copy the gateway and what the fuzz needs into a folder, with the fault in it."""
     ignored = shutil.ignore_patterns("node_modules", "__pycache__", "dist")
     shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=ignored)
     for name in ("tests/fuzz", "tests/cases/fuzz"):
@@ -33,7 +32,7 @@ def plant(mutant: Mutant, folder: Path) -> None:
 
 
 def found(mutant: Mutant) -> str:
-    """How the bounded run showed a fault; empty if it did not."""
+    """Return how the bounded run showed a fault; "" if it did not."""
     with tempfile.TemporaryDirectory() as folder:
         plant(mutant, Path(folder))
         command = [
@@ -58,7 +57,7 @@ def found(mutant: Mutant) -> str:
 
 
 def main() -> int:
-    """Plant each, print what became of it."""
+    """Plant each fault, and print whether it was found."""
     count = 0
     for mutant in MUTANTS:
         started = time.monotonic()

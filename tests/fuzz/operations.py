@@ -1,4 +1,6 @@
-"""Random valid operations: aliases that meet, fragments, conditions, variables with and without values."""
+"""Generates random valid operations: equal aliases, fragments, conditions, variables with and without
+values.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +22,6 @@ from graphql import (
 )
 
 from tests.fuzz import inputs
-from tests.fuzz.model import EXTRAS
 
 _ALIASES = ("a", "b", "id", "code", "name", "x", "_entities", "_id", "_0", "__a", "__typename_")
 _MARKED = ("m0", "m1", "m2")
@@ -37,7 +38,7 @@ class _Draft:
     fragments: list[str] = field(default_factory=list)
 
     def operation(self, kind: str, depth: int) -> str:
-        """The whole document."""
+        """Return the whole document."""
         root = self.schema.type_map[kind]
         body = self.selection(root, depth, top=True)
         head = ", ".join(
@@ -49,13 +50,13 @@ class _Draft:
         return "\n".join([f"{start} {body}", *self.fragments])
 
     def mark(self) -> str:
-        """Sometimes a directive that subgraphs know."""
-        if not EXTRAS.get() or self.r.random() >= 0.05:
+        """Return sometimes a directive that all subgraphs define, else ""."""
+        if self.r.random() >= 0.05:
             return ""
         return f" @mark(n: {self.r.choice((1, 'null'))})"
 
     def selection(self, kind: GraphQLNamedType, depth: int, top: bool = False) -> str:
-        """A selection on a type."""
+        """Return a selection on a type."""
         if depth < -1:
             return "{ __typename }"
         parts = [self.field(name, one, depth) for name, one in self.chosen(kind, depth, top)]
@@ -66,7 +67,7 @@ class _Draft:
         return "{ " + " ".join(parts or ["__typename"]) + " }"
 
     def chosen(self, kind: GraphQLNamedType, depth: int, top: bool) -> list[tuple[str, GraphQLField]]:
-        """Some fields; where the depth is used up only leaves."""
+        """Return some fields; only leaves if `depth` is used up."""
         if not isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
             return []
         fields = [
@@ -78,7 +79,7 @@ class _Draft:
         return self.r.sample(fields, min(len(fields), wanted))
 
     def field(self, name: str, one: GraphQLField, depth: int) -> str:
-        """A field with alias, arguments, conditions and what is below."""
+        """Return a field with alias, arguments, conditions and selection."""
         given = []
         for argument, definition in one.args.items():
             reference = str(definition.type)
@@ -87,7 +88,7 @@ class _Draft:
                 given.append(f"{argument}: {self.argument(reference)}")
         arguments = f"({', '.join(given)})" if given else ""
         alias, mark = f"{self.alias(one)}: " if self.r.random() < 0.2 else "", ""
-        if EXTRAS.get() and self.r.random() < 0.04:  # all nodes of such a key have the same directive
+        if self.r.random() < 0.04:  # all nodes of such a key have the same directive
             alias = self.alias(one, _MARKED)
             alias, mark = f"{alias}: ", f" @mark(n: {alias[1]}) @mark"
         named = get_named_type(one.type)
@@ -95,13 +96,15 @@ class _Draft:
         return f"{alias}{name}{arguments}{self.condition()}{mark}{below}"
 
     def alias(self, one: GraphQLField, names: Sequence[str] = _ALIASES) -> str:
-        """A name that other fields take, too: mostly of the same shape, so that they may meet."""
-        name = self.r.choice(names if EXTRAS.get() else _ALIASES[:9])
+        """Return a key that other fields use too, mostly fields of the same shape, so that they can be
+        merged.
+        """
+        name = self.r.choice(names)
         shape = str(one.type).replace("[", "l").replace("]", "").replace("!", "n")
         return name if self.r.random() < 0.3 else f"{name}_{shape}"
 
     def fragment(self, kind: GraphQLNamedType, depth: int, top: bool) -> str:
-        """An inline fragment or a spread."""
+        """Return an inline fragment or a spread."""
         condition = kind if top else self.r.choice(self.conditions(kind))
         body = self.selection(condition, depth - (self.r.random() < 0.5), top)
         if self.r.random() < 0.25:
@@ -114,7 +117,7 @@ class _Draft:
         return f"...{typed}{self.condition()}{self.mark()} {body}"
 
     def how_many_fragments(self, kind: GraphQLNamedType, top: bool) -> int:
-        """More where the type is abstract."""
+        """Return the number of fragments; more on an abstract type."""
         if isinstance(kind, GraphQLUnionType):
             return self.r.choice((1, 2, 2, 3))
         if isinstance(kind, GraphQLInterfaceType):
@@ -122,7 +125,7 @@ class _Draft:
         return self.r.choice((0, 0, 0, 1))
 
     def conditions(self, kind: GraphQLNamedType) -> Sequence[GraphQLNamedType]:
-        """Types that a fragment on this type may name."""
+        """Return types that a fragment on this type may have as its condition."""
         if isinstance(kind, GraphQLObjectType):
             return [kind, *kind.interfaces]
         assert isinstance(kind, GraphQLInterfaceType | GraphQLUnionType)
@@ -136,7 +139,7 @@ class _Draft:
         return [*possible, *possible, *others]
 
     def condition(self) -> str:
-        """Sometimes @skip or @include, by a variable or for good."""
+        """Return sometimes @skip or @include, with a variable or a constant, else ""."""
         if self.r.random() >= 0.06:
             return ""
         word = self.r.choice(("skip", "include"))
@@ -151,7 +154,7 @@ class _Draft:
         return f" @{word}(if: ${name})"
 
     def argument(self, reference: str) -> str:
-        """A constant or a variable."""
+        """Return a constant or a variable."""
         if self.r.random() >= 0.35:
             return inputs.literal(self.r, reference)
         name = f"v{len(self.declared)}"
@@ -167,7 +170,7 @@ class _Draft:
 
 
 def random_operation(r: Random, schema: GraphQLSchema) -> tuple[str, dict[str, Any]]:
-    """A valid operation and its variables."""
+    """Return a valid operation and its variables."""
     while True:
         draft = _Draft(r, schema)
         kind = "Mutation" if "Mutation" in schema.type_map and r.random() < 0.15 else "Query"

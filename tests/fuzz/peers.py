@@ -1,10 +1,11 @@
-"""Other people's gateways over a rig's subgraphs: a second oracle beside the monolith.
+"""Peers (other federation gateways) over a rig's subgraphs: a second oracle beside the monolith.
 
 Each peer is a Node process (`tests/oracle/dialogue.mjs`). It loads the supergraph that our composition makes,
-and its subgraph requests come here, where the rig's subgraphs answer them one by one.
+and sends its subgraph requests to this process, where the rig's subgraphs reply to them one by one.
 """
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,10 +36,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a peer answered.
+    """A peer's response.
 
-    `problems`: what the subgraphs noted of its requests, as kinds and texts; `mutations`: how many mutation
-    fields were executed. A supergraph that does not load and a process that ends are errors of every answer.
+    - `problems`: (kind, text) of what the subgraphs reported about its requests.
+    - `mutations`: the number of executed mutation fields.
+
+    A supergraph that does not load, and a process that ends, are errors of every response.
     """
 
     data: Any
@@ -49,12 +52,12 @@ class Response:
 
     @property
     def messages(self) -> str:
-        """The errors' messages, a line each."""
+        """Return the errors' messages, one per line."""
         return "\n".join(str(error.get("message")) for error in self.errors)
 
 
 class Peer:
-    """One peer. Starts its process when it is first needed, and again when it has ended."""
+    """One peer. Its process is started when it is first needed, and again after it has ended."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -63,10 +66,7 @@ class Peer:
         self._failure = ""
 
     def ask(self, rig: Rig, question: Question, runner: asyncio.Runner) -> Response:
-        """The peer's answer to a question over the rig's subgraphs.
-
-        Kills the process when it takes longer than SECONDS.
-        """
+        """Return the peer's response to a question. Kills the process if it needs longer than SECONDS."""
         try:
             talk = self._over(rig)
             if self._failure:
@@ -80,14 +80,14 @@ class Peer:
             return _failed(f"the process ended: {error}")
 
     def end(self) -> None:
-        """End the process; the next question starts another."""
+        """End the process; the next question starts a new one."""
         if self._talk is not None:
             self._talk.kill()
             self._talk.end()
         self._talk, self._loaded = None, ""
 
     def _over(self, rig: Rig) -> Conversation:
-        """The process, with the rig's supergraph loaded unless it can't be."""
+        """Return the process, with the rig's supergraph loaded if it can be."""
         if self._talk is None:
             self._talk = Conversation([install(), "dialogue.mjs", self.name])
         if self._loaded != rig.supergraph:
@@ -103,19 +103,20 @@ class Peer:
         with _watched(talk):
             talk.send({"operation": operation})
             while "answer" not in (said := talk.receive()):
-                body = said["body"]
+                assert "body" in said, said
+                body = json.loads(said["body"])
                 request = Request(_host(said["url"]), body["query"], body.get("variables") or {})
                 requests.append(request)
                 answering = rig.subgraphs[request.subgraph]
                 reply = runner.run(answering(request.query, request.variables, body.get("operationName"), {}))
-                talk.send({"reply": said["call"], "body": reply})
+                talk.send({"reply": said["call"], "body": json.dumps(reply)})
         answer = said["answer"]
         return Response(answer["data"], answer["errors"], requests, rig.problems(), rig.world.mutations)
 
 
 @contextmanager
 def _watched(talk: Conversation) -> Iterator[None]:
-    """Kills a process that is not done after SECONDS; then raises TimeoutError."""
+    """Kill a process that has not finished after SECONDS, and raise TimeoutError."""
     late = Event()
 
     def stop() -> None:
@@ -135,10 +136,10 @@ def _watched(talk: Conversation) -> Iterator[None]:
 
 
 def _failed(message: str) -> Response:
-    """What is there instead of a response."""
+    """Return a response with only an error."""
     return Response(None, ({"message": message},))
 
 
 def _host(url: str) -> str:
-    """The subgraph that an address of the rig's supergraph names."""
+    """Return the subgraph's name in a URL of the rig's supergraph."""
     return urlsplit(url).netloc

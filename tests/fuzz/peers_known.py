@@ -1,24 +1,25 @@
-"""The kinds of differences between our answers and the peers', each with a predicate and a verdict.
+"""The kinds of differences between our responses and the peers', each with a predicate and a verdict.
 
-A difference is judged only where our answer is the monolith's: then the peer is wrong, and its kind says how.
-Kinds of answers are seen in the peer's requests and messages; the first that holds counts. Where none does,
-each place where the data differ needs a kind of its own, and the kind of the first place counts:
+A difference is judged only if our response is the monolith's: then the peer is wrong, and the kind says how.
+Kinds of whole responses are recognized by the peer's requests and messages; the first that holds counts. If
+none does, each place where the data differ needs a kind of its own, and the kind of the first place counts:
 
     ours    {"a": {"b": 1}}
     theirs  {"a": {"b": None}}
     place   (("a", "b"), 1, None)  ->  "lost without an error"
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from graphql import parse
-from graphql.language import FieldNode, Node, Visitor, visit
+from graphql import parse, print_ast, visit
 
 from tests.fuzz.case import Question
 from tests.fuzz.peers import Response
+from tests.fuzz.peers_questions import RemoveMarks, fields_of, names_of
 from tests.fuzz.rig import Outcome, Rig
 
 Place = tuple[tuple[str | int, ...], Any, Any]
@@ -27,7 +28,10 @@ ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One question as a peer answered it; `mutations`: how many mutation fields the monolith executes."""
+    """One question with our outcome and a peer's response.
+
+    `mutations`: the number of mutation fields that the monolith executes.
+    """
 
     peer: str
     rig: Rig
@@ -38,17 +42,17 @@ class Seen:
 
     @property
     def places(self) -> list[Place]:
-        """Where the data differ: path, our value, theirs."""
+        """Return where the data differ: (path, our value, their value)."""
         return list(_places(self.ours.response.get("data"), self.theirs.data, ()))
 
     @property
     def differs(self) -> bool:
-        """Whether data, or that there are errors, differ."""
+        """Return whether the data differ, or only one of the responses has errors."""
         return bool(self.places) or bool(self.theirs.errors) != bool(self.ours.response.get("errors"))
 
 
 class Kind(NamedTuple):
-    """A kind of difference: of a whole answer; `verdict`: why the peer is wrong."""
+    """A kind of difference of a whole response. `verdict`: why the peer is wrong. `holds`: the predicate."""
 
     name: str
     verdict: str
@@ -56,7 +60,10 @@ class Kind(NamedTuple):
 
 
 class PlaceKind(NamedTuple):
-    """A kind of difference: at one place of the data; `verdict`: why the peer is wrong."""
+    """A kind of difference at one place of the data.
+
+    `verdict`: why the peer is wrong. `holds`: the predicate.
+    """
 
     name: str
     verdict: str
@@ -64,7 +71,7 @@ class PlaceKind(NamedTuple):
 
 
 def kind_of(seen: Seen) -> str:
-    """The kind of a difference; empty where there is none, "unjudged" where no kind holds."""
+    """Return the kind of a difference; "" if there is none, "unjudged" if no kind holds."""
     if not seen.differs:
         return ""
     if seen.ours.verdict.kind:
@@ -72,8 +79,18 @@ def kind_of(seen: Seen) -> str:
     whole = next((kind.name for kind in ANSWERS if kind.holds(seen)), "")
     if whole or not (places := seen.places):
         return whole or "unjudged"
-    kinds = [next((kind.name for kind in PLACES if kind.holds(seen, one)), "") for one in places]
-    return kinds[0] if all(kinds) else "unjudged"
+    kinds = _kinds_at(seen, places)
+    if all(kinds):
+        return kinds[0]
+    unjudged = [path for (path, _, _), kind in zip(places, kinds, strict=True) if not kind]
+    plain = _plain_places(seen, {step for path in unjudged for step in path})
+    dropped = plain != places and all(_kinds_at(seen, plain))
+    return DIRECTIVE_NOT_SENT.name if dropped else "unjudged"
+
+
+def _kinds_at(seen: Seen, places: Sequence[Place]) -> list[str]:
+    """The kind of the difference at each place; "" where no kind holds."""
+    return [next((kind.name for kind in PLACES if kind.holds(seen, one)), "") for one in places]
 
 
 def _places(ours: Any, theirs: Any, path: tuple[str | int, ...]) -> Iterator[Place]:
@@ -88,13 +105,25 @@ def _places(ours: Any, theirs: Any, path: tuple[str | int, ...]) -> Iterator[Pla
 
 
 def _says(*patterns: str) -> Callable[[Seen], bool]:
-    """Whether an error's message matches."""
+    """Return a predicate: whether an error's message matches one of the patterns."""
     return lambda seen: any(re.search(one, seen.theirs.messages) for one in patterns)
 
 
 def _noted(*kinds: str) -> Callable[[Seen], bool]:
-    """Whether the subgraphs noted one of these problems."""
+    """Return a predicate: whether the subgraphs reported one of these kinds of problems."""
     return lambda seen: any(kind in kinds for kind, _ in seen.theirs.problems)
+
+
+def _rounded_requests(seen: Seen) -> bool:
+    """Whether a request has a big number that neither the client nor the schema has written."""
+    written = _big(f"{seen.question.query} {json.dumps(seen.question.variables)} {seen.rig.supergraph}")
+    return any(
+        not _big(f"{one.query} {json.dumps(one.variables)}") <= written for one in seen.theirs.requests
+    )
+
+
+def _big(text: str) -> set[str]:
+    return set(re.findall(r"-?\d{16,}|\de\+\d\d", text))
 
 
 def _again(seen: Seen) -> bool:
@@ -123,31 +152,52 @@ def _root_name(seen: Seen, place: Place) -> bool:
 
 
 def _told(seen: Seen, place: Place) -> bool:
-    """Whether a place stands in a field that gets an argument from a context."""
+    """Return whether a place is in a field that has an argument from a context."""
     return _within(seen, place, {name for _, name in seen.rig.world.contexts})
 
 
 def _input_with_arguments(seen: Seen, place: Place) -> bool:
-    """Whether a place stands in a field with arguments that some @requires asks for."""
-    wanted = {item.name.value for one in seen.rig.world.requirements.values() for item in _fields(one)}
+    """Return whether a place is in a field with arguments that some @requires selects."""
+    wanted = {item.name.value for one in seen.rig.world.requirements.values() for item in fields_of(one)}
     types = (getattr(kind, "fields", None) or {} for kind in seen.rig.world.schema.type_map.values())
     takes = {name for fields in types for name, one in fields.items() if getattr(one, "args", None)}
     return _within(seen, place, wanted & takes)
 
 
 def _within(seen: Seen, place: Place, fields: set[str]) -> bool:
-    """Whether a place stands in one of these fields."""
-    names = _names(seen.question)
+    """Return whether a place is in one of these fields."""
+    names = names_of(seen.question)
     return any(names.get(str(step), set()) & fields for step in place[0])
 
 
 def _taken_alias(seen: Seen, place: Place) -> bool:
-    """Whether a place stands under an alias that is the name of another field."""
+    """Return whether a place is under an alias that is the name of another field."""
     keys = [step for step in place[0] if isinstance(step, str)]
     fields = (getattr(kind, "fields", None) or () for kind in seen.rig.world.schema.type_map.values())
     return bool(
-        keys and any(keys[-1] in names for names in fields) and _names(seen.question)[keys[-1]] - {keys[-1]}
+        keys and any(keys[-1] in names for names in fields) and names_of(seen.question)[keys[-1]] - {keys[-1]}
     )
+
+
+def _plain_places(seen: Seen, steps: set[str | int]) -> list[Place]:
+    """Where a peer's data differ from the monolith's answer to the operation without some directives.
+
+    `steps`: the response keys of the fields whose `@mark` is left out.
+    """
+    document = visit(parse(seen.question.query), RemoveMarks(steps))
+    plain = replace(seen.question, query=print_ast(document))
+    return list(_places(seen.rig.monolith(plain).data, seen.theirs.data, ()))
+
+
+def _interface_as_type(seen: Seen, place: Place) -> bool:
+    faces = {name for subgraph in seen.rig.subgraphs.values() for name in subgraph.facts.interface_objects}
+    return isinstance(place[2], str) and place[2] in faces and place[1] in seen.rig.world.schema.type_map
+
+
+def _rounded(_: Seen, place: Place) -> bool:
+    ours, theirs = place[1:]
+    both = isinstance(ours, int) and isinstance(theirs, int | float)
+    return both and abs(ours) > 2**53 and float(ours) == float(theirs)
 
 
 def _longer(_: Seen, place: Place) -> bool:
@@ -157,25 +207,9 @@ def _longer(_: Seen, place: Place) -> bool:
     return theirs == ours * (len(theirs) // len(ours))
 
 
-def _fields(node: Node) -> list[FieldNode]:
-    """All fields of a document or a selection."""
-    found: list[FieldNode] = []
-
-    class _Collect(Visitor):
-        def enter_field(self, node: FieldNode, *_: Any) -> None:
-            found.append(node)
-
-    visit(node, _Collect())
-    return found
-
-
-def _names(question: Question) -> dict[str, set[str]]:
-    """For each response key of an operation: the fields that it stands for."""
-    found: dict[str, set[str]] = {}
-    for item in _fields(parse(question.query)):
-        key = item.alias.value if item.alias else item.name.value
-        found.setdefault(key, set()).add(item.name.value)
-    return found
+def _not_reported(seen: Seen) -> bool:
+    errors = seen.ours.response.get("errors") or ()
+    return not seen.theirs.errors and any("null for this entity" in one["message"] for one in errors)
 
 
 ANSWERS: Sequence[Kind] = (
@@ -202,6 +236,11 @@ ANSWERS: Sequence[Kind] = (
         _says("^no answer: killed"),
     ),
     Kind(
+        "big numbers: not read",
+        "integers beyond 64 bits are valid constants for a custom scalar; Hive's Rust planner refuses them",
+        _says("number too (?:small|large) to fit in target type", "ParseIntError"),
+    ),
+    Kind(
         "no plan",
         "the planner finds no way to a field that composition has proven reachable",
         _says("Failed to plan query", "cannot be satisfied by the subschemas"),
@@ -209,7 +248,9 @@ ANSWERS: Sequence[Kind] = (
     Kind(
         "crashes while it merges",
         "a TypeError of its own: it writes into a scalar as if it were an object",
-        _says("Cannot create property", "Cannot use 'in' operator", "called on non-object"),
+        _says(
+            "Cannot create property", "Cannot use 'in' operator", "called on non-object", "is not a function"
+        ),
     ),
     Kind(
         "invalid subgraph request",
@@ -245,6 +286,11 @@ ANSWERS: Sequence[Kind] = (
         _noted("external field"),
     ),
     Kind(
+        "big numbers: rounded in a request",
+        "an argument is an integer beyond 2^53; JavaScript rounds it on its way to the subgraph",
+        _rounded_requests,
+    ),
+    Kind(
         "mutation executed twice",
         "two selections of one root field are one field (GraphQL, CollectFields); the peer executes"
         " it for each",
@@ -257,13 +303,35 @@ ANSWERS: Sequence[Kind] = (
         _says("was resolved to a non-object type"),
     ),
     Kind(
+        "missing input not reported",
+        "a field is null because a subgraph does not know the entity whose field is its input; without an"
+        " error the client can't tell this from a value that is null",
+        _not_reported,
+    ),
+    Kind(
         "lost, and null goes up",
         "the monolith has a value there, with the same faults; the peer does not fetch or merge it",
         _says("Cannot return null for non-nullable field"),
     ),
 )
 
+DIRECTIVE_NOT_SENT = Kind(
+    "executable directive not sent",
+    "the subgraph defines the directive and the client writes it on the field; the peer drops it, and its"
+    " answer is the one to the operation without the directive",
+    lambda _: False,  # `kind_of` decides it by another question to the monolith
+)
 PLACES: Sequence[PlaceKind] = (
+    PlaceKind(
+        "big numbers: rounded",
+        "the value of a custom scalar is an integer beyond 2^53; JavaScript rounds it",
+        _rounded,
+    ),
+    PlaceKind(
+        "the interface as an object's type",
+        "an object comes as @interfaceObject; its __typename is its own type, not the interface",
+        _interface_as_type,
+    ),
     PlaceKind(
         "contexts: the argument is not sent",
         "@fromContext gives the argument; the peer asks the field without it",

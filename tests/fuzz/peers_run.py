@@ -1,8 +1,9 @@
-"""The peers beside us on random cuts: `make oracle-peers ARGS="--seed 1 --cuts 20 --operations 400"`.
+"""Runs the peers and our gateway on random cuts: `make oracle-peers ARGS="--seed 1 --cuts 20 --operations
+400"`.
 
-Prints for each peer how many operations fell into each kind of difference (`peers_known.py`) and how many are
-unjudged. Where two peers agree with each other and not with us, the operation is a finding: it is printed,
-and with `--keep` the first of each kind is shrunk and written.
+Prints for each peer how many operations had each kind of difference (`peers_known.py`) and how many are
+unjudged. If two peers agree with each other but not with us, the operation is a finding: it is printed, and
+with `--keep` the first of each kind is shrunk and written.
 """
 
 import argparse
@@ -17,9 +18,9 @@ from itertools import combinations
 from pathlib import Path
 
 from tests.fuzz.case import Case, write_case
-from tests.fuzz.model import EXTRAS
+from tests.fuzz.model import BIG_NUMBERS
 from tests.fuzz.peers import PEERS, Peer
-from tests.fuzz.peers_known import ANSWERS, PLACES, Seen, kind_of
+from tests.fuzz.peers_known import ANSWERS, DIRECTIVE_NOT_SENT, PLACES, Seen, kind_of
 from tests.fuzz.rig import Rig
 from tests.fuzz.run import NO_FAULTS, faults_of, questions, supply_of
 from tests.fuzz.shrink import shrunk
@@ -28,9 +29,10 @@ from tests.oracle.programs import NO_NODE, find_node
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One question to us and all peers.
+    """One question to our gateway and all peers.
 
-    `kinds`: the kind of difference by peer, empty for none; `agreed`: the peers that agree, and not with us.
+    `kinds`: the kind of difference by peer, "" for none. `agreed`: the peers that agree with each other, but
+    not with us.
     """
 
     name: str
@@ -41,13 +43,15 @@ class Round:
 
     @property
     def finding(self) -> str:
-        """The peers that agree with each other and not with us, with the kinds; empty if none do."""
+        """Return the peers that agree with each other but not with us, with their kinds; "" if there are
+        none.
+        """
         return ", ".join(f"{peer}: {self.kinds[peer]}" for peer in self.agreed)
 
 
 @dataclass(slots=True)
 class Tally:
-    """Operations by peer and kind; the empty kind counts equal answers."""
+    """The number of operations by peer and kind; the kind "" counts equal responses."""
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     findings: Counter[str] = field(default_factory=Counter)
@@ -60,12 +64,12 @@ class Tally:
 
     @property
     def unjudged(self) -> int:
-        """How many answers differ in a way that no kind covers."""
+        """Return the number of responses that differ in a way that no kind covers."""
         return sum(counts["unjudged"] for counts in self.counts.values())
 
     def table(self) -> str:
-        """All counts, a line each."""
-        names = [one.name for one in ANSWERS] + [one.name for one in PLACES]
+        """Return all counts as text, one per line."""
+        names = [kind.name for kind in ANSWERS] + [DIRECTIVE_NOT_SENT.name] + [kind.name for kind in PLACES]
         lines = []
         for peer, counts in self.counts.items():
             lines.append(f"{peer}, {PEERS[peer]}: {counts['']} of {counts.total()} equal")
@@ -76,13 +80,13 @@ class Tally:
 
 
 class Table:
-    """Asks us and the peers, one after the other."""
+    """Runs a question on our gateway and on the peers, one after the other."""
 
     def __init__(self, names: Sequence[str] = tuple(PEERS)) -> None:
         self.peers = [Peer(name) for name in names]
 
     def round(self, name: str, case: Case, rig: Rig, runner: asyncio.Runner) -> Round:
-        """One question, judged."""
+        """Return one question with its kinds of differences."""
         question, world = case.question, rig.world
         world.spelling = False
         want = rig.monolith(question)
@@ -101,7 +105,7 @@ class Table:
 
 
 def _agreed(seen: Mapping[str, Seen]) -> tuple[str, ...]:
-    """The peers that differ from us and not from each other; those that answer with no data don't count."""
+    """Return the peers that differ from us but not from each other; responses without data do not count."""
     differing = [peer for peer, one in seen.items() if one.differs and one.theirs.data is not None]
     found: set[str] = set()
     for left, right in combinations(differing, 2):
@@ -112,15 +116,21 @@ def _agreed(seen: Mapping[str, Seen]) -> tuple[str, ...]:
 
 
 def rounds(
-    table: Table, seed: int, cuts: int, operations: int, faulty: bool = False, contexts: bool = True
+    table: Table,
+    seed: int,
+    cuts: int,
+    operations: int,
+    *,
+    faulty: bool = False,
+    contexts: bool = True,
+    big_numbers: bool = False,
 ) -> Iterator[Round]:
-    """Run the cuts and operations of `make fuzz` of the same seed.
+    """Yield the results for random cuts and operations; with big numbers they are those of `make fuzz`.
 
-    `faulty`: something fails in every other operation; without `contexts` the cuts that have some are passed
-    over.
+    `faulty`: whether fields fail in every other operation. `contexts`: whether to include cuts with contexts.
     """
+    BIG_NUMBERS.set(big_numbers)
     share, number, done = max(operations // cuts, 1), 0, 0
-    EXTRAS.set(False)
     with asyncio.Runner() as runner:
         while done < cuts:
             name = f"{seed}-{number}"
@@ -136,7 +146,7 @@ def rounds(
 
 
 def shrunk_finding(one: Round, table: Table) -> Case:
-    """The smallest case that is found in which the same peers agree, differing from us in the same kinds."""
+    """Return the smallest case in which the same peers agree and differ from us in the same kinds."""
 
     def finding(case: Case, rig: Rig) -> str:
         with asyncio.Runner() as runner:
@@ -146,7 +156,7 @@ def shrunk_finding(one: Round, table: Table) -> Case:
 
 
 def told(one: Round) -> str:
-    """A round in words."""
+    """Return a round as text."""
     ours = one.seen[next(iter(one.seen))].ours
     lines = [
         f"{one.name}: ours ({ours.verdict.kind or 'as the monolith'}): {json.dumps(ours.response)[:400]}"
@@ -170,6 +180,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--operations", type=int, default=400)
     parser.add_argument("--faults", action="store_true", help="something fails in every other operation")
     parser.add_argument("--no-contexts", action="store_true", help="pass over cuts with @context")
+    parser.add_argument(
+        "--big-numbers", action="store_true", help="integers beyond 64 bits, as in `make fuzz`"
+    )
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS))
     parser.add_argument(
         "--cases", type=Path, default=Path("tests/cases/peers"), help="where shrunk findings go"
@@ -179,13 +192,15 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run, print the counts, keep shrunk findings."""
+    """Run, print the counts, write shrunk findings."""
     if find_node() is None:
         print(NO_NODE)
         return 1
     given, tally, started = _arguments(), Tally(), time.monotonic()
     table, kept = Table(given.peers), set[str]()
-    for one in rounds(table, given.seed, given.cuts, given.operations, given.faults, not given.no_contexts):
+    faulty, contexts, big = given.faults, not given.no_contexts, given.big_numbers
+    size = (given.seed, given.cuts, given.operations)
+    for one in rounds(table, *size, faulty=faulty, contexts=contexts, big_numbers=big):
         tally.add(one)
         if one.finding or "unjudged" in one.kinds.values():
             print(told(one), flush=True)

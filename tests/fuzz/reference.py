@@ -1,4 +1,4 @@
-"""The monolith as it answers: graphql-core over the same world."""
+"""The monolith as a reference: graphql-core executes operations over the same World as the subgraphs."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Answer:
-    """What the monolith answers; `starved` are the places of objects with a field whose inputs fail."""
+    """The monolith's response. `starved`: the paths of objects with a field whose @requires inputs fail."""
 
     data: Any
     errors: list[dict[str, Any]]
@@ -36,7 +36,7 @@ class _Run:
     answer: Answer
 
     def resolve(self, source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
-        """Any field."""
+        """Resolve any field."""
         kind, name = info.parent_type.name, info.field_name
         node = source if isinstance(source, Node) else Node(kind, 0)
         wanted = self.world.requirements.get((node.kind, name))
@@ -66,7 +66,7 @@ class _Run:
 
 
 def answer_of(world: World, document: DocumentNode, variables: dict[str, Any]) -> Answer:
-    """Execute an operation on the monolith."""
+    """Return the monolith's response to an operation."""
     answer = Answer(None, [])
     result = execute_sync(
         world.schema,

@@ -1,5 +1,5 @@
-"""One kept case, told: `python -m tests.fuzz.replay FOLDER` prints the plan, the requests, and both
-answers.
+"""Runs one stored case: `python -m tests.fuzz.replay FOLDER` prints the plan, the requests, and both
+responses.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from tests.fuzz.rig import Outcome, Rig
 
 
 def outcome_of(folder: Path) -> Outcome:
-    """What a kept case shows."""
+    """Return the outcome of a stored case."""
     case = read_case(folder)
     rig = Rig(case.supply)
     with asyncio.Runner() as runner:
@@ -22,7 +22,7 @@ def outcome_of(folder: Path) -> Outcome:
 
 
 def main(folder: Path) -> None:
-    """Print it."""
+    """Print a stored case."""
     case = read_case(folder)
     rig, question = Rig(case.supply), case.question
     checked = check(rig.engine, question.query)

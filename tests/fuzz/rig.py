@@ -1,6 +1,5 @@
-"""A supply set up to be asked.
-
-The monolith, its subgraphs, and the gateway on its real pipeline in between.
+"""The test rig of a supply: the monolith, its subgraphs in the process, and the gateway's real pipeline over
+them.
 """
 
 import asyncio
@@ -43,25 +42,28 @@ from tests.gateway.support import inputs_of
 
 
 class Recorder:
-    """A transport that notes the kind of each request on its way."""
+    """A transport that records each call."""
 
     def __init__(self, inner: LocalTransport) -> None:
         self.inner = inner
         self.requests: list[Call] = []
 
     def post(self, call: Call, done: Done) -> Handle:
-        """Note and pass on."""
+        """Record and forward the call."""
         self.requests.append(call)
         return self.inner.post(call, done)
 
     async def close(self) -> None:
-        """Pass on."""
+        """Close the inner transport."""
         await self.inner.close()
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What one question showed; `response`: the gateway's, empty where it refused or crashed."""
+    """The outcome of one question.
+
+    `response`: the gateway's; empty if it refused the operation or crashed.
+    """
 
     verdict: Verdict
     fetches: int = 0
@@ -72,18 +74,18 @@ class Outcome:
 
 
 class Differing(Exception):
-    """The compiled path and the exact one don't agree."""
+    """The compiled path and the exact path do not agree."""
 
 
 def paths_of(response: dict[str, Any]) -> set[str]:
-    """Where the errors of a response are."""
+    """Return the paths of the errors of a response."""
     return {str(error.get("path")) for error in response.get("errors", ())}
 
 
 def written(calls: list[Call]) -> list[str]:
-    """Calls in a form in which two runs can be compared.
+    """Return calls in a form in which two runs can be compared.
 
-    In any order, and each list of representations in any order.
+    The order of calls, and of representations within a call, does not matter.
     """
     return sorted(
         f"{call.subgraph} {call.query} {json.dumps(_unordered(call), sort_keys=True)}" for call in calls
@@ -99,7 +101,10 @@ def _unordered(call: Call) -> dict[str, Any]:
 
 
 class Rig:
-    """Asks both sides. Raises CompositionFailed where the cut does not compose."""
+    """Runs questions on the monolith and on the gateway.
+
+    Raises CompositionFailed if the cut does not compose.
+    """
 
     def __init__(self, supply: Supply) -> None:
         facts = {name: read_facts(sdl) for name, sdl in supply.subgraphs.items()}
@@ -126,7 +131,7 @@ class Rig:
         self.same_schema = _sorted(self.engine.supergraph.api) == _sorted(schema)
 
     def _heard(self, fact: Fact) -> None:
-        """What a hasty plan has asked does not count once a careful one runs."""
+        """Forget the problems of a hasty plan when the careful plan runs."""
         if isinstance(fact, PlanRunAgain):
             self._note("careful plans")
             for subgraph in self.subgraphs.values():
@@ -136,12 +141,12 @@ class Rig:
         self.used[feature] += 1
 
     def monolith(self, question: Question) -> Answer:
-        """The right answer."""
+        """Return the monolith's response, which is the expected one."""
         self.world.begin(question.faults, question.labels, question.unknown)
         return answer_of(self.world, parse(question.query), question.variables)
 
     def outcome(self, question: Question, want: Answer, runner: asyncio.Runner) -> Outcome:
-        """The gateway's answer beside the right one."""
+        """Run a question on the gateway and compare its response with `want`, the monolith's."""
         self.begin(question)
         try:
             got = runner.run(self._ask(question))
@@ -154,7 +159,7 @@ class Rig:
         return self._judged(got, want, question)
 
     def begin(self, question: Question) -> None:
-        """Before each execution by a gateway: nothing has happened, nothing is noted."""
+        """Reset the state before each execution by a gateway."""
         self.world.begin(question.faults, question.labels, question.unknown)
         self.used.clear()
         self.transport.requests.clear()
@@ -162,7 +167,7 @@ class Rig:
             subgraph.problems.clear()
 
     def problems(self) -> list[tuple[str, str]]:
-        """What a gateway did that it must not do, as the subgraphs noted it: kinds and texts."""
+        """Return (kind, text) of each wrong request that the subgraphs have reported."""
         return [problem for subgraph in self.subgraphs.values() for problem in subgraph.problems]
 
     async def _ask(self, question: Question) -> dict[str, Any]:
@@ -186,7 +191,7 @@ class Rig:
         return exact
 
     def _note_rules(self, prepared: PreparedOperation, labels: frozenset[str]) -> None:
-        """Note what a plan shows of rules that the monolith does not have."""
+        """Count features of a plan that the monolith does not have."""
         operation = prepared.operation
         if without_partial_union_members(self.engine.graphs.of(labels), operation) != operation:
             self._note("unions that differ")
@@ -196,13 +201,13 @@ class Rig:
             self._note("fallbacks for missing inputs")
 
     async def _compiled(self, prepared: PreparedOperation, values: dict[str, Any]) -> dict[str, Any]:
-        """The response of the compiled path, which may have left the rest to the exact one."""
+        """Return the response of the compiled path, which may have ended on the exact path."""
         response: Any = (await execute(self.engine, prepared, inputs_of(self.engine, values))).response
         found: dict[str, Any] = json.loads(response) if isinstance(response, bytes) else response
         return found
 
     async def _exactly(self, prepared: PreparedOperation, values: dict[str, Any]) -> dict[str, Any]:
-        """The response of the exact path, entity fetches by the loader as they are in service."""
+        """Return the response of the exact path, with entity fetches by the loader as in production."""
         loader = self.engine.loader if prepared.plan.kind == "query" else None
         response = (await run(self.engine, prepared, inputs_of(self.engine, values), loader)).response
         if not isinstance(response, dict):
@@ -230,7 +235,9 @@ def _sorted(schema: GraphQLSchema) -> str:
 
 
 def requirements_of(facts: dict[str, Facts], monolith: str) -> Requirements:
-    """The inputs of fields, by object type; those of an interface object are those of each type behind it."""
+    """Return the @requires inputs of fields by object type; those of an interface object count for each of
+    its types.
+    """
     schema = build_schema(monolith)
     found = {}
     for one in facts.values():
@@ -245,7 +252,7 @@ def requirements_of(facts: dict[str, Facts], monolith: str) -> Requirements:
 
 
 def _taken(facts: dict[str, Facts], name: str) -> Taken:
-    """The fields of a subgraph that another one overrides, for good or while a label is on."""
+    """Return the fields of a subgraph that another one overrides, with the label (None: always)."""
     return {
         place: marks.label
         for one in facts.values()

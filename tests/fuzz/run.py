@@ -27,7 +27,7 @@ from tests.fuzz.world import Fault
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A case that shows a difference."""
+    """A case in which the gateway differs from the monolith."""
 
     name: str
     case: Case
@@ -36,7 +36,11 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What fails in a cut: not in keys, in mutations, in keys, too; and which objects are unknown."""
+    """The faults of a cut.
+
+    `anywhere`: except in keys. `in_mutations`: those of them for mutations. `of_keys`: also in keys.
+    `unknown`: the objects that subgraphs do not have.
+    """
 
     anywhere: tuple[Fault, ...]
     in_mutations: tuple[Fault, ...]
@@ -48,7 +52,7 @@ NO_FAULTS = Faults((), (), (), ())
 
 
 def supply_of(seed: str) -> tuple[Supply, set[tuple[str, str]]]:
-    """A random supply, and the fields that are keys in it."""
+    """Return a random supply, and the (type, field) that are in keys or never fail."""
     r = Random(seed)
     cut = random_cut(r)
     subgraphs = {name: subgraph_sdl(cut, view) for name, view in cut.views.items()}
@@ -62,10 +66,10 @@ def supply_of(seed: str) -> tuple[Supply, set[tuple[str, str]]]:
 
 
 def questions(rig: Rig, seed: str, count: int, faults: Faults) -> Iterator[Question]:
-    """Operations on a supply, each with some labels on.
+    """Yield operations on a supply, each with some active labels.
 
-    Every other one while something fails, and of these every fourth while subgraphs do not know some objects
-    and keys fail, too.
+    Fields fail in every other operation; in one of eight, subgraphs also do not have some objects, and keys
+    fail too.
     """
     for number in range(count):
         r = Random(f"{seed}/{number}")
@@ -79,7 +83,7 @@ def questions(rig: Rig, seed: str, count: int, faults: Faults) -> Iterator[Quest
 
 
 def faults_of(name: str, rig: Rig, supply: Supply, keys: set[tuple[str, str]]) -> Faults:
-    """The faults of a cut."""
+    """Return the faults of a cut."""
     strict = strict_inputs(rig.world.schema, rig.world.requirements)
     anywhere = random_faults(Random(f"{name} faults"), rig.world.schema, supply.data, keys)
     r = Random(f"{name} unknown")
@@ -93,7 +97,7 @@ def faults_of(name: str, rig: Rig, supply: Supply, keys: set[tuple[str, str]]) -
 
 
 def fuzz(seed: int, cuts: int, operations: int, figures: Figures) -> Iterator[Difference]:
-    """Run; yields each difference as it is found, and counts into `figures`."""
+    """Yield each difference when it is found, and count into `figures`."""
     with asyncio.Runner() as runner:
         for number in range(cuts):
             name = f"{seed}-{number}"
@@ -124,7 +128,7 @@ def _fuzz_cut(name: str, operations: int, figures: Figures, runner: asyncio.Runn
 
 
 def main() -> int:
-    """Run, print the figures, keep the shrunk cases of differences."""
+    """Run, print the counts, write the shrunk cases of differences."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cuts", type=int, default=50)

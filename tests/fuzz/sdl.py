@@ -1,4 +1,4 @@
-"""The monolith and its cut as SDL."""
+"""Writes the monolith and the subgraphs of a cut as SDL."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.{minor}
 
 
 def monolith_sdl(cut: Cut) -> str:
-    """The schema that clients see, written by hand as it were."""
+    """Return the schema that clients see."""
     monolith, out = cut.monolith, [inputs.SDL]
     for kind in [*monolith.entities, *monolith.values, "Query", "Mutation"]:
         fields = monolith.fields[kind]
@@ -42,7 +42,7 @@ def monolith_sdl(cut: Cut) -> str:
 
 
 def subgraph_sdl(cut: Cut, view: View) -> str:
-    """One subgraph with the directives of federation."""
+    """Return the SDL of one subgraph, with federation's directives."""
     monolith = cut.monolith
     names = [f'"{name}"' for name in IMPORTS]
     out = [LINK.format(minor=9, names=", ".join(names))]
@@ -76,12 +76,12 @@ def subgraph_sdl(cut: Cut, view: View) -> str:
 
 
 def _listed(cut: Cut, view: View, interface: str) -> list[str]:
-    """The types that implement an interface in one subgraph."""
+    """Return the types that implement an interface in one subgraph."""
     return [] if view.object_of == interface else view.members.get(interface, [])
 
 
 def _own(cut: Cut, kind: str, name: str, part: Part) -> Member:
-    """A field as one subgraph has it: with the argument that clients don't see."""
+    """Return a field as one subgraph has it, with the argument that clients do not see."""
     member = cut.monolith.fields[kind][name]
     if part.strict:
         member = replace(member, type=f"{member.type}!")
@@ -128,7 +128,9 @@ def _marks(cut: Cut, view: View, kind: str, name: str, part: Part) -> str:
 
 
 def _resolvers(cut: Cut, kind: str, name: str) -> int:
-    """How many subgraphs resolve a field, were it only for one path."""
+    """Return the number of subgraphs that resolve a field, those included that provide it on one path
+    only.
+    """
     count = len(cut.owners(kind, name))
     for view in cut.views.values():
         part = view.parts.get(kind, {}).get(name)
@@ -147,7 +149,7 @@ def _provided(cut: Cut, view: View, kind: str, name: str) -> bool:
 
 
 def _handed(cut: Cut, kind: str, wanted: SelectionSetNode) -> set[tuple[str, str]]:
-    """The fields in a field set, by type."""
+    """Return the fields in a field set, as (type, field)."""
     found: set[tuple[str, str]] = set()
     for item in wanted.selections:
         assert isinstance(item, FieldNode)

@@ -1,4 +1,4 @@
-"""Shrinking a case that shows a difference, until nothing can be taken away: operation, faults, cut, data."""
+"""Shrinks a case with a difference until nothing can be removed: its operation, faults, cut and data."""
 
 import asyncio
 import time
@@ -22,14 +22,16 @@ SECONDS = 90.0
 
 
 def verdict_kind(case: Case, rig: Rig) -> str:
-    """The kind of difference from the monolith that a case shows; empty if it shows none."""
+    """Return the kind of difference between the gateway and the monolith in a case; "" if there is none."""
     want = rig.monolith(case.question)
     with asyncio.Runner() as runner:
         return rig.outcome(case.question, want, runner).verdict.kind
 
 
 def shrunk(case: Case, kind: str, judge: Judge = verdict_kind) -> Case:
-    """The smallest case found within SECONDS with the same kind of difference, as `judge` names it."""
+    """Return the smallest case found within SECONDS that has the same kind of difference, as `judge` names
+    it.
+    """
     if kind in ("composition", "schema"):
         return case
     search, before = _Search(kind, time.monotonic() + SECONDS, judge), None
@@ -41,14 +43,14 @@ def shrunk(case: Case, kind: str, judge: Judge = verdict_kind) -> Case:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """Steps that keep a kind of difference, until a moment."""
+    """Makes a case smaller as long as its kind of difference remains and time is left."""
 
     kind: str
     end: float
     judge: Judge
 
     def same(self, case: Case, rig: Rig | None = None) -> bool:
-        """Whether a case can be asked and shows the kind of difference."""
+        """Return whether a case can be run and has the kind of difference."""
         try:
             rig = rig or Rig(case.supply)
             schema, document = rig.world.schema, parse(case.question.query)
@@ -57,18 +59,18 @@ class _Search:
             return False
 
     def late(self) -> bool:
-        """Whether the time is over."""
+        """Return whether the time is over."""
         return time.monotonic() > self.end
 
     def question(self, case: Case) -> Case:
-        """A smaller operation, then fewer faults."""
+        """Return the case with a smaller operation and fewer faults."""
         rig, found = Rig(case.supply), case.question
         for smaller in (smaller_questions, _fewer_faults):
             found = self.smallest(found, smaller, lambda one: self.same(Case(case.supply, one), rig))
         return Case(case.supply, found)
 
     def supply(self, case: Case) -> Case:
-        """A smaller cut, then less data."""
+        """Return the case with a smaller cut and less data."""
         touched = _touched(case, Rig(case.supply))
 
         def holds(one: Supply) -> bool:
@@ -79,7 +81,9 @@ class _Search:
         return Case(self.smallest(found, smaller_data, holds), case.question)
 
     def smallest(self, start: T, smaller: Smaller[T], holds: Callable[[T], bool]) -> T:
-        """Take each step that keeps the difference; go on where it was taken, then once more from the top."""
+        """Apply each step that preserves the difference, and continue after it; then once more from the
+        start.
+        """
         found, place, stepped = start, 0, False
         while (step := self.step(found, smaller, holds, place)) or stepped:
             if step:
@@ -92,7 +96,7 @@ class _Search:
     def step(
         self, found: T, smaller: Smaller[T], holds: Callable[[T], bool], place: int
     ) -> tuple[int, T] | None:
-        """The next variant that keeps the difference, and its place."""
+        """Return the next variant that preserves the difference, and its index; None if there is none."""
         for number, later in islice(enumerate(smaller(found)), place, None):
             if self.late():
                 return None
@@ -103,7 +107,7 @@ class _Search:
 
 
 def _made(later: Callable[[], T]) -> T | None:
-    """A variant; None where nothing is left of a document."""
+    """Return a variant; None if its document would be empty."""
     try:
         return later()
     except GraphQLError:
@@ -111,7 +115,7 @@ def _made(later: Callable[[], T]) -> T | None:
 
 
 def _touched(case: Case, rig: Rig) -> set[tuple[str, str]]:
-    """The fields that the monolith or a subgraph reads for a case."""
+    """Return the fields that the monolith or a subgraph reads for a case."""
     want = rig.monolith(case.question)
     found = set(rig.world.touched)
     with asyncio.Runner() as runner:
@@ -120,7 +124,7 @@ def _touched(case: Case, rig: Rig) -> set[tuple[str, str]]:
 
 
 def _fewer_faults(question: Question) -> Iterator[Callable[[], Question]]:
-    """Without a half, a quarter, ... one of the faults."""
+    """Yield variants without a half, a quarter, ... of the faults, down to one."""
     faults = question.faults
     size = max(len(faults) // 2, 1)
     while faults and size:

@@ -1,4 +1,4 @@
-"""Smaller operations: one thing less each."""
+"""Smaller operations: variants with one element less."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +23,9 @@ Selections = Sequence[SelectionNode]
 
 
 def smaller_questions(question: Question) -> Iterator[Callable[[], Question]]:
-    """Variants of an operation without one selection, condition, alias or argument.
+    """Yield variants of an operation without one selection, condition, alias or argument.
 
-    First without any named fragment.
+    The first variant has no named fragments.
     """
     document = parse(question.query, no_location=True)
     fragments = {
@@ -43,7 +43,7 @@ def smaller_questions(question: Question) -> Iterator[Callable[[], Question]]:
 
 
 def _question(question: Question, operation: Any, fragments: dict[str, FragmentDefinitionNode]) -> Question:
-    """The operation with those definitions and variables only that it uses."""
+    """Return the operation with only the definitions and variables that it uses."""
     known, texts, used = dict(fragments), [print_ast(operation.selection_set)], []
     while names := [name for name in known if any(re.search(rf"\.\.\.{name}\b", text) for text in texts)]:
         for name in names:
@@ -66,7 +66,7 @@ def _with(node: Any, selections: Selections) -> Any:
 
 
 def _opened(selections: Selections, fragments: dict[str, FragmentDefinitionNode]) -> list[SelectionNode]:
-    """Selections with inline fragments in place of spreads."""
+    """Return selections with inline fragments instead of spreads."""
     found: list[SelectionNode] = []
     for item in selections:
         if isinstance(item, FragmentSpreadNode):

@@ -1,6 +1,6 @@
-"""After something was taken out of a supply.
+"""Repairs a supply after something was removed: removes also what is invalid without it.
 
-Taking out what makes no sense without it, so that larger steps come through.
+So larger steps of shrinking give valid cases.
 """
 
 import re
@@ -19,8 +19,8 @@ _ROOTS = {"query": "Query", "mutation": "Mutation"}
 
 
 def repaired(supply: Supply) -> Supply:
-    """A supply in which no field names what is gone, no type is empty, and both sides have the same
-    fields.
+    """Return a supply in which no field refers to removed types, no type is empty, and both sides have the
+    same fields.
     """
     while True:
         subgraphs = {name: _settled(sdl) for name, sdl in supply.subgraphs.items()}
@@ -49,9 +49,9 @@ def _name(definition: Any) -> str:
 
 
 def _resolved(sdl: str) -> set[tuple[str, str]]:
-    """The fields that a subgraph has, by the names in the supergraph.
+    """Return the (type, field) that a subgraph resolves, with the supergraph's names.
 
-    Those of an interface object for every type.
+    A field of an interface object has the type "*".
     """
     document = parse(sdl, no_location=True)
     roots = {
@@ -70,7 +70,7 @@ def _resolved(sdl: str) -> set[tuple[str, str]]:
 
 
 def _filtered(sdl: str, keep: Callable[[str, Any], bool]) -> str:
-    """An SDL with the fields that are kept, without empty types."""
+    """Return an SDL with the fields for which `keep` is true, without empty types."""
     definitions: list[Any] = []
     item: Any
     for item in parse(sdl, no_location=True).definitions:
@@ -85,7 +85,7 @@ def _filtered(sdl: str, keep: Callable[[str, Any], bool]) -> str:
 
 
 def _settled(sdl: str) -> str:
-    """One SDL, in itself."""
+    """Return one SDL without what is invalid within it."""
     while True:
         document = parse(sdl, no_location=True)
         known = {_name(item) for item in document.definitions} | _BUILT_IN
@@ -105,13 +105,13 @@ def _settled(sdl: str) -> str:
 
 
 def _read(words: set[str], kind: str, field: Any) -> bool:
-    """Whether a field is not external, or named in a field set."""
+    """Return whether a field is not @external, or is in a field set."""
     marks = {one.name.value for one in getattr(field, "directives", None) or ()}
     return "external" not in marks or field.name.value in words
 
 
 def _fitting(item: Any, known: set[str]) -> Any:
-    """A definition without types that nobody defines; None if nothing is left."""
+    """Return a definition without references to undefined types; None if nothing is left."""
     for attribute in ("interfaces", "types", "operation_types"):
         if items := getattr(item, attribute, None):
             kept = tuple(
@@ -134,7 +134,7 @@ def _types_of(field: Any) -> set[str]:
 
 
 def _with_sound_marks(item: Any, fields: dict[str, set[str]]) -> Any:
-    """Without keys and field sets that name, at their top, a field that is gone."""
+    """Return a definition without keys and field sets whose outermost fields do not exist."""
     own = fields.get(_name(item), set())
     if getattr(item, "directives", None) and getattr(item, "fields", None):
         item = replace(
@@ -157,7 +157,7 @@ def _sound_field(field: Any, own: set[str], fields: dict[str, set[str]]) -> Any:
 
 
 def _top(mark: ConstDirectiveNode) -> set[str]:
-    """The names at the top of a field set, those inside of arguments and below left out."""
+    """Return the names of the outermost fields of a field set."""
     text = next(
         (one.value.value for one in mark.arguments or () if isinstance(one.value, StringValueNode)), ""
     )

@@ -1,4 +1,6 @@
-"""Smaller supplies: without a subgraph, a type, a field here or everywhere, a mark, a value."""
+"""Smaller supplies: variants without a subgraph, a type, a field in one or all subgraphs, a directive, or a
+value.
+"""
 
 import json
 import re
@@ -28,7 +30,9 @@ FieldEdit = Callable[[str, FieldDefinitionNode], FieldDefinitionNode | None]
 
 
 def without_untouched(supply: Supply, touched: set[tuple[str, str]]) -> Iterator[Later]:
-    """Without the fields that no execution read, keys excepted: all of them, or those of one type."""
+    """Yield variants without the fields that no execution read, except keys: without all of them, or those of
+    one type.
+    """
     keys = {"id", "code", "num", "org"}
     places = {
         (_name(definition), field.name.value)
@@ -47,15 +51,12 @@ def without_untouched(supply: Supply, touched: set[tuple[str, str]]) -> Iterator
 
 
 def _without_marks(sdl: str, mark: str) -> str:
-    """Without a directive on fields, nor the fields that are external because of it alone."""
+    """Return an SDL without a directive with a field set on fields."""
     return re.sub(rf' @{mark}\(fields: "[^"]*"\)', "", sdl)
 
 
 def smaller_supplies(supply: Supply) -> Iterator[Later]:
-    """Variants of a supply, large steps first, with what no longer makes sense taken out.
-
-    They need not compose.
-    """
+    """Yield variants of a supply, large steps first, each repaired. They need not compose."""
     return (partial(_repaired, later) for later in _smaller(supply))
 
 
@@ -97,7 +98,7 @@ def _parsed(sdl: str) -> DocumentNode:
 
 
 def _without_many(supply: Supply, document: DocumentNode) -> Iterator[Later]:
-    """Without a half, a quarter, ... of all fields."""
+    """Yield variants without a half, a quarter, ... of all fields."""
     places = [
         (_name(definition), field.name.value)
         for definition in document.definitions
@@ -146,7 +147,7 @@ def _everywhere(supply: Supply, kind: str, edit: FieldEdit) -> Supply:
 
 
 def _edited(sdl: str, kind: str, edit: FieldEdit) -> str:
-    """An SDL with each field of a type changed or gone; a type without fields goes, too."""
+    """Return an SDL with each field of a type changed or removed; a type without fields is removed too."""
     definitions: list[Any] = []
     for definition in _parsed(sdl).definitions:
         if _name(definition) == kind:
@@ -164,7 +165,7 @@ def _edited(sdl: str, kind: str, edit: FieldEdit) -> str:
 
 
 def _forgetting(definition: Any, kind: str) -> Any:
-    """A definition that does not name a type which is gone; None if nothing is left of it."""
+    """Return a definition without references to a removed type; None if nothing is left of it."""
     for attribute in ("interfaces", "types", "operation_types"):
         items = getattr(definition, attribute, None)
         if items:
@@ -184,8 +185,9 @@ def _target(item: Any) -> str:
 
 
 def _smaller_subgraphs(sdl: str) -> Iterator[Callable[[], str]]:
-    """Without one type, one field, one mark, one member of a union or one implemented interface, in this
-    subgraph alone.
+    """Yield variants of one subgraph's SDL.
+
+    Each is without one type, field, directive, member of a union or implemented interface.
     """
     definitions = _parsed(sdl).definitions
     for definition in definitions:
@@ -216,7 +218,7 @@ def _printed(definitions: Any) -> str:
 
 
 def fitting_data(supply: Supply) -> Supply:
-    """Without data of types and fields that are gone."""
+    """Return the supply without data of removed types and fields."""
     fields = {
         _name(one): {field.name.value for field in getattr(one, "fields", None) or ()}
         for one in _parsed(supply.monolith).definitions
@@ -230,9 +232,10 @@ def fitting_data(supply: Supply) -> Supply:
 
 
 def smaller_data(supply: Supply) -> Iterator[Later]:
-    """Without the last object of a type.
+    """Yield variants with less data.
 
-    With null, less of a list, or the first object in place of one value.
+    Each is without the last object of a type, or has null, a shorter list or the first object instead of one
+    value.
     """
     schema = build_schema(supply.monolith)
     for kind, objects in supply.data.items():

@@ -1,7 +1,7 @@
-"""A subgraph that answers: its SDL alone says what it resolves, the world says what that is worth.
+"""A subgraph that executes requests: its SDL alone defines what it resolves, the World has the values.
 
-It is strict: a request that is not valid, a field that it does not resolve, a representation that it can't
-use are noted as problems.
+It is strict: it reports an invalid request, a field that it does not resolve, and a representation that it
+can't use as problems.
 """
 
 import asyncio
@@ -42,9 +42,10 @@ Noting = Callable[[str], None]
 
 
 class Subgraph:
-    """Answers requests as one subgraph does.
+    """Executes requests as one subgraph.
 
-    `taken`: the fields that others override, with labels; `note` is told what was used.
+    `taken`: the fields that other subgraphs override, with labels. `note`: called with the name of each
+    feature in use.
     """
 
     def __init__(self, name: str, facts: Facts, world: World, taken: Taken, note: Noting) -> None:
@@ -66,7 +67,7 @@ class Subgraph:
         operation_name: str | None,
         headers: Mapping[str, str],
     ) -> Mapping[str, Any]:
-        """Answer, after a while that depends on the request."""
+        """Return the response, after a number of event loop turns that depends on the request."""
         for _ in range(len(query) % 5):
             await asyncio.sleep(0)
         given = json.loads(json.dumps(dict(variables or {})))
@@ -82,9 +83,9 @@ class Subgraph:
         return formatted
 
     def _read(self, query: str) -> DocumentNode | str:
-        """The parsed request, or the message of what is not valid in it.
+        """Return the parsed request, or the message of its first validation error.
 
-        Both paths send the same requests, and an operation is often asked again: each text is read once.
+        Both paths send the same requests, and operations are repeated, so each text is parsed once.
         """
         if query not in self.read:
             document = parse(query)
@@ -105,11 +106,11 @@ class Subgraph:
         )
 
     def problem(self, kind: str, text: str) -> None:
-        """Note what a gateway must not do."""
+        """Record something that a gateway must not do."""
         self.problems.append((kind, f"{self.name}: {text}"))
 
     def resolve(self, source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
-        """Any field."""
+        """Resolve any field."""
         own = info.parent_type.name
         if info.field_name == "_entities":
             return [self.entity(one) for one in arguments["representations"]]
@@ -139,7 +140,9 @@ class Subgraph:
         return dressed(value, provided=below, face=known)
 
     def _moved(self, own: str, name: str, facts: FieldFacts) -> bool:
-        """Whether another subgraph resolves a field now: it has taken it over, or this one has not yet."""
+        """Return whether another subgraph resolves a field now, because of an @override with or without a
+        label.
+        """
         label = self.taken.get((own, name), "")
         return (
             label is None
@@ -164,7 +167,9 @@ class Subgraph:
             self.note("resolvable: false")
 
     def _inputs(self, node: Node, own: str, name: str, facts: FieldFacts) -> Any:
-        """The inputs of a field as they came, or as this subgraph has them on a provided path."""
+        """Return the @requires inputs of a field: from the representation, or the true ones on a provided
+        path.
+        """
         assert facts.requires
         true = self.world.inputs(node, name)
         if node.representation is None:
@@ -197,7 +202,7 @@ class Subgraph:
             self.note("requires, chained")
 
     def entity(self, representation: Mapping[str, Any]) -> Node | None:
-        """The object behind a representation."""
+        """Return the object of a representation; None if there is none."""
         kind = representation.get("__typename", "")
         keys = [key for key in self.facts.keys.get(kind, ()) if key.resolvable]
         usable = [key for key in keys if restricted(representation, key.selection) is not MISSING]
@@ -246,7 +251,7 @@ def _type_of(value: Any, info: Any, kind: Any) -> str:
 
 
 def _schema(facts: Facts, entities: Sequence[str]) -> GraphQLSchema:
-    """The subgraph's own schema, with `_entities` where there are any."""
+    """Return the subgraph's own schema, with `_entities` if it has entities."""
     extra = _DEFINITIONS
     query = facts.roots.get("Query", "Query")
     if entities:

@@ -1,10 +1,8 @@
-"""The differential fuzz, bounded.
-
-Random supergraphs cut from a monolith are answered as the monolith answers.
+"""The differential fuzz, bounded: responses over random supergraphs are those of the monolith.
 
 `make fuzz SEED=1 CUTS=50 OPERATIONS=10000` is the whole of it, `make mutants` shows that it finds faults.
-What it once found is kept in `tests/cases/fuzz`, shrunk; `python -m tests.fuzz.replay FOLDER` tells such a
-case.
+Differences that it has found are in `tests/cases/fuzz`, shrunk; `python -m tests.fuzz.replay FOLDER` prints
+such a case.
 """
 
 from pathlib import Path
@@ -21,9 +19,7 @@ CASES = Path(__file__).parent.parent / "cases" / "fuzz"
 
 
 def test_random_supergraphs() -> None:
-    """800 random operations over 20 random cuts, half of them under injected faults, are answered as by
-    the monolith.
-    """
+    """800 random operations over 20 random cuts, half of them with faults, have the monolith's responses."""
     figures = Figures()
     assert [f"{one.name}: {one.verdict.kind}: {one.verdict.text}" for one in fuzz(1, 20, 800, figures)] == []
     assert (figures.cuts, figures.operations, figures.with_faults) == (20, 800, 400)
@@ -34,12 +30,12 @@ def test_random_supergraphs() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CASES.iterdir() if path.is_dir()))
 def test_kept_case(name: str) -> None:
-    """A case that once showed a difference shows none."""
+    """A stored case, which once had a difference, has none."""
     verdict = outcome_of(CASES / name).verdict
     assert verdict.kind == "", verdict.text
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda one: one.name)
 def test_mutant_can_be_planted(mutant: Mutant) -> None:
-    """The text that a mutant replaces stands once in its file."""
+    """The text that a mutant replaces occurs once in its file."""
     assert (ROOT / mutant.file).read_text().count(mutant.old) == 1

@@ -1,8 +1,8 @@
-"""Other people's gateways beside ours, bounded: where their answers differ, a kind with a verdict says why.
+"""Peers compared with our gateway, bounded: if the responses differ, a kind with a verdict explains it.
 
-`make oracle-peers` is the whole of it. Where two peers agreed with each other and not with us, the operation
-is kept in `tests/cases/peers`, shrunk, with a `verdict.txt`: the finding on its first line, then who is right
-and why.
+`make oracle-peers` is the whole of it. Operations in which two peers agreed with each other but not with us
+are in `tests/cases/peers`, shrunk, with a `verdict.txt`: the finding on its first line, then who is right and
+why.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ SUPPLY = Supply(
 
 @pytest.fixture(scope="module")
 def table() -> Iterator[Table]:
-    """The peers' processes."""
+    """Yield the peers' processes."""
     running = Table()
     yield running
     running.end()
@@ -40,7 +40,7 @@ def table() -> Iterator[Table]:
 
 @NODE
 def test_peers_differ_in_known_kinds_only(table: Table) -> None:
-    """60 operations over 3 cuts: every peer answers, and each difference is of a kind that is judged."""
+    """In 60 operations over 3 cuts every peer responds, and each difference has a kind."""
     tally, unjudged = Tally(), []
     for one in rounds(table, 5, 3, 60, contexts=False):
         tally.add(one)
@@ -54,7 +54,7 @@ def test_peers_differ_in_known_kinds_only(table: Table) -> None:
 @NODE
 @pytest.mark.parametrize("name", FOUND)
 def test_kept_case(name: str, table: Table) -> None:
-    """We answer as the monolith does, and the peers that the verdict names differ from us as it says."""
+    """Our response is the monolith's, and the peers that the verdict names differ from us as it says."""
     case = read_case(CASES / name)
     with asyncio.Runner() as runner:
         one = table.round(name, case, Rig(case.supply), runner)
@@ -63,7 +63,7 @@ def test_kept_case(name: str, table: Table) -> None:
 
 
 def seen_with(data: Any, *messages: str, query: str = "{ a { id name } list }", ours: str = "") -> Seen:
-    """A peer's answer beside the right one; `ours`: a difference of our answer from the monolith's."""
+    """Return a peer's response to a question. `ours`: a difference of our response from the monolith's."""
     right = {"a": {"id": "1", "name": "n"}, "list": [1, 2]}
     errors = [{"message": message} for message in messages]
     outcome = Outcome(Verdict(ours), response={"data": right})
@@ -88,17 +88,17 @@ def seen_with(data: Any, *messages: str, query: str = "{ a { id name } list }", 
     ],
 )
 def test_kinds(data: Any, messages: tuple[str, ...], kind: str) -> None:
-    """A difference that no kind covers in all its places is unjudged; the order of keys is no difference."""
+    """A difference without a kind for each of its places is unjudged; the order of keys is no difference."""
     assert kind_of(seen_with(data, *messages)) == kind
 
 
 def test_our_own_difference_is_never_judged() -> None:
-    """Where we differ from the monolith, no kind of the peers explains it."""
+    """If we differ from the monolith, no kind of the peers applies."""
     assert kind_of(seen_with({"list": None}, ours="data")) == "unjudged"
 
 
 def test_kinds_have_names_of_their_own() -> None:
-    """A count belongs to one kind, and each kind has a verdict."""
+    """Kinds have unique names, and each has a verdict."""
     names = [one.name for one in ANSWERS] + [one.name for one in PLACES]
     assert len(set(names)) == len(names)
     assert all(one.verdict for one in ANSWERS)
@@ -106,7 +106,7 @@ def test_kinds_have_names_of_their_own() -> None:
 
 
 def test_what_can_be_kept_can_be_read() -> None:
-    """Every kept case has its verdict and a supply that composes."""
+    """Every stored case has a verdict and a supply that composes."""
     for name in FOUND:
         case: Case = read_case(CASES / name)
         assert Rig(case.supply).same_schema

@@ -1,10 +1,8 @@
-"""The one truth behind the monolith and all subgraphs.
+"""The data behind the monolith and all subgraphs: objects, the values of their fields, and which fields fail.
 
-Objects, what a field of theirs is worth, and which of them fail.
-
-A field's value is the one in the data, stirred by its arguments and by the inputs that @requires names, so
-that a wrong argument or a wrong input shows in the answer. A mutation's value is stirred by how many came
-before it.
+A field's value is the one in the data, changed by its arguments and by its @requires inputs, so that a wrong
+argument or a wrong input is visible in the response. A mutation's value also depends on the number of
+mutations before it.
 """
 
 import hashlib
@@ -29,11 +27,11 @@ from graphql.language import FieldNode, InlineFragmentNode, SelectionSetNode
 
 
 class Lacking(GraphQLError):
-    """A field has no value, as it lacks an input."""
+    """A field has no value, because it lacks an input."""
 
 
 class _Null(Exception):
-    """A null on its way up to where it may be."""
+    """Raised for a null that propagates to the nearest nullable value."""
 
 
 Data = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -46,7 +44,7 @@ MISSING = object()
 class Fault:
     """A field of one object that fails.
 
-    With an error, as null, or with null in the first place of its list.
+    `kind`: "error", "null", or "item" for a null in the first place of its list.
     """
 
     object: str
@@ -56,9 +54,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An object on its way through an execution.
+    """An object during an execution.
 
-    `face`: its type for a subgraph that knows only the interface; `above`: whose it is.
+    `face`: its type for a subgraph that has only an interface object. `above`: the enclosing object.
     """
 
     kind: str
@@ -70,17 +68,20 @@ class Node:
 
     @property
     def name(self) -> str:
-        """How data and faults name it."""
+        """Return the object's name in data and faults: "E0/3"."""
         return f"{self.kind}/{self.index}"
 
 
 @dataclass(slots=True)
 class World:
-    """Data, the monolith's schema, the inputs of fields and what they take from contexts.
+    """The data with the monolith's schema, and what is active in an execution.
 
-    The faults and labels that are in force, and which subgraphs do not know which objects ("s1 E0/2").
-    `spelling`: 169.0 is another input than 169, as for a gateway that passes numbers as they are written;
-    one in JavaScript can't.
+    - `requirements`: the @requires inputs of fields. `contexts`, `setters`: the context arguments, and their
+      types.
+    - `unknown`: objects that subgraphs do not have ("s1 E0/2"). `mutations`: the number of executed mutation
+      fields.
+    - `spelling`: whether 169.0 is another input than 169, as for a gateway that preserves the text of
+      numbers; gateways in JavaScript can't.
     """
 
     schema: GraphQLSchema
@@ -99,7 +100,7 @@ class World:
     def begin(
         self, faults: Sequence[Fault] = (), labels: Collection[str] = (), unknown: Collection[str] = ()
     ) -> None:
-        """Before each execution: no mutation has happened."""
+        """Reset the state before each execution, and set what is active in it."""
         self.labels = frozenset(labels)
         self.unknown = frozenset(unknown)
         self.mutations = 0
@@ -107,7 +108,10 @@ class World:
         self.faults = {(one.object, one.field): one.kind for one in faults}
 
     def value(self, node: Node, name: str, arguments: Mapping[str, Any], inputs: Any = None) -> Any:
-        """What a field of an object is worth, objects as nodes. Raises what is injected."""
+        """Return the value of a field of an object, objects as nodes.
+
+        Raises the error of an injected fault.
+        """
         self.touched.add((node.kind, name))
         fault = self.faults.get((node.name, name))
         if node.kind == "Mutation":
@@ -126,7 +130,7 @@ class World:
         return [None, *value[1:]] if fault == "item" and isinstance(value, list) else value
 
     def object_type(self, kind: str) -> GraphQLObjectType:
-        """An object type of the monolith."""
+        """Return an object type of the monolith."""
         found = self.schema.type_map[kind]
         assert isinstance(found, GraphQLObjectType)
         return found
@@ -150,7 +154,7 @@ class World:
         return (raw + token) % 1000 if isinstance(raw, int | float) else f"{raw}~{token % 10000}"
 
     def marks(self, info: GraphQLResolveInfo[Any]) -> dict[str, Any]:
-        """The directives of a field's nodes, as an argument that stirs its value."""
+        """Return the directives of a field's nodes, as an argument that changes its value."""
         found = {
             print_ast(one)
             for node in info.field_nodes
@@ -160,7 +164,9 @@ class World:
         return {" marks": sorted(found)} if found else {}
 
     def from_contexts(self, node: Node, name: str) -> dict[str, Any]:
-        """The arguments of a field that the nearest object above with their context gives."""
+        """Return the arguments of a field that come from the nearest enclosing object that sets their
+        context.
+        """
         given = {}
         for argument, (context, wanted) in self.contexts.get((node.kind, name), {}).items():
             above = node.above
@@ -171,9 +177,9 @@ class World:
         return given
 
     def inputs(self, node: Node, name: str) -> Any:
-        """The true inputs of a field; None if it has none.
+        """Return the true @requires inputs of a field; None if it has none.
 
-        Raises Lacking where an input is null that may not be: the field has no value then.
+        Raises Lacking if a non-null input is null: then the field has no value.
         """
         wanted = self.requirements.get((node.kind, name))
         try:
@@ -182,7 +188,7 @@ class World:
             raise Lacking(f"{node.name}.{name} fails for want of an input") from None
 
     def _read(self, node: Node, wanted: SelectionSetNode) -> dict[str, Any]:
-        """What a field set reads of an object, as GraphQL answers it. Raises _Null."""
+        """Return what a field set selects on an object, with GraphQL's null propagation. Raises _Null."""
         found: dict[str, Any] = {}
         for item in wanted.selections:
             if isinstance(item, InlineFragmentNode):
@@ -201,7 +207,7 @@ class World:
         return found
 
     def _completed(self, value: Any, reference: Any, item: FieldNode) -> Any:
-        """A value of a type, with nulls going up to where they may be. Raises _Null."""
+        """Return a value of a type, with GraphQL's null propagation. Raises _Null."""
         if isinstance(reference, GraphQLNonNull):
             done = self._completed(value, reference.of_type, item)
             if done is None:
@@ -217,7 +223,7 @@ class World:
         return value
 
     def project(self, node: Node, wanted: SelectionSetNode) -> dict[str, Any]:
-        """What a field set says of an object. What fails is null, as gateways send it."""
+        """Return what a field set selects on an object; what fails is null, as gateways send it."""
         found: dict[str, Any] = {}
         for item in wanted.selections:
             if isinstance(item, InlineFragmentNode):
@@ -246,7 +252,7 @@ class World:
         )
 
     def failing_input(self, node: Node, wanted: SelectionSetNode) -> bool:
-        """Whether anything that a field set reads fails."""
+        """Return whether anything that a field set selects fails."""
         for item in wanted.selections:
             if isinstance(item, InlineFragmentNode):
                 applies = item.type_condition is None or item.type_condition.name.value == node.kind
@@ -276,7 +282,7 @@ class World:
     def find(
         self, kinds: Sequence[str], key: str, wanted: SelectionSetNode, given: Mapping[str, Any]
     ) -> Node | None:
-        """The object of one of these types whose key is as given."""
+        """Return the object of one of these types that has the given key; None if there is none."""
         place = (",".join(kinds), key)
         if place not in self._found:
             nodes = [Node(kind, index) for kind in kinds for index in range(len(self.data[kind]))]
@@ -287,14 +293,14 @@ class World:
 
 
 def _violates(value: Any, reference: Any) -> bool:
-    """Whether there is a null where the type has none."""
+    """Return whether a value has a null where its type forbids it."""
     if isinstance(reference, GraphQLNonNull):
         return value is None or _violates(value, reference.of_type)
     return isinstance(value, list) and any(_violates(one, reference.of_type) for one in value)
 
 
 def restricted(given: Any, wanted: SelectionSetNode) -> Any:
-    """What a field set reads of a representation; MISSING where something is not there."""
+    """Return what a field set selects on a representation; MISSING if a field is absent."""
     if isinstance(given, list):
         out = [restricted(item, wanted) for item in given]
         return MISSING if any(item is MISSING for item in out) else out
@@ -319,7 +325,7 @@ def restricted(given: Any, wanted: SelectionSetNode) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value with 169 in place of 169.0."""
+    """Return a value with 169 instead of 169.0."""
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -343,7 +349,7 @@ def _flat(value: Any) -> list[Node]:
 
 
 def dressed(value: Any, **along: Any) -> Any:
-    """Objects with what goes along with them."""
+    """Return objects with further attributes set."""
     if isinstance(value, list):
         return [dressed(item, **along) for item in value]
     return replace(value, **along) if isinstance(value, Node) else value

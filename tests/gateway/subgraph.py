@@ -26,8 +26,8 @@ directive @fromContext(field: String) on ARGUMENT_DEFINITION
 class Subgraph:
     """One subgraph.
 
-    `data` has root fields under "Query" and entities under "Type:id"; callables receive the arguments.
-    Requests are recorded with their variables.
+    `data` has root fields under "Query" and entities under "Type:id"; a callable receives the field's
+    arguments. Requests are recorded with their variables.
     """
 
     def __init__(self, sdl: str, data: Data) -> None:
@@ -71,5 +71,5 @@ class Subgraph:
 
 
 def transport_of(subgraphs: Mapping[str, Subgraph]) -> LocalTransport:
-    """The transport to these subgraphs."""
+    """Return the transport to these subgraphs."""
     return LocalTransport(dict(subgraphs))

@@ -29,7 +29,7 @@ INVALID_REQUESTS: list[str] = []  # of the test that runs; `tests/gateway/confte
 
 
 def supergraph_of(sdls: Mapping[str, str], linked: bool = True) -> str:
-    """Compose small SDLs; `linked`: add the link to Federation 2 to each."""
+    """Compose small SDLs; `linked`: whether to add the link to Federation 2 to each."""
     sources = [
         SubgraphSource(name, f"http://{name}", (LINK if linked else "") + sdl) for name, sdl in sdls.items()
     ]
@@ -37,7 +37,7 @@ def supergraph_of(sdls: Mapping[str, str], linked: bool = True) -> str:
 
 
 def engine_of(supergraph: str, transport: Transport, settings: Settings | None = None) -> Engine:
-    """An engine over a supergraph SDL."""
+    """Return an engine over a supergraph SDL."""
     return make_engine(load_supergraph(supergraph), transport, settings or Settings())
 
 
@@ -47,19 +47,21 @@ def inputs_of(
     headers: Headers = NO_HEADERS,
     timeout: float = 30.0,
 ) -> ExecutionInputs:
-    """The execution inputs of a request that did not come over HTTP."""
+    """Return the execution inputs of a request that did not come over HTTP."""
     return ExecutionInputs(variables or {}, headers, timeout, engine.context({}))
 
 
 def gateway_of(sdls: Mapping[str, str], transport: Transport, settings: Settings | None = None) -> Gateway:
-    """A gateway over small SDLs and a transport."""
+    """Return a gateway over small SDLs and a transport."""
     return Gateway(engine_of(supergraph_of(sdls), transport, settings))
 
 
 def fake_engine(
     sdls: Mapping[str, str], replying: Replying, settings: Settings | None = None
 ) -> tuple[Engine, FakeTransport]:
-    """An engine over small SDLs whose subgraphs reply by a function; each request must be valid for them."""
+    """Return an engine over small SDLs whose subgraphs reply by a function; each request must be valid for
+    them.
+    """
     checker = RequestChecker({name: LINK + sdl for name, sdl in sdls.items()})
 
     def checked(call: Call) -> Any:
@@ -91,7 +93,7 @@ async def payload_from(
     repeatable: bool = True,
     headers: Headers = NO_HEADERS,
 ) -> Any:
-    """A subgraph's payload for a single call, within so many seconds."""
+    """Return the JSON of a subgraph's reply to a single call; `timeout` in seconds."""
     call = call_for(subgraph, query, headers=headers, repeatable=repeatable, timeout=timeout)
     return await send_and_read(transport, call)
 

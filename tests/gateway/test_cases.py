@@ -1,6 +1,6 @@
 """Cases as text: SDLs and the result of their composition, queries and their plans.
 
-`REWRITE=1 make test ARGS=tests/gateway/test_cases.py` rewrites the expected texts; check the diff.
+`REWRITE=1 make test ARGS=tests/gateway/test_cases.py` writes the expected texts; check the diff.
 """
 
 import os
@@ -29,7 +29,7 @@ def expect(path: Path, got: str) -> None:
 
 @pytest.mark.parametrize("folder", sorted(path.name for path in (CASES / "compose").iterdir()))
 def test_composition(folder: str) -> None:
-    """The SDLs of a folder give the supergraph, or the errors, that stand beside them."""
+    """The SDLs of a folder give the supergraph, or the errors, in the files beside them."""
     files = sorted(
         path for path in (CASES / "compose" / folder).glob("*.graphql") if path.name != "expected.graphql"
     )
@@ -45,7 +45,7 @@ def test_composition(folder: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(path.name for path in (CASES / "plan").glob("*.txt")))
 def test_plan(file: str) -> None:
-    """A page of SDLs and a query has the plan that stands at its end, with the labels on that it names."""
+    """A page of SDLs and a query has the plan at its end, with the active labels that it names."""
     path = CASES / "plan" / file
     head, _, _ = path.read_text().partition("\n== plan\n")
     sections = dict(part.split("\n", 1) for part in head.split("== ")[1:])

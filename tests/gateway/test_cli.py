@@ -29,7 +29,7 @@ def gateway(*arguments: str, stdin: str | None = None) -> subprocess.CompletedPr
 
 @pytest.fixture(scope="module")
 def supergraph(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A supergraph that `gateway compose` has written."""
+    """Return a supergraph that `gateway compose` has written."""
     file = tmp_path_factory.mktemp("cli") / "supergraph.graphql"
     files = [f"--subgraph={name}={CASE / name}.graphql" for name in ("users", "reviews")]
     done = gateway("compose", *files, "--subgraph-url", "users=http://127.0.0.1:9/", "-o", str(file))
@@ -39,7 +39,7 @@ def supergraph(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_plan_prints_text_and_json(supergraph: Path) -> None:
-    """A plan is printed for people and for programs, and with each pass when asked."""
+    """A plan is printed as text, as JSON, and with --explain after each pass."""
     query = "query Q { me { greeting } }"
     text = gateway("plan", "--supergraph", str(supergraph), "-", stdin=query)
     assert "fetch 1 from reviews after 0" in text.stdout
@@ -83,7 +83,7 @@ def test_plan_prints_text_and_json(supergraph: Path) -> None:
 def test_mistakes_are_explained(
     supergraph: Path, arguments: list[str], stdin: str | None, words: str
 ) -> None:
-    """Each mistake ends with exit code 1, words that say what is wrong, and no traceback."""
+    """Each error ends with exit code 1 and a message that describes it, without a traceback."""
     given = [str(supergraph) if one == "SUPERGRAPH" else one for one in arguments]
     done = gateway(*given, stdin=stdin)
     assert done.returncode == 1
@@ -101,7 +101,7 @@ def test_the_page_of_codes_is_current() -> None:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """A free port."""
+    """Yield a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number = probe.getsockname()[1]
@@ -110,7 +110,7 @@ def port() -> Iterator[int]:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_serve_answers_and_stops(supergraph: Path, port: int, workers: str) -> None:
-    """The server answers on its port, refuses to start twice on it, and is gone after SIGTERM."""
+    """The server replies on its port, refuses to start twice on it, and ends at SIGTERM."""
     command = [
         sys.executable,
         "-m",
@@ -148,7 +148,9 @@ def test_serve_answers_and_stops(supergraph: Path, port: int, workers: str) -> N
 
 
 def test_every_code_can_be_raised() -> None:
-    """The table holds no code that nothing raises (those made of a prefix and an ending by their parts)."""
+    """Each code of the table is raised somewhere in the sources (those made of a prefix and an ending by
+    their parts).
+    """
     sources = [path for path in (ROOT / "gateway").rglob("*.py") if path.name != "codes.py"]
     text = "\n".join(path.read_text() for path in sources)
     made = {

@@ -1,4 +1,4 @@
-"""Numbers of custom scalars pass as they were written, from clients to subgraphs and back, on every path."""
+"""Numbers of custom scalars keep their text, from clients to subgraphs and back, on every path."""
 
 import asyncio
 from collections.abc import Callable
@@ -54,34 +54,34 @@ numbers = pytest.mark.parametrize("number", NUMBERS)
 
 
 def gateway_of(replying: Replying, compiled: bool, batch: bool = False) -> tuple[Endpoint, FakeTransport]:
-    """An endpoint over subgraphs that reply with these bytes."""
+    """Return an endpoint over subgraphs that reply with these bytes."""
     transport = FakeTransport(lambda call: Reply(200, replying(call)))
     engine = engine_of(supergraph_of(SDLS), transport, Settings(compile=compiled, batch=batch))
     return Endpoint(Gateway(engine), 1_000_000), transport
 
 
 async def post(endpoint: Endpoint, query: str, variables: str = "{}") -> str:
-    """The body of the response to a POST."""
+    """Return the body of the response to a POST."""
     body = b'{"query":%b,"variables":%b}' % (orjson.dumps(query), variables.encode())
     headers = RequestHeaders([(b"content-type", b"application/json")], None)
     return (await endpoint.reply("POST", b"", headers, body)).body.decode()
 
 
 async def get(endpoint: Endpoint, query: str, variables: str = "{}") -> str:
-    """The body of the response to a GET."""
+    """Return the body of the response to a GET."""
     asked = urlencode({"query": query, "variables": variables}).encode()
     return (await endpoint.reply("GET", asked, RequestHeaders([], None), b"")).body.decode()
 
 
 def sent(transport: FakeTransport) -> list[str]:
-    """The bodies of the requests to subgraphs."""
+    """Return the bodies of the requests to subgraphs."""
     return [call.body.decode() for call in transport.requests]
 
 
 @paths
 @numbers
 async def test_a_reply(number: str, compiled: bool) -> None:
-    """At every place of a custom scalar: alone, in lists and objects, below abstract types, of entities."""
+    """A number in a reply keeps its text: alone, in lists and objects, in abstract types, and in entities."""
     value = f'{{"x":[{number},{{"y":{number}}}]}}'
     thing = f'{{"__typename":"Thing","key":1,"e":{value}}}'
 
@@ -103,7 +103,9 @@ async def test_a_reply(number: str, compiled: bool) -> None:
 @paths
 @numbers
 async def test_a_variable(number: str, compiled: bool, asking: Any) -> None:
-    """By POST and by GET; alone, in a list, in an input object, several levels deep."""
+    """A number in a variable keeps its text, by POST and by GET: alone, in a list, in nested input
+    objects.
+    """
     endpoint, transport = gateway_of(lambda _: b'{"data":{"echo":1}}', compiled)
     query = "query($e: Exact, $l: [Exact], $i: In) { echo(e: $e, list: $l, in: $i) }"
     given = (
@@ -119,7 +121,9 @@ async def test_a_variable(number: str, compiled: bool, asking: Any) -> None:
 @paths
 @numbers
 async def test_a_literal(number: str, compiled: bool) -> None:
-    """In an argument, in a list, in an object; as the default of a variable."""
+    """A number in a literal keeps its text: in an argument, a list, an object, and the default of a
+    variable.
+    """
     endpoint, transport = gateway_of(lambda _: b'{"data":{"echo":1}}', compiled)
     await post(endpoint, f"{{ echo(e: {number}, list: [{number}], in: {{e: {{x: {number}}}}}) }}")
     await post(endpoint, f"query($e: Exact = {number}, $i: In = {{e: [{number}]}}) {{ echo(e: $e, in: $i) }}")
@@ -130,7 +134,7 @@ async def test_a_literal(number: str, compiled: bool) -> None:
 
 @paths
 async def test_a_default_of_the_schema(compiled: bool) -> None:
-    """Is filled in as the schema writes it."""
+    """A default of the schema is sent as the schema writes it."""
     endpoint, transport = gateway_of(lambda _: b'{"data":{"echo":1}}', compiled)
     await post(endpoint, "query($i: In) { echo(in: $i) }", '{"i":{"more":[{}]}}')
     assert sent(transport)[0].count('"e":1.10') == 2
@@ -140,7 +144,7 @@ async def test_a_default_of_the_schema(compiled: bool) -> None:
 @paths
 @numbers
 async def test_a_representation(number: str, compiled: bool, batch: bool) -> None:
-    """A key and what @requires demands, also through the loader."""
+    """A key and a @requires input keep their text in representations, also through the loader."""
 
     def replying(call: Call) -> bytes:
         if call.subgraph == "a":
@@ -171,7 +175,7 @@ async def test_a_representation(number: str, compiled: bool, batch: bool) -> Non
     ],
 )
 async def test_entities_are_told_apart(keys: list[str], count: int, compiled: bool) -> None:
-    """By their values, neither by their floats nor by how they are written."""
+    """Entities are distinguished by the values of their keys, not by floats or notation."""
 
     def replying(call: Call) -> bytes:
         if call.subgraph == "a":
@@ -189,7 +193,7 @@ async def test_entities_are_told_apart(keys: list[str], count: int, compiled: bo
 
 
 async def test_the_exact_path_goes_on_with_the_calls_of_the_other() -> None:
-    """Whatever numbers stand in their representations: nothing is asked twice."""
+    """The exact path uses the compiled path's replies, whatever numbers are in their representations."""
     for number in NUMBERS:
 
         def replying(call: Call, number: str = number) -> bytes:
@@ -230,7 +234,7 @@ async def test_the_exact_path_goes_on_with_the_calls_of_the_other() -> None:
     ],
 )
 async def test_variables_of_the_built_in_scalars(declared: str, given: str, expected: str) -> None:
-    """Are checked and coerced as GraphQL says."""
+    """Variables of built-in scalars are checked and coerced as GraphQL requires."""
     endpoint, transport = gateway_of(lambda _: b'{"data":{"echo":1}}', True)
     name, kind = declared.split(": ")
     answer = await post(endpoint, f"query($v: {kind}) {{ echo({name}: $v) }}", f'{{"v":{given}}}')
@@ -261,7 +265,7 @@ async def test_variables_of_the_built_in_scalars(declared: str, given: str, expe
 async def test_replies_of_the_built_in_scalars(
     name: str, given: str, expected: str | None, compiled: bool
 ) -> None:
-    """Have their range, and ids are text."""
+    """Built-in scalars have their range, and ids are text."""
     endpoint, _ = gateway_of(lambda _: f'{{"data":{{"{name}":{given}}}}}'.encode(), compiled)
     answer = await post(endpoint, f"{{ {name} __typename }}")
     if expected is None:
@@ -274,7 +278,7 @@ async def test_replies_of_the_built_in_scalars(
 @paths
 @numbers
 async def test_extensions(number: str, compiled: bool) -> None:
-    """Of replies, and of their errors."""
+    """Numbers in the extensions of replies and of errors keep their text."""
     error = f'{{"message":"no","extensions":{{"code":"NO","at":{number}}}}}'
     bodies = {
         "echo": f'{{"data":{{"echo":1}},"extensions":{{"cost":[{number}]}}}}',
@@ -293,7 +297,7 @@ async def test_extensions(number: str, compiled: bool) -> None:
 @paths
 @numbers
 async def test_a_service_in_the_process(number: str, compiled: bool) -> None:
-    """Has numbers that it can compute with, and gives them back as they were."""
+    """A service in the process gets numbers that it can compute with, and returns them with their text."""
     seen: list[Any] = []
 
     async def execute(query: str, variables: Any, name: Any, headers: Any) -> dict[str, Any]:
@@ -311,7 +315,7 @@ async def test_a_service_in_the_process(number: str, compiled: bool) -> None:
 
 @pytest.mark.parametrize("number", ["1" * 4_301, "[" * 2_000 + "]" * 2_000])
 async def test_a_number_beyond_all_measure(number: str) -> None:
-    """Is refused with the byte where it stands, or the reason."""
+    """A number that can't be read is refused with its byte position, or with the reason."""
     endpoint, transport = gateway_of(lambda _: b"", True)
     answer = await post(endpoint, "query($e: Exact) { echo(e: $e) }", f'{{"e":{number}}}')
     assert "INVALID_JSON" in answer

@@ -12,14 +12,14 @@ SLASH = b"location: /graphql/\r\n"
 
 
 async def fetched(raw: bytes) -> str:
-    """The SDL of a subgraph that replies with these bytes."""
+    """Return the SDL of a subgraph that replies with these bytes."""
     async with subgraph(always(raw)) as transport:
         (one,) = await fetch_sdls({"shop": transport.address_of("a")})
     return one.sdl
 
 
 async def test_an_sdl() -> None:
-    """Comes from `_service`."""
+    """The SDL is read from `_service`."""
     assert await fetched(reply(SDL)) == "type Query { x: Int }"
 
 
@@ -44,7 +44,7 @@ async def test_an_sdl() -> None:
     ],
 )
 async def test_no_sdl(raw: bytes, words: str, code: str) -> None:
-    """The error names the subgraph and says what came instead."""
+    """The error names the subgraph and describes its reply."""
     with pytest.raises(SubgraphError, match=words) as caught:
         await fetched(raw)
     assert (caught.value.subgraph, caught.value.code) == ("shop", code)

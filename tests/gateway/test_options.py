@@ -1,5 +1,5 @@
-"""Options of the form NAME=VALUE: every limit and connection setting can be set, and errors help
-with typos.
+"""Options of the form NAME=VALUE: every limit and connection setting can be set, and errors suggest similar
+names.
 """
 
 from dataclasses import fields
@@ -14,7 +14,7 @@ from gateway.settings import Limits, Wire
 
 @pytest.mark.parametrize("kind", [Limits, Wire])
 def test_every_setting_is_reachable(kind: type[Any]) -> None:
-    """By its own name, with a value of its own type."""
+    """Each setting can be set by its own name, with a value of its own type."""
     for one in fields(kind):
         text = {bool: "true", float: "2.5", int: "7"}.get(type(one.default), "1.5")
         value = changed(kind, [f"{one.name}={text}"], "--x")[one.name]
@@ -36,20 +36,20 @@ def test_every_setting_is_reachable(kind: type[Any]) -> None:
     ],
 )
 def test_what_is_wrong_is_said(given: str, words: str) -> None:
-    """With the option, the name and what it takes."""
+    """The message has the option, the name and the expected value."""
     with pytest.raises(SettingsError, match=words) as caught:
         changed(Limits, [given], "--limit")
     assert "--limit" in caught.value.message
 
 
 def test_a_setting_twice_is_a_mistake() -> None:
-    """Nobody has to know which of two counts."""
+    """A name that is set twice is refused."""
     with pytest.raises(SettingsError, match="twice"):
         changed(Limits, ["depth=5", "depth=6"], "--limit")
 
 
 def test_other_types() -> None:
-    """Numbers with underscores, switches, files."""
+    """Numbers with underscores, booleans and file names are accepted."""
     assert changed(Limits, ["body=2_000_000"], "--limit") == {"body": 2_000_000}
     assert changed(Wire, ["compressed=True", "ca=/x.pem"], "--wire") == {"compressed": True, "ca": "/x.pem"}
     with pytest.raises(SettingsError, match="true or false"):

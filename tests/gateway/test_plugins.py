@@ -1,5 +1,5 @@
-"""Plugins: the effect of each hook over both protocols and on both paths, and that gateways without hooks do
-not pay for them.
+"""Plugins: the effect of each hook over both protocols and on both paths; without hooks nothing is
+wrapped.
 """
 
 import asyncio
@@ -31,18 +31,18 @@ QUERY = "query Q { thing { name } }"
 
 
 async def subgraph_a(query: str, variables: Any, operation_name: str | None, headers: Any) -> dict[str, Any]:
-    """The thing."""
+    """Reply with the thing."""
     return {"data": {"thing": {"__typename": "Thing", "id": "1"}}}
 
 
 async def subgraph_b(query: str, variables: Any, operation_name: str | None, headers: Any) -> dict[str, Any]:
-    """Its name is who asks."""
+    """Reply with a name, which is that of the caller."""
     return {"data": {"_entities": [{"name": headers.get("x-user", "nobody")}]}}
 
 
 @asynccontextmanager
 async def client(*plugins: object, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application with plugins."""
+    """Yield a client of an application with plugins."""
     local = {"a": subgraph_a, "b": subgraph_b}
     app = create_app(supergraph_of(SDLS), Settings(**settings), local, plugins=plugins)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as http:
@@ -50,7 +50,7 @@ async def client(*plugins: object, **settings: Any) -> AsyncIterator[httpx.Async
 
 
 async def ask(http: httpx.AsyncClient, query: str = QUERY, **headers: str) -> Any:
-    """One response."""
+    """Return one response."""
     return (await http.post("/graphql", json={"query": query}, headers=headers)).json()
 
 
@@ -61,33 +61,35 @@ class Noting:
         self.seen: list[str] = []
 
     async def on_request(self, context: RequestContext, ask: GraphQLRequest) -> None:
-        """The request."""
+        """Record the request."""
         self.seen.append(f"request {context.headers['x-tag']} {ask.query}")
 
     def on_document(self, context: RequestContext, document: Any, operation: Any) -> None:
-        """The document."""
+        """Record the document."""
         self.seen.append(f"document {operation.name.value}")
 
     def on_plan(self, context: RequestContext, plan: Any) -> None:
-        """The plan."""
+        """Record the plan."""
         self.seen.append(f"plan {len(plan.fetches)}")
 
     def on_call(self, context: RequestContext | None, call: Call) -> None:
-        """A call."""
+        """Record a call."""
         self.seen.append(f"call {call.subgraph}")
 
     def on_reply(self, context: RequestContext | None, call: Call, outcome: Outcome) -> None:
-        """A reply."""
+        """Record a reply."""
         self.seen.append(f"reply {call.subgraph} {isinstance(outcome, Reply)}")
 
     def on_response(self, context: RequestContext, envelope: Envelope) -> None:
-        """The answer."""
+        """Record the response."""
         self.seen.append(f"response {envelope.refused}")
 
 
 @pytest.mark.parametrize("compile", [True, False])
 async def test_every_hook_is_called_in_its_order(compile: bool) -> None:
-    """For every request, also for an operation that is known; a refused request has no plan and no calls."""
+    """Hooks are called for every request, also for a cached operation; a refused request has no plan and no
+    calls.
+    """
     plugin = Noting()
     calls = ["call a", "reply a True", "call b", "reply b True"]
     whole = [f"request t {QUERY}", "document Q", "plan 2", *calls, "response None"]
@@ -100,7 +102,7 @@ async def test_every_hook_is_called_in_its_order(compile: bool) -> None:
 
 
 async def test_both_doors_call_them() -> None:
-    """The direct door as well as ASGI; the headers that a plugin adds are on the reply."""
+    """Both doors call the hooks; the headers that a plugin adds are on the reply."""
 
     class Tagging:
         def on_response(self, context: RequestContext, envelope: Envelope) -> Envelope:
@@ -119,7 +121,7 @@ class Answering:
     """Answers some requests itself, refuses others, and raises an exception for the rest."""
 
     def on_request(self, context: RequestContext, ask: GraphQLRequest) -> Envelope | None:
-        """By what the query says."""
+        """Act as the query says."""
         if "other" not in ask.query:
             return Envelope({"data": {"thing": "from the plugin"}})
         if "refuse" in ask.query:
@@ -128,8 +130,8 @@ class Answering:
 
 
 async def test_a_plugin_answers_refuses_and_fails() -> None:
-    """An answer leaves as it is, a refusal has its status and code, and a mistake is a 500 that tells
-    nothing.
+    """An envelope is sent unchanged, a RequestError has its status and code, and an exception is a 500
+    without details.
     """
     async with client(Answering()) as http:
         assert await ask(http) == {"data": {"thing": "from the plugin"}}
@@ -150,14 +152,14 @@ class Identifying:
         context.identity = Identity(user, key=user)
 
     def on_call(self, context: RequestContext | None, call: Call) -> Call | None:
-        """Hand it on."""
+        """Send the identity in a header."""
         user = context.identity.subject if context else None
         return call.replaced(headers=call.headers.adding((("x-user", user),))) if user else None
 
 
 @pytest.mark.parametrize("compile", [True, False])
 async def test_identities_share_nothing(compile: bool) -> None:
-    """Requests that differ by what a plugin makes of them share neither execution nor entity fetch."""
+    """Requests with different identities share neither an execution nor an entity fetch."""
     async with client(Identifying(), compile=compile) as http:
         names = ["kim", "lee", "kim", "lee"]
         answers = await asyncio.gather(*(ask(http, **{"x-login": name}) for name in names))
@@ -171,7 +173,7 @@ class Sparing:
         self.outcome = outcome
 
     def on_call(self, context: RequestContext | None, call: Call) -> Reply | None:
-        """Reply in its place."""
+        """Reply in place of the subgraph."""
         if call.subgraph != "b":
             return None
         if isinstance(self.outcome, Exception):
@@ -187,7 +189,7 @@ class Sparing:
 
 @pytest.mark.parametrize("compile", [True, False])
 async def test_a_plugin_replies_in_place_of_a_subgraph(compile: bool) -> None:
-    """What it replies, changes and raises counts as if the subgraph had."""
+    """A plugin's reply, change or exception counts as if it came from the subgraph."""
     async with client(Sparing(None), compile=compile) as http:
         assert await ask(http) == {"data": {"thing": {"name": "changed"}}}
     refused = SubgraphError("is closed", "SUBGRAPH_UNREACHABLE", subgraph="b")
@@ -200,9 +202,8 @@ async def test_a_plugin_replies_in_place_of_a_subgraph(compile: bool) -> None:
 
 
 def test_what_is_no_plugin_is_refused() -> None:
-    """An object without hooks, a misspelt hook, and an async hook where none may wait.
-
-    Each with what there is.
+    """An object without hooks, a misspelt hook, and a wrong async hook are refused; the message lists the
+    hooks.
     """
 
     class Nothing:
@@ -223,7 +224,7 @@ def test_what_is_no_plugin_is_refused() -> None:
 
 
 def test_without_plugins_nothing_is_wrapped() -> None:
-    """The transport is the plain one, and requests take the way without hooks."""
+    """The transport is not wrapped, and requests do not pass through hooks."""
     gateway = create_gateway(supergraph_of(SDLS), Settings(), {"a": subgraph_a, "b": subgraph_b})
     assert type(gateway.engine.transport).__name__ == "LocalTransport"
     assert not gateway.hooked
@@ -233,14 +234,14 @@ DOCS = Path(__file__).parents[2] / "docs" / "contributing.md"
 
 
 def examples() -> list[str]:
-    """The plugins in the documentation, as code."""
+    """Return the plugins in the documentation, as code."""
     return [
         code for code in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL) if "plugins=" in code
     ]
 
 
 async def test_the_documented_plugins_work() -> None:
-    """Both examples are whole programs up to the application, and do what their text says."""
+    """Both examples of the documentation run, and do what their text says."""
     limit, timing = examples()
     made: dict[str, Any] = {"supergraph": supergraph_of(SDLS), "local": {"a": subgraph_a, "b": subgraph_b}}
     exec(limit, made)

@@ -41,7 +41,7 @@ class Client:
         self.connection.close()
 
     def ask(self, query: str) -> Any:
-        """A response over the same connection; fails if it was closed."""
+        """Return a response over the same connection; fail if it was closed."""
         assert self.connection.sock is not None, "the server has closed the connection"
         assert self.connection.sock.getsockname() == self.address
         self.connection.request(
@@ -50,7 +50,7 @@ class Client:
         return json.loads(self.connection.getresponse().read())
 
     def fields(self) -> list[str]:
-        """The fields of the current query type."""
+        """Return the fields of the current query type."""
         return [one["name"] for one in self.ask(FIELDS)["data"]["__type"]["fields"]]
 
 
@@ -63,14 +63,14 @@ def until(there: Any) -> None:
 
 
 def answers(port: int) -> bool:
-    """Whether a port has a listener."""
+    """Return whether a port has a listener."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
 def served(file: Path, workers: int, log: Path) -> Iterator[tuple[int, int]]:
-    """The gateway over a file: its process and its port."""
+    """Yield the process id and the port of a gateway over a file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -89,10 +89,7 @@ def served(file: Path, workers: int, log: Path) -> Iterator[tuple[int, int]]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_another_supergraph(tmp_path: Path, workers: int) -> None:
-    """Every connection sees it, and stays.
-
-    A broken one is refused with a code, and the one before served on.
-    """
+    """Every connection stays open and gets the new supergraph; an invalid one is refused with a code."""
     file, log = tmp_path / "supergraph.graphql", tmp_path / "log"
     file.write_text(BEFORE)
     with served(file, workers, log) as (pid, port), ExitStack() as stack:
@@ -111,7 +108,7 @@ def test_another_supergraph(tmp_path: Path, workers: int) -> None:
 
 
 def test_no_request_fails_meanwhile(tmp_path: Path) -> None:
-    """While one supergraph follows another, every request on kept connections is answered."""
+    """While supergraphs are replaced repeatedly, every request on open connections is answered."""
     file, log = tmp_path / "supergraph.graphql", tmp_path / "log"
     file.write_text(BEFORE)
     with served(file, 1, log) as (pid, port):

@@ -1,4 +1,4 @@
-"""A reload makes the supergraph and the settings together: both are served at once, or neither."""
+"""A reload reads the supergraph and the settings together: both are served at once, or neither."""
 
 from typing import Any
 
@@ -21,7 +21,9 @@ BROKEN = GatewaySource(AFTER.supergraph, Settings(urls={"nobody": "http://127.0.
 
 
 def reloading(*sources: GatewaySource | Exception) -> tuple[GatewayApp, Reloader, list[Fact]]:
-    """What serves the first source, its reloader, which reads the others, and the facts that it reports."""
+    """Return an application over the first source, its reloader, which reads the others, and the reported
+    facts.
+    """
     facts: list[Fact] = []
     left = list(sources[1:])
 
@@ -38,7 +40,7 @@ def reloading(*sources: GatewaySource | Exception) -> tuple[GatewayApp, Reloader
 
 
 async def test_both_change_at_once() -> None:
-    """The new supergraph is answered under the new settings, with known operations planned ahead."""
+    """The new supergraph is served with the new settings, and recent operations are already planned."""
     served, reloader, facts = reloading(BEFORE, AFTER)
     await served.gateway.answer(GraphQLRequest("{ __typename }"), {})
     site = served.routes.service
@@ -57,7 +59,7 @@ async def test_both_change_at_once() -> None:
     [(BROKEN, "UNKNOWN_SUBGRAPH"), (SettingsError("no file", "FILE_NOT_READABLE"), "FILE_NOT_READABLE")],
 )
 async def test_neither_changes_where_one_is_wrong(bad: GatewaySource | Exception, code: str) -> None:
-    """Settings that do not fit the new supergraph leave both as they were, and say why."""
+    """Settings that do not fit the new supergraph leave both unchanged; the reported fact has the reason."""
     served, reloader, facts = reloading(BEFORE, bad)
     gateway = served.gateway
     await reloader.reload()

@@ -30,7 +30,7 @@ class Waiting:
         return run_in_task(self.answer(call), done)
 
     async def answer(self, call: Call) -> Reply:
-        """One reply."""
+        """Return one reply."""
         self.asked += 1
         number = self.asked
         await self.go.wait()
@@ -44,14 +44,14 @@ class Waiting:
 
 
 def gateway_over(transport: Waiting, *, share: bool = True) -> Gateway:
-    """A gateway that has the test's operations cached."""
+    """Return a gateway that has the test's operations cached."""
     return gateway_of({"a": SDL}, transport, Settings(share=share))
 
 
 async def together(
     gateway: Gateway, transport: Waiting, *asks: tuple[GraphQLRequest, dict[str, str]]
 ) -> list[Any]:
-    """The responses to concurrent requests."""
+    """Return the responses to concurrent requests."""
     transport.go.set()
     for ask, headers in asks:  # so that their plans are known
         await gateway.answer(ask, headers)
@@ -68,9 +68,8 @@ KIM, LEE = {"authorization": "kim"}, {"authorization": "lee"}
 
 
 async def test_equal_queries_are_asked_once() -> None:
-    """Equal queries of one user at the same time make one request and get one answer.
-
-    Later ones are asked anew.
+    """Equal concurrent queries of one user make one request and get one response; later ones make a new
+    request.
     """
     transport = Waiting()
     gateway = gateway_over(transport)
@@ -82,7 +81,7 @@ async def test_equal_queries_are_asked_once() -> None:
 
 
 async def test_users_share_nothing() -> None:
-    """Two users with the same query get each their own answer, as does somebody who has not logged in."""
+    """Two users with the same query get their own responses, and so does an anonymous caller."""
     transport = Waiting()
     answers = await together(gateway_over(transport), transport, (ME, KIM), (ME, LEE), (ME, {}), (ME, KIM))
     assert [answer["me"].split()[0] for answer in answers] == ["kim", "lee", "nobody", "kim"]
@@ -105,9 +104,8 @@ async def test_users_share_nothing() -> None:
     ],
 )
 async def test_what_counts_as_equal(other: tuple[GraphQLRequest, dict[str, str]], asked: int) -> None:
-    """Variables and forwarded headers tell requests apart.
-
-    What only traces them, or goes nowhere, does not.
+    """Variables and forwarded headers distinguish requests; tracing headers and headers that are not
+    forwarded do not.
     """
     transport = Waiting()
     first = (
@@ -119,7 +117,7 @@ async def test_what_counts_as_equal(other: tuple[GraphQLRequest, dict[str, str]]
 
 
 async def test_mutations_are_never_shared() -> None:
-    """Every mutation is run, however equal."""
+    """Equal mutations each run."""
     transport = Waiting()
     await together(gateway_over(transport), transport, *[(GraphQLRequest("mutation { change }"), KIM)] * 5)
     assert transport.asked == 5
@@ -130,7 +128,7 @@ async def test_mutations_are_never_shared() -> None:
     [(b"Set-Cookie", b"a=b"), (b"cache-control", b"max-age=5, private"), (b"Cache-Control", b"no-store")],
 )
 async def test_private_replies_are_not_shared(header: tuple[bytes, bytes]) -> None:
-    """What a subgraph gives to one user alone, everyone asks for himself."""
+    """After a private reply, each of the waiting queries is executed."""
     transport = Waiting()
     transport.headers = [header]
     answers = await together(gateway_over(transport), transport, *[(ME, KIM)] * 3)
@@ -139,7 +137,9 @@ async def test_private_replies_are_not_shared(header: tuple[bytes, bytes]) -> No
 
 
 async def test_a_caller_that_leaves_takes_nobody_along() -> None:
-    """The execution goes on for those who still wait, whoever leaves, and ends with the last of them."""
+    """The execution continues for the waiting callers, whoever disconnects, and ends with the last of
+    them.
+    """
     transport = Waiting()
     gateway = gateway_over(transport)
     transport.go.set()

@@ -1,6 +1,5 @@
-"""Mutations that start sagas.
-
-Once for each key and caller, with whatever the client wants to know of the saga.
+"""Mutations that start sagas: once for each key and caller; the response has the client's selection of the
+saga.
 """
 
 import asyncio
@@ -37,15 +36,12 @@ KIM, LEE = {"authorization": "kim"}, {"authorization": "lee"}
 
 
 async def rest(call: StepCall) -> Any:
-    """A step."""
+    """Do nothing: the action of a step."""
     return {"room": call.data["room"]}
 
 
 class Hotel:
-    """Two subgraphs, and a gateway whose mutation `book` starts a saga.
-
-    `asked` are subgraph a's mutations.
-    """
+    """Two subgraphs, and a gateway whose mutation `book` starts a saga. `asked`: subgraph a's mutations."""
 
     def __init__(self, **settings: Any) -> None:
         self.journal = MemoryJournal()
@@ -56,7 +52,7 @@ class Hotel:
         self.gateway: Gateway = create_gateway(supergraph_of(SDLS), Settings(**settings), local, sagas)
 
     async def a(self, query: str, variables: Any, operation_name: Any, headers: Any) -> Any:
-        """Subgraph a: it knows sagas by the journal, and has no resolver for `book`."""
+        """Reply as subgraph a: it reads sagas from the journal, and has no resolver for `book`."""
         if query.startswith("mutation"):
             self.asked.append(query)
             return {"data": {"other": 7}}
@@ -68,13 +64,13 @@ class Hotel:
         return {"data": {"_entities": [{key: value for key, value in found.items() if key in query}]}}
 
     async def b(self, query: str, variables: Any, operation_name: Any, headers: Any) -> Any:
-        """Subgraph b."""
+        """Reply as subgraph b."""
         return {
             "data": {"_entities": [{"note": f"note of {one['id']}"} for one in variables["representations"]]}
         }
 
     async def ask(self, query: str, headers: dict[str, str] | None = None, **variables: Any) -> Any:
-        """The response to an operation."""
+        """Return the response to an operation."""
         return orjson.loads(
             encode(
                 await self.gateway.answer(
@@ -86,7 +82,7 @@ class Hotel:
 
 @pytest.fixture(params=[True, False], ids=["compiled", "exact"])
 def hotel(request: pytest.FixtureRequest) -> Hotel:
-    """A hotel."""
+    """Return a hotel."""
     return Hotel(compile=request.param)
 
 
@@ -94,9 +90,8 @@ BOOK = "mutation($r: ID!, $k: String, $n: Int) { book(room: $r, nights: 2, key: 
 
 
 async def test_a_mutation_starts_a_saga(hotel: Hotel) -> None:
-    """Its arguments are the input.
-
-    The answer says what the client wants to know, from every subgraph that knows something.
+    """The arguments are the saga's input; the response has the client's selection, from every subgraph with
+    the entity.
     """
     for _ in range(2):  # as a new operation, and as a known one
         answer = await hotel.ask(BOOK, r="12", k="k1", n=1)
@@ -114,7 +109,9 @@ async def test_a_mutation_starts_a_saga(hotel: Hotel) -> None:
     [("12.50", 12.5), ("7", 7), ("0.1000000000000000055", 0.1), ("1e400", None), ("1" * 30, None)],
 )
 async def test_a_number_of_the_input(text: str, kept: float | None) -> None:
-    """Is one that the journal can write and read again; one that it can't is refused, and nothing starts."""
+    """A number in the input can be stored in the journal; if it can't, the mutation is refused and nothing
+    starts.
+    """
     hotel = Hotel()
     transport = TriggeringTransport(FakeTransport(lambda _: {}), hotel.sagas)
     arguments = {"room": {"price": [read_json(text)]}, "key": "k"}
@@ -130,14 +127,14 @@ async def test_a_number_of_the_input(text: str, kept: float | None) -> None:
 
 
 async def test_keys_are_each_callers_own(hotel: Hotel) -> None:
-    """The same key of another caller is another saga; another key, too."""
+    """The same key of another caller starts another saga; another key does, too."""
     for headers, key in ((KIM, "k1"), (LEE, "k1"), (KIM, "k2"), ({}, "k1")):
         assert "errors" not in await hotel.ask(BOOK, headers, r="12", k=key)
     assert len(hotel.journal.rows) == 4
 
 
 async def test_the_key_may_be_a_header(hotel: Hotel) -> None:
-    """The argument counts first; one of them there must be."""
+    """The argument takes precedence over the header; one of them is required."""
     query = "mutation { book(room: 1) { id } }"
     first = await hotel.ask(query, {**KIM, "idempotency-key": "h"})
     assert await hotel.ask(query, {**KIM, "idempotency-key": "h"}) == first
@@ -150,7 +147,7 @@ async def test_the_key_may_be_a_header(hotel: Hotel) -> None:
 
 
 async def test_another_input_under_the_same_key(hotel: Hotel) -> None:
-    """Is an error, and starts nothing."""
+    """Another input under a used key is an error, and starts nothing."""
     await hotel.ask(BOOK, r="12", k="k1")
     answer = await hotel.ask(BOOK, r="13", k="k1")
     assert answer["errors"][0]["extensions"]["code"] == "IDEMPOTENCY_KEY_REUSED"
@@ -158,7 +155,7 @@ async def test_another_input_under_the_same_key(hotel: Hotel) -> None:
 
 
 async def test_beside_other_mutations(hotel: Hotel) -> None:
-    """In one operation: each field in its turn, those that start no saga in their subgraph, with their own
+    """In one operation the fields run in order; other mutations run in their subgraph with their own
     variables.
     """
     query = """mutation($k: String, $n: Int, $r: ID!) {
@@ -172,7 +169,7 @@ async def test_beside_other_mutations(hotel: Hotel) -> None:
 
 
 async def test_waiting_for_the_end(hotel: Hotel) -> None:
-    """With `wait` the answer comes when the saga has ended."""
+    """With `wait` the response is sent when the saga has ended."""
     runner = Runner(hotel.journal, hotel.definitions, RunnerSettings(poll=0.01))
     await runner.start()
     query = 'mutation { book(room: 1, key: "k", wait: true) { status } }'
@@ -182,7 +179,7 @@ async def test_waiting_for_the_end(hotel: Hotel) -> None:
 
 
 def test_triggers_are_checked_at_the_start() -> None:
-    """A mutation, an argument, a type or a saga that there is not."""
+    """A trigger with an unknown mutation, argument, type or saga is refused at the start."""
     journal, definitions = MemoryJournal(), Definitions.of([Saga("booking", (Step("one", rest),))])
     wrong = [
         Trigger("nothing", "booking"),

@@ -18,7 +18,7 @@ from tests.oracle.programs import find_node, install
 
 HERE = Path(__file__).parent
 NODE, PYTHON = HERE / "node", HERE / "python"
-JAVA, KOTLIN, RUST, GO = HERE / "java", HERE / "kotlin", HERE / "rust", HERE / "go"
+JAVA, KOTLIN, SCALA, RUST, GO = (HERE / one for one in ("java", "kotlin", "scala", "rust", "go"))
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 SUBGRAPH_VERSIONS = ("2.0", "2.2", "2.4", "2.7", "2.9", "2.12", "2.14")
 
@@ -81,15 +81,24 @@ def _python(program: str) -> Callable[[], list[str]]:
     return lambda: [python_of_libraries(), program]
 
 
-def _maven(folder: Path, main: str) -> Callable[[], list[str]]:
-    def command() -> list[str]:
-        listing = "-Dmdep.outputFile=target/classpath"
-        build = ["mvn", "-q", "-B", "compile", f"{PLUGIN}:build-classpath", listing]
-        subprocess.run(build, cwd=folder, check=True, timeout=600)
-        jars = (folder / "target" / "classpath").read_text().strip()
-        return ["java", "-cp", f"target/classes:{jars}", main]
+def _class_path(folder: Path, *goals: str) -> str:
+    """Run the goals of Maven in the folder; return the jars of its pom.xml as a class path."""
+    build = ["mvn", "-q", "-B", *goals, f"{PLUGIN}:build-classpath", "-Dmdep.outputFile=target/classpath"]
+    subprocess.run(build, cwd=folder, check=True, timeout=600)
+    return (folder / "target" / "classpath").read_text().strip()
 
-    return command
+
+def _maven(folder: Path, main: str) -> Callable[[], list[str]]:
+    return lambda: ["java", "-cp", f"target/classes:{_class_path(folder, 'compile')}", main]
+
+
+def _scala() -> list[str]:
+    jars, classes = _class_path(SCALA), SCALA / "target" / "classes"
+    classes.mkdir(exist_ok=True)
+    compiler = ["java", "-cp", jars, "dotty.tools.dotc.Main"]  # a plugin of Maven is not needed for one file
+    source = SCALA / "src" / "WithCaliban.scala"
+    subprocess.run([*compiler, "-d", classes, "-classpath", jars, source], check=True, timeout=600)
+    return ["java", "-cp", f"{classes}:{jars}", "subgraph.WithCaliban"]
 
 
 def _rust() -> list[str]:
@@ -116,6 +125,7 @@ LIBRARIES = (
     Library("graphene-federation", "python3", PYTHON, _python("with_graphene.py"), True),
     Library("federation-graphql-java-support", "mvn", JAVA, _maven(JAVA, "WithJava")),
     Library("graphql-kotlin-federation", "mvn", KOTLIN, _maven(KOTLIN, "subgraph.WithKotlinKt")),
+    Library("caliban-federation", "mvn", SCALA, _scala),
     Library("async-graphql", "cargo", RUST, _rust),
     Library("gqlgen", "go", GO, _go),
 )

@@ -2,6 +2,7 @@
 // In:  {"supergraph": SDL}                          Out: {"loaded": true} or {"failure": why it did not load}
 // In:  {"operation": {query, variables, labels}}    Out: any number of {"call": number, "url", "body"}, then {"answer": {data, errors}}
 // In:  {"reply": number, "body"}, for each call in any order
+// Bodies of calls and replies are texts of JSON: JSON.parse would round big numbers, and the peer gets the blame.
 import { createInterface } from "node:readline";
 import { gateways } from "./gateways.mjs";
 
@@ -13,13 +14,13 @@ let peer, calls = 0;
 const fetch = (target, { body }) => new Promise((done) => {
   calls += 1;
   waiting.set(calls, done);
-  say({ call: calls, url: String(target.url ?? target), body: JSON.parse(body) });
+  say({ call: calls, url: String(target.url ?? target), body: String(body) });
 });
 
 function reply({ reply: number, body }) {
   const done = waiting.get(number);
   waiting.delete(number);
-  done(new Response(JSON.stringify(body), { headers: { "content-type": "application/json" } }));
+  done(new Response(body, { headers: { "content-type": "application/json" } }));
 }
 
 async function load({ supergraph }) {

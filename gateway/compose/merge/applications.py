@@ -1,4 +1,9 @@
-"""Merging carried directives: all applications of repeatable ones, else by the strategy of their spec."""
+"""Merges the directives that composition copies into the supergraph, such as @cost and those of
+@composeDirective.
+
+All different applications of a repeatable directive remain. Others are merged by the strategies of their spec
+(`federation.carried`), or without strategies the most frequent application is used.
+"""
 
 import json
 from collections import Counter
@@ -15,7 +20,10 @@ Sided = Sequence[tuple[str, Sequence[Application]]]
 
 
 def merge_applications(coordinate: str, sides: Sided, report: Report) -> tuple[Application, ...]:
-    """The merged directives of one element; `sides`: pairs of a subgraph and its applications."""
+    """Return the merged directives of one element. `sides`: pairs of a subgraph and its applications.
+
+    Reports hints where applications differ.
+    """
     named: dict[tuple[str, bool], list[tuple[str, Application]]] = {}
     for subgraph, applied in sides:
         for one in applied:
@@ -67,7 +75,11 @@ def _values(one: Application) -> Mapping[str, Any]:
 
 
 def merge_values(strategy: Strategy, given: Sequence[Any]) -> Any:
-    """One value for several: the maximum, the union, the logical and, or the conjunction of alternatives."""
+    """Return one argument value for the values of several subgraphs.
+
+    "max": the maximum; "and": true if all are true; "union": all list items without duplicates; "dnf": see
+    `conjunction`.
+    """
     if strategy == "max":
         return max(given)
     if strategy == "and":
@@ -78,10 +90,9 @@ def merge_values(strategy: Strategy, given: Sequence[Any]) -> Any:
 
 
 def conjunction(given: Sequence[list[list[str]]]) -> list[list[str]]:
-    """Requirements in disjunctive normal form, all of which must hold: [[a], [b]] and [[c]] give [[a, c], [b,
-    c]].
+    """Return requirements that hold exactly if all the given ones do; each is in disjunctive normal form.
 
-    Alternatives that another one implies are left out.
+    [[a], [b]] (a or b) and [[c]] give [[a, c], [b, c]]. Alternatives that contain another one are omitted.
     """
     out: list[frozenset[str]] = [frozenset()]
     for one in given:

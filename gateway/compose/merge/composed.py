@@ -1,7 +1,7 @@
-"""@composeDirective: directives of other specs that the supergraph carries, each with its newest definition.
+"""@composeDirective: copies directives of other specs into the supergraph, each with its newest definition.
 
-A composed directive is defined in its subgraph, belongs to a linked spec, and has the same name everywhere;
-all subgraphs that compose from a spec use the same major version.
+A composed directive must be defined in its subgraph, belong to a linked spec, and have the same name in all
+subgraphs. All subgraphs that compose directives of a spec must use the same major version.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +30,12 @@ _ERROR = "DIRECTIVE_COMPOSITION_ERROR"
 
 @dataclass(slots=True)
 class _Spec:
-    """One spec: its versions by subgraph, and its composed directives (`elements`: the spec's name by local
-    name).
+    """One spec of which subgraphs compose directives.
+
+    - `versions`: by subgraph, the linked feature and the definition of one of its directives.
+    - `elements`: the spec's name of each composed directive, by its local name.
+    - `definitions`: by local name, the newest version and the definition in it.
+    - `places`: by local name, the locations that any subgraph allows.
     """
 
     versions: dict[str, tuple[Feature, DirectiveDefinitionNode]] = field(default_factory=dict)
@@ -40,12 +44,12 @@ class _Spec:
     places: dict[str, dict[str, NameNode]] = field(default_factory=dict)
 
     def definition(self, name: str) -> DirectiveDefinitionNode:
-        """The newest definition of a directive, with every location that some subgraph allows."""
+        """Return the newest definition of a directive, with every location that some subgraph allows."""
         return copied(self.definitions[name][1], locations=tuple(self.places[name].values()))
 
 
 def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> ComposedDirectives:
-    """Read and check every @composeDirective."""
+    """Check every @composeDirective and return the definitions, links and names for the supergraph."""
     specs: dict[str, _Spec] = {}
     owner: dict[str, str] = {}
     for schema in schemas:
@@ -76,6 +80,9 @@ def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> Com
 def _find(
     schema: SubgraphSchema, composed: ComposedDirective, report: Report
 ) -> tuple[str, Feature, DirectiveDefinitionNode] | None:
+    """Return the name, feature and definition of a composed directive; report an error and return None if
+    invalid.
+    """
     where = {"subgraph": schema.name}
     if not composed.name:
         report.error(_ERROR, "@composeDirective: expected a directive's name", node=composed.node, **where)
@@ -127,7 +134,7 @@ def _add(
 
 
 def _element(feature: Feature, name: str) -> str:
-    """A directive's name in its spec."""
+    """Return the name that a directive of local name `name` has in its spec."""
     for theirs, ours in feature.imports:
         if ours == f"@{name}":
             return theirs.removeprefix("@")
@@ -151,7 +158,9 @@ def _check_majors(schemas: Sequence[SubgraphSchema], specs: Mapping[str, _Spec],
 
 
 def _check_applications(schema: SubgraphSchema, specs: Iterable[_Spec], report: Report) -> None:
-    """Report applications that do not fit the definition that the supergraph uses."""
+    """Report applications whose arguments do not fit the definition that the supergraph uses, the
+    newest one.
+    """
     chosen = {name: node for spec in specs for name, (_, node) in spec.definitions.items()}
     for item in schema.types.values():
         for applied in (
@@ -177,6 +186,7 @@ def _check_applications(schema: SubgraphSchema, specs: Iterable[_Spec], report: 
 
 
 def _hint_other_name(spec: _Spec, schema: SubgraphSchema, feature: Feature, report: Report) -> None:
+    """Hint at a composed directive that a subgraph defines under another name and does not compose."""
     for local, element in spec.elements.items():
         theirs = feature.local(f"@{element}") if element != feature.name else feature.namespace
         if schema.name not in spec.versions and theirs != local and theirs in schema.directives:
@@ -187,7 +197,7 @@ def _hint_other_name(spec: _Spec, schema: SubgraphSchema, feature: Feature, repo
 
 
 def _check_conflict(name: str, schemas: Sequence[SubgraphSchema], report: Report) -> None:
-    """Report a composed name that another subgraph uses for a federation directive."""
+    """Report a composed directive whose name another subgraph uses for a federation directive."""
     for schema in schemas:
         canonical = schema.links.names.get(name)
         if canonical is not None and canonical in used_names(schema):

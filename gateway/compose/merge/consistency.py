@@ -1,4 +1,4 @@
-"""Hints about types that the subgraphs define differently but that can be merged."""
+"""Hints about types that the subgraphs define differently, though the definitions can be merged."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -11,7 +11,10 @@ Sides = Sequence[tuple[SubgraphSchema, TypeDef]]
 def hint_inconsistencies(
     types: Mapping[str, Sides], used_in: Collection[str], used_out: Collection[str], report: Report
 ) -> None:
-    """Check every type that several subgraphs define, and find unused enums."""
+    """Report hints for every type that several subgraphs define differently, and for unused enums.
+
+    `used_in`, `used_out`: the names of the types that are used as input, and as output.
+    """
     for name, sides in types.items():
         kinds = {item.kind for _, item in sides}
         if "enum" in kinds:

@@ -1,4 +1,7 @@
-"""@fromContext: arguments whose values come from objects above, and which clients do not see."""
+"""@fromContext: arguments whose values the gateway reads from enclosing objects.
+
+They are not in the supergraph's fields, so clients do not see them; @join__field describes them.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,12 +15,12 @@ Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
 
 
 def context_name(subgraph: str, name: str) -> str:
-    """A context's name in the supergraph; subgraphs do not share contexts."""
+    """Return a context's name in the supergraph, `subgraph__name`: subgraphs do not share contexts."""
     return f"{re.sub(r'[^A-Za-z0-9]', '_', subgraph)}__{name}"
 
 
 def context_arguments(schema: SubgraphSchema, one: FieldDef) -> tuple[MergedContextArgument, ...]:
-    """The arguments of a field that come from contexts."""
+    """Return the arguments of one subgraph's field that come from contexts, for its @join__field."""
     found = []
     for argument in one.arguments.values():
         parsed = context_and_selection(argument.context) if argument.context is not None else None
@@ -31,7 +34,10 @@ def context_arguments(schema: SubgraphSchema, one: FieldDef) -> tuple[MergedCont
 
 
 def without_contextual(coordinate: str, sides: Sided, report: Report) -> Sided:
-    """The arguments without those that come from a context in any subgraph."""
+    """Return a field's arguments by subgraph, without those that come from a context in any subgraph.
+
+    Reports an error if such an argument is required from clients in another subgraph; if optional, a hint.
+    """
     contextual = {name for _, values in sides for name, one in values.items() if one.context is not None}
     for name in sorted(contextual):
         for schema, values in sides:

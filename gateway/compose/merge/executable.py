@@ -1,4 +1,7 @@
-"""Executable directives: those that every subgraph defines, with the common locations and arguments."""
+"""Executable directives (those for operations): the supergraph has those that every subgraph defines.
+
+They get the locations and arguments that all definitions have in common.
+"""
 
 from collections.abc import Collection, Iterator, Sequence
 
@@ -14,7 +17,10 @@ from gateway.supergraph.api_schema import EXECUTABLE_LOCATIONS, copied
 def executable_directives(
     schemas: Sequence[SubgraphSchema], composed: Collection[str], report: Report
 ) -> Iterator[tuple[str, str]]:
-    """The names and definitions (SDL) of the merged executable directives, without composed ones."""
+    """Yield (name, definition as SDL) of the merged executable directives.
+
+    `composed`: the names of composed directives, which are skipped.
+    """
     for name in dict.fromkeys(
         name for schema in schemas for name in schema.directives if name not in composed
     ):
@@ -72,6 +78,6 @@ def _merged(
 
 
 def read_input(node: InputValueDefinitionNode) -> InputValue:
-    """An argument of a directive."""
+    """Return an argument of a directive definition as an InputValue."""
     default = print_ast(node.default_value) if node.default_value else None
     return InputValue(node.name.value, print_ast(node.type), default, Metadata(), node)

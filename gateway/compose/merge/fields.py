@@ -1,4 +1,7 @@
-"""Merging the fields of object and interface types: which subgraphs resolve them, and their types."""
+"""Merges the fields of object and interface types: their types, arguments, and which subgraphs resolve them.
+
+A field's "side" is one subgraph with its type and its definition of the field.
+"""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -20,10 +23,12 @@ Used = frozenset[tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class FieldMerger:
-    """Merges fields.
+    """Merges fields and reports errors. A side is one (subgraph, type, definition of the field).
 
-    `used`: the (subgraph, type, field) that a field set of that subgraph uses. `provided`: those in a
-    @provides.
+    - `is_subtype(name, other)`: whether a type is the same as, or a subtype of, another in any subgraph.
+    - `used`: the (subgraph, type, field) that are in a field set or an interface of that subgraph.
+    - `provided`: the (subgraph, type, field) in a @provides of that subgraph.
+    - `interface_objects`: the sides with @interfaceObject, by (type, field).
     """
 
     is_subtype: IsSubtype
@@ -34,7 +39,7 @@ class FieldMerger:
     report: Report
 
     def merge(self, name: str, sides: Sequence[tuple[SubgraphSchema, TypeDef]]) -> tuple[MergedField, ...]:
-        """All fields of a type, in the order of their first appearance."""
+        """Return all merged fields of a type, in the order of their first appearance."""
         names = dict.fromkeys(one for _, item in sides for one in item.fields)
         merged = []
         for one in names:
@@ -45,7 +50,10 @@ class FieldMerger:
     def field(
         self, coordinate: str, have: Sequence[Side], sides: Sequence[tuple[SubgraphSchema, TypeDef]]
     ) -> MergedField:
-        """One field of all subgraphs that define it."""
+        """Return one merged field.
+
+        `have`: its sides. `sides`: all subgraphs with the type, even without the field.
+        """
         overridden, migrating = self.overridden(coordinate, have)
         by_interface = self.by_interface_objects(have)
         self.check_override_of_interface_objects(coordinate, have, by_interface)
@@ -83,7 +91,10 @@ class FieldMerger:
         )
 
     def merged_type(self, coordinate: str, owners: Sequence[Side]) -> str:
-        """The field's type reference in the supergraph; reports types that can't be merged."""
+        """Return the field's type in the supergraph; report types that can't be merged.
+
+        `owners`: the resolving sides.
+        """
         reference = widest([one.type for _, _, one in owners], self.is_subtype)
         shown = ", ".join(f"{one.type} in {schema.name}" for schema, _, one in owners)
         if reference is None:
@@ -95,7 +106,11 @@ class FieldMerger:
         return reference
 
     def overridden(self, coordinate: str, have: Sequence[Side]) -> tuple[set[str], dict[str, str]]:
-        """The subgraphs whose field another one overrides, and those whose field moves by a label."""
+        """Return the subgraphs whose field another subgraph overrides with @override.
+
+        The set contains those overridden always; the mapping those overridden by a progressive @override,
+        with its label.
+        """
         by_name = {schema.name: one for schema, _, one in have}
         found: set[str] = set()
         migrating: dict[str, str] = {}
@@ -115,7 +130,10 @@ class FieldMerger:
                 continue
             if one.label:
                 migrating[one.override] = one.label
-                message = f'{coordinate} moves from "{one.override}" to "{schema.name}"; remove it there when that is done'
+                message = (
+                    f'{coordinate} moves from "{one.override}" to "{schema.name}"; when that is done,'
+                    f' remove it from "{one.override}"'
+                )
                 self.report.hint("OVERRIDE_MIGRATION_IN_PROGRESS", message, coordinate)
             else:
                 found.add(one.override)
@@ -123,7 +141,9 @@ class FieldMerger:
         return found, migrating
 
     def by_interface_objects(self, have: Sequence[Side]) -> list[Side]:
-        """The @interfaceObjects that also resolve a field of an object type, by the type's interfaces."""
+        """Return the sides with @interfaceObject that also resolve the field, for an interface of the object
+        type.
+        """
         first = have[0]
         if first[1].kind != "object" or first[1].interface_object:
             return []
@@ -133,9 +153,7 @@ class FieldMerger:
     def check_override_of_interface_objects(
         self, coordinate: str, have: Sequence[Side], by_interface: Sequence[Side]
     ) -> None:
-        """Report an @override between a type and an @interfaceObject of its interface, or between two of
-        them.
-        """
+        """Report an @override where the field also exists in an @interfaceObject, which is not allowed."""
         names = {schema.name for schema, _, _ in (*have, *by_interface)}
         sides = [*by_interface, *(side for side in have if side[1].interface_object or by_interface)]
         for schema, item, one in sides:
@@ -145,18 +163,19 @@ class FieldMerger:
                 self.report.error(code, message, coordinate=coordinate, node=one.node, subgraph=schema.name)
 
     def hint_no_source(self, coordinate: str, source: str) -> None:
-        """Hint at an @override from a subgraph that lacks the field, or does not exist."""
+        """Hint at an @override from the subgraph `source`, which lacks the field or does not exist."""
         if source in self.subgraphs:
-            message = (
-                f'{coordinate} overrides "{source}", which does not have it any more; remove the @override'
-            )
+            message = f'{coordinate} overrides "{source}", which no longer has it; remove the @override'
             self.report.hint("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, coordinate)
         else:
             message = f'{coordinate} overrides "{source}", but no such subgraph exists'
             self.report.hint("FROM_SUBGRAPH_DOES_NOT_EXIST", message, coordinate)
 
     def hint_overridden(self, coordinate: str, source: str, one: FieldDef) -> None:
-        """Hint at an overridden field, which is not used any more."""
+        """Hint that the overridden field in the subgraph `source` can be removed.
+
+        If the field is @external there, the @override can be removed instead.
+        """
         if one.external:
             message = f'{coordinate} overrides "{source}", where it is @external only; remove the @override'
             self.report.hint("OVERRIDE_DIRECTIVE_CAN_BE_REMOVED", message, coordinate)
@@ -165,12 +184,15 @@ class FieldMerger:
             self.report.hint("OVERRIDDEN_FIELD_CAN_BE_REMOVED", message, coordinate)
 
     def is_provided(self, side: Side) -> bool:
-        """Whether a subgraph resolves its @external field below a @provides."""
+        """Return whether a subgraph resolves its @external field where a @provides selects it."""
         schema, item, one = side
         return (schema.name, item.name, one.name) in self.provided and schema.federation is not None
 
     def check_sharing(self, coordinate: str, resolving: Sequence[Side], providing: Sequence[Side]) -> None:
-        """Report a field that several subgraphs resolve and not all of them mark as @shareable."""
+        """Report a field that several subgraphs resolve, unless all of them mark it as @shareable.
+
+        `providing`: the sides that resolve it only below a @provides; they do not need @shareable.
+        """
         objects = [side for side in resolving if side[1].kind == "object"]
         resolving = objects if any(side[1].interface_object for side in objects) else resolving
         subscription = coordinate.startswith(f"{ROOT_NAMES['subscription']}.")
@@ -187,13 +209,16 @@ class FieldMerger:
     def check_external(
         self, coordinate: str, have: Sequence[Side], owners: Sequence[Side], reference: str
     ) -> None:
-        """Report an @external field that differs from the field of the resolving subgraph."""
+        """Report an @external field whose type or arguments differ from those of the resolving subgraphs.
+
+        `reference`: the merged type.
+        """
         for schema, _, one in have:
             if not one.external or any(one is owner for _, _, owner in owners):
                 continue
             where = {"coordinate": coordinate, "node": one.node, "subgraph": schema.name}
             if one.type != reference and not self.is_subtype(one.type, reference):
-                message = f"{coordinate} is @external as {one.type}, but {reference} elsewhere"
+                message = f"{coordinate} is @external as {one.type}, but resolved as {reference}"
                 self.report.error("EXTERNAL_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
             for name, argument in owners[0][2].arguments.items():
                 mine = one.arguments.get(name)
@@ -201,16 +226,22 @@ class FieldMerger:
                     message = f"{coordinate} is @external without its argument {name}"
                     self.report.error("EXTERNAL_ARGUMENT_MISSING", message, **where)  # type: ignore[arg-type]
                 elif widest([mine.type, argument.type], lambda one, other: one == other) != mine.type:
-                    message = f"{coordinate}({name}:) is {mine.type}, but {argument.type} elsewhere"
+                    message = (
+                        f"{coordinate}({name}:) is {mine.type} here, but {argument.type} where it is resolved"
+                    )
                     self.report.error("EXTERNAL_ARGUMENT_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
                 elif not same_value(mine.default, argument.default):
-                    message = f"{coordinate}({name}:) has another default elsewhere"
+                    message = f"{coordinate}({name}:) has another default here than where it is resolved"
                     self.report.error("EXTERNAL_ARGUMENT_DEFAULT_MISMATCH", message, **where)  # type: ignore[arg-type]
 
     def join(
         self, side: Side, reference: str, overridden: Collection[str], migrating: Mapping[str, str]
     ) -> JoinArguments | None:
-        """The @join__field of one subgraph; None for an overridden field that is not used."""
+        """Return the @join__field arguments of one subgraph; None for an overridden field that nothing else
+        uses.
+
+        `reference`: the merged type. `overridden`, `migrating`: as `overridden()` returns them.
+        """
         schema, item, one = side
         used_overridden = schema.name in overridden and not one.external
         if used_overridden and (schema.name, item.name, one.name) not in self.used:
@@ -233,11 +264,11 @@ _LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_\-:./]*|percent\((\d{1,2}(\.\d{1,8})?|1
 
 
 def override_problem(one: FieldDef, source: FieldDef) -> tuple[str, str] | None:
-    """Why a field can't override another, as (code, message); None if it can."""
+    """Return why a field can't override the field `source`, as (code, message); None if it can."""
     if source.override is not None:
-        return "OVERRIDE_SOURCE_HAS_OVERRIDE", "the field there has an @override too"
+        return "OVERRIDE_SOURCE_HAS_OVERRIDE", "the overridden field has an @override too"
     if source.requires is not None or source.provides is not None:
-        return "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "the field there carries @requires or @provides"
+        return "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "the overridden field has @requires or @provides"
     if one.label and not _LABEL.fullmatch(one.label):
         message = f'expected the label to be a letter, then letters, digits and _-:./, or percent(0) to percent(100), got "{one.label}"'
         return "OVERRIDE_LABEL_INVALID", message

@@ -1,4 +1,7 @@
-"""Merging arguments, input types, and enums."""
+"""Merges arguments, input types and enums. What not all subgraphs accept is left out, since a client's value
+
+could otherwise not be sent to each of them.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,14 +16,20 @@ Sided = Sequence[tuple[SubgraphSchema, Mapping[str, InputValue]]]
 
 
 def merge_arguments(coordinate: str, sides: Sided, report: Report) -> tuple[MergedInput, ...]:
-    """The arguments that every subgraph with the field accepts."""
+    """Return the arguments that every subgraph with the field accepts.
+
+    Reports a required argument that a subgraph lacks. `sides`: each subgraph with its arguments.
+    """
     return _merge(
         coordinate, sides, report, "argument", "REQUIRED_ARGUMENT_MISSING_IN_SOME_SUBGRAPH", "FIELD_ARGUMENT"
     )
 
 
 def merge_input_fields(name: str, sides: Sided, report: Report) -> tuple[MergedInput, ...]:
-    """The fields that every subgraph with the input type accepts."""
+    """Return the fields that every subgraph with the input type accepts.
+
+    Reports a required field that a subgraph lacks, and a type without common fields.
+    """
     code = "REQUIRED_INPUT_FIELD_MISSING_IN_SOME_SUBGRAPH"
     found = _merge(name, sides, report, "input field", code, "INPUT_FIELD")
     if not found:
@@ -85,7 +94,10 @@ def _merge_one(
 def _merged_default(
     place: str, have: Sequence[tuple[SubgraphSchema, InputValue]], report: Report, what: str, prefix: str
 ) -> str | None:
-    """The default in the supergraph: the common one of the subgraphs, None if some subgraph has none."""
+    """Return the default in the supergraph: the subgraphs' common one; None if some subgraph has none.
+
+    `prefix`: the start of the code for defaults that differ.
+    """
     defaults = dict.fromkeys(one.default for _, one in have if one.default is not None)
     if len({value_key(one) for one in defaults}) > 1:
         message = f"{what} {place} has the defaults {', '.join(str(item) for item in defaults)}"
@@ -100,7 +112,11 @@ def _merged_default(
 def merge_enum(
     name: str, sides: Sequence[tuple[SubgraphSchema, TypeDef]], used_in: bool, used_out: bool, report: Report
 ) -> tuple[tuple[str, MergedMetadata, tuple[str, ...]], ...]:
-    """The values of an enum: all values of an output enum, the common values of an input enum."""
+    """Return (value, metadata, subgraphs) for each merged value of an enum.
+
+    These are all values if the enum is used only as output (`used_out`), the common ones if only as input
+    (`used_in`); if used as both, values must be equal in all subgraphs.
+    """
     everything = dict.fromkeys(value for _, item in sides for value in item.values)
     merged = []
     for value in everything:

@@ -1,6 +1,4 @@
-"""Merging the metadata of an element: the most frequent description, hidden if hidden in any subgraph, all
-tags, and directives by their strategies.
-"""
+"""Merges the metadata of an element (description, tags, directives, ...) from all subgraphs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +10,11 @@ from gateway.compose.model import Metadata
 
 
 def merge_metadata(coordinate: str, sides: Sequence[tuple[str, Metadata]], report: Report) -> MergedMetadata:
-    """The merged metadata of an element; `sides`: pairs of a subgraph and its metadata."""
+    """Return the merged metadata of an element. `sides`: pairs of a subgraph and its metadata.
+
+    The most frequent description, the first deprecation, all tags, hidden if any subgraph hides it;
+    directives by their strategies.
+    """
     every = [one for _, one in sides]
     described = Counter(one.description for one in every if one.description)
     if len(described) > 1:

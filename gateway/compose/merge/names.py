@@ -1,5 +1,6 @@
-"""The local names of carried directives, which must be equal in all subgraphs, since the supergraph uses
-them.
+"""The local names of the federation directives that the supergraph copies (@tag, @cost, ...).
+
+Subgraphs may import them under other names, but all under the same one, because the supergraph uses it too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,11 @@ from gateway.federation.carried import CARRIED
 
 
 def carried_names(schemas: Sequence[SubgraphSchema], report: Report) -> Mapping[str, str]:
-    """The local name of each carried directive that some subgraph uses."""
+    """Return the local name of each directive that some subgraph uses and the supergraph copies, by canonical
+    name.
+
+    Reports LINK_IMPORT_NAME_MISMATCH if the names differ between subgraphs.
+    """
     found: dict[str, dict[str, str]] = {}
     for schema in schemas:
         local = {canonical: name for name, canonical in schema.links.names.items()}
@@ -25,7 +30,9 @@ def carried_names(schemas: Sequence[SubgraphSchema], report: Report) -> Mapping[
 
 
 def used_names(schema: SubgraphSchema) -> set[str]:
-    """The canonical names of the carried directives that a subgraph applies."""
+    """Return the canonical names of the federation directives that a subgraph applies and the supergraph
+    copies.
+    """
     used: set[str] = {"tag"} if schema.metadata.tags else set()
     for node in schema.directives.values():
         applied = (one.name.value for argument in node.arguments or () for one in argument.directives or ())
@@ -44,7 +51,7 @@ def used_names(schema: SubgraphSchema) -> set[str]:
 
 
 def metadata_of(item: TypeDef) -> Iterator[Metadata]:
-    """The metadata of a type and of its elements."""
+    """Yield the metadata of a type, its fields, their arguments, its enum values and its input fields."""
     yield item.metadata
     yield from item.values.values()
     yield from (one.metadata for one in item.inputs.values())

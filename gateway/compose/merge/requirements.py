@@ -1,4 +1,4 @@
-"""@requires across subgraphs: the arguments in its field set must exist in the supergraph's fields."""
+"""Checks the arguments in @requires: the required field must accept them in all subgraphs that have it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,7 +11,7 @@ from gateway.federation.field_set import FieldSet, FieldSetField
 def check_requirements(
     types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report
 ) -> None:
-    """Report REQUIRES_INVALID_FIELDS for unknown arguments."""
+    """Report REQUIRES_INVALID_FIELDS for an argument in a @requires that the merged field does not have."""
     for schema in schemas:
         for item in schema.types.values():
             for one in item.fields.values():

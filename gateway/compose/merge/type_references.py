@@ -1,4 +1,8 @@
-"""Merging type references: the widest for outputs, the narrowest for inputs."""
+"""Merges type references such as "[User!]!": for output the widest type, for input the narrowest.
+
+A client can rely on the widest type for results of any subgraph, and any subgraph accepts a value of the
+narrowest type.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -6,8 +10,9 @@ IsSubtype = Callable[[str, str], bool]
 
 
 def widest(references: Sequence[str], is_subtype: IsSubtype) -> str | None:
-    """The merged output type: nullable if any is, of the named type that covers the others; None if there is
-    none.
+    """Return the merged output type: "User!" and "User" give "User". None if the types can't be merged.
+
+    Each level is nullable if any is; the named type must be a supertype of the others (`is_subtype`).
     """
     distinct = list(dict.fromkeys(references))
     if len(distinct) == 1:
@@ -27,7 +32,10 @@ def _narrowest(references: Sequence[str], _: IsSubtype) -> str | None:
 
 
 def narrowest(references: Sequence[str]) -> str | None:
-    """The merged input type: non-null if any is; None if the named types differ."""
+    """Return the merged input type: "Int!" and "Int" give "Int!". None if the types can't be merged.
+
+    The named types must be equal, and the result must be the type of some subgraph.
+    """
     distinct = list(dict.fromkeys(references))
     if len(distinct) == 1:
         return distinct[0]

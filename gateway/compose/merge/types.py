@@ -1,4 +1,7 @@
-"""Merging types, and the schema."""
+"""Merges all types of all subgraphs into one MergedSchema.
+
+Fields, inputs, metadata and directives have their own modules; this one decides kinds, joins and interfaces.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +29,7 @@ Sides = Sequence[tuple[SubgraphSchema, TypeDef]]
 
 
 def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSchema:
-    """Merge all subgraphs; the result may be used only if no error was reported."""
+    """Return the merged schema of all subgraphs; callers use it only if the report has no errors."""
     composed = compose_directives(schemas, report)
     executable = dict(executable_directives(schemas, composed.names, report))
     merger = _Merger(schemas, composed.names | executable.keys(), report)
@@ -47,8 +50,9 @@ def merge_schema(schemas: Sequence[SubgraphSchema], report: Report) -> MergedSch
 
 
 def with_query(schema: SubgraphSchema) -> SubgraphSchema:
-    """The schema with a query root: routers treat it as the entry for `_entities`, so every subgraph needs
-    one.
+    """Return the schema with a query root, added if missing.
+
+    Routers send `_entities` to a subgraph only if its query root exists in the supergraph.
     """
     query = ROOT_NAMES["query"]
     if query in schema.types:
@@ -58,7 +62,11 @@ def with_query(schema: SubgraphSchema) -> SubgraphSchema:
 
 
 class _Merger:
-    """One merge. `directives`: the names of the directives whose definitions the supergraph has."""
+    """Merges the types of all subgraphs. `sides`: for each type the subgraphs that define it.
+
+    `directives`: the names of the directives that the supergraph defines; types of their arguments count as
+    used.
+    """
 
     def __init__(
         self, schemas: Sequence[SubgraphSchema], directives: Collection[str], report: Report
@@ -80,7 +88,7 @@ class _Merger:
         )
 
     def is_subtype(self, name: str, other: str) -> bool:
-        """Whether a type is a subtype of another one in any subgraph."""
+        """Return whether `name` is `other`, or a subtype of it in any subgraph."""
         if name == other:
             return True
         for schema in self.schemas:
@@ -92,7 +100,7 @@ class _Merger:
         return False
 
     def type(self, name: str, sides: Sides) -> MergedType:
-        """One type of all subgraphs that define it."""
+        """Return the merged type of all subgraphs that define it."""
         kind = self.kind(name, sides)
         merged = MergedType(
             name=name,
@@ -127,7 +135,10 @@ class _Merger:
             self.report.error("EXTENSION_WITH_NO_BASE", message, coordinate=name)
 
     def kind(self, name: str, sides: Sides) -> Kind:
-        """The kind of a type: interface for an @interfaceObject, else the subgraphs' common kind."""
+        """Return the merged kind of a type; report it if subgraphs differ.
+
+        An @interfaceObject counts as interface.
+        """
         kinds = {_merged_kind(item): schema.name for schema, item in sides}
         if len(kinds) > 1:
             shown = ", ".join(f"{kind} in {schema}" for kind, schema in kinds.items())
@@ -163,14 +174,17 @@ def _by_subgraph(sides: Sides, attribute: str) -> tuple[tuple[str, tuple[str, ..
 
 
 def _used(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
-    """The fields that a directive of their own subgraph uses."""
+    """Return (subgraph, type, field) of each field that is in a field set or an interface of the subgraph."""
     return frozenset(
         (schema.name, parent, name) for schema in schemas for parent, name in mentioned_fields(schema)
     )
 
 
 def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, str]]:
-    """The fields in a @provides of their own subgraph, with those of an interface's objects."""
+    """Return (subgraph, type, field) of each field in a @provides of the same subgraph.
+
+    A field of an interface also adds those of the implementing types.
+    """
     found: set[tuple[str, str, str]] = set()
     for schema in schemas:
         for field in (one for item in schema.types.values() for one in item.fields.values()):
@@ -183,7 +197,7 @@ def _provided(schemas: Iterable[SubgraphSchema]) -> frozenset[tuple[str, str, st
 
 
 def _interface_objects(schemas: Iterable[SubgraphSchema]) -> dict[tuple[str, str], list[Side]]:
-    """The fields that each @interfaceObject resolves, by type and field."""
+    """Return the fields that each @interfaceObject resolves, by (type, field)."""
     found: dict[tuple[str, str], list[Side]] = {}
     for schema in schemas:
         for item in schema.types.values():
@@ -194,7 +208,10 @@ def _interface_objects(schemas: Iterable[SubgraphSchema]) -> dict[tuple[str, str
 
 
 def _usage(schemas: Iterable[SubgraphSchema], directives: Collection[str]) -> tuple[set[str], set[str]]:
-    """The types that are used as input (also by arguments of `directives`), and those used as output."""
+    """Return the names of the types that are used as input, and of those used as output.
+
+    Arguments of the directives named in `directives` count as input.
+    """
     inputs: set[str] = set()
     outputs: set[str] = set()
     for schema in schemas:
@@ -211,7 +228,9 @@ def _usage(schemas: Iterable[SubgraphSchema], directives: Collection[str]) -> tu
 def _with_interface_object_fields(
     types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema]
 ) -> dict[str, MergedType]:
-    """Add to implementing types the fields that their interface has only through an @interfaceObject."""
+    """Return the types; object types also get the fields that their interface has only from an
+    @interfaceObject.
+    """
     out = dict(types)
     for schema in schemas:
         for item in schema.types.values():
@@ -232,7 +251,7 @@ def _with_interface_object_fields(
 
 
 def _check_interfaces(types: Mapping[str, MergedType], report: Report) -> None:
-    """Report an object type that lacks a field of its interfaces in all subgraphs."""
+    """Report an object type that has a field of its interface in no subgraph."""
     for item in types.values():
         if item.kind != "object":
             continue
@@ -242,7 +261,7 @@ def _check_interfaces(types: Mapping[str, MergedType], report: Report) -> None:
             for one in above.fields if above else ():
                 if one.name not in have:
                     message = (
-                        f"{item.name} implements {interface}, but no subgraph gives it the field {one.name}"
+                        f"{item.name} implements {interface}, but has its field {one.name} in no subgraph"
                     )
                     report.error("INTERFACE_FIELD_NO_IMPLEM", message, coordinate=f"{item.name}.{one.name}")
 
@@ -250,8 +269,10 @@ def _check_interfaces(types: Mapping[str, MergedType], report: Report) -> None:
 def _check_interface_entities(
     types: Mapping[str, MergedType], schemas: Sequence[SubgraphSchema], report: Report
 ) -> None:
-    """Report a @key on an interface in a subgraph that lacks some implementing type, and an @interfaceObject
-    without an interface elsewhere.
+    """Report interface entities that are incomplete.
+
+    A subgraph with a @key on an interface must have all implementing types. An @interfaceObject must be an
+    interface in another subgraph, and its subgraph must have no implementing type.
     """
     for schema in schemas:
         for item in schema.types.values():
@@ -267,7 +288,7 @@ def _check_interface_entities(
             if item.kind == "interface" and any(key.resolvable for key in item.keys):
                 if lacking := sorted(members - set(schema.types)):
                     message = (
-                        f"{item.name} has a @key, but {', '.join(lacking)}, which implements it, is missing"
+                        f"{item.name} has a @key here, but its implementation {', '.join(lacking)} is missing"
                     )
                     report.error(
                         "INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE", message, node=item.node, **where

@@ -1,4 +1,8 @@
-"""The rules for a single subgraph. Each rule is a function in its own module; their order does not matter."""
+"""The rules that each subgraph must meet on its own, in RULES. Composition runs all of them.
+
+Each rule is a function in its own module and reports all its errors. `check_external` skips what the rules
+before it have reported as invalid; otherwise their order does not matter.
+"""
 
 from collections.abc import Callable
 

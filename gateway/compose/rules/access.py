@@ -1,5 +1,6 @@
-"""@authenticated, @requiresScopes and @policy must not be applied to interfaces, which inherit them from
-their objects.
+"""The rule for @authenticated, @requiresScopes and @policy: they are not allowed on interfaces.
+
+Interfaces inherit the access requirements of their objects (`compose.access`).
 """
 
 from gateway.compose.diagnostics import Report
@@ -8,7 +9,7 @@ from gateway.federation.carried import ACCESS
 
 
 def check_access(schema: SubgraphSchema, report: Report) -> None:
-    """Report access requirements on interfaces."""
+    """Report access requirements on interfaces, on their fields, and on @interfaceObject types."""
     for item in schema.types.values():
         guarded: list[tuple[str, Metadata]] = []
         if item.kind == "interface" or item.interface_object:

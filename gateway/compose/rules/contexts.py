@@ -1,5 +1,8 @@
-"""@context and @fromContext: contexts must be set, selections must select one value of the argument's type,
-and the field's type must have a key.
+"""The rule for @context and @fromContext.
+
+A context must be set by some type of the subgraph, the selection of @fromContext must select one value of the
+argument's type, and the type with the argument must have a resolvable key, because the gateway passes the
+value in an entity lookup.
 """
 
 import re
@@ -17,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 
 
 def check_contexts(schema: SubgraphSchema, report: Report) -> None:
-    """Check every @context and @fromContext of a subgraph."""
+    """Report each @context and @fromContext of a subgraph that is not valid."""
     setters: dict[str, list[TypeDef]] = {}
     for item in schema.types.values():
         for name in item.contexts:
@@ -34,7 +37,7 @@ def check_contexts(schema: SubgraphSchema, report: Report) -> None:
     for name, node in schema.directives.items():
         for given in node.arguments or ():
             if any(schema.links.names.get(one.name.value) == "fromContext" for one in given.directives or ()):
-                message = f"@fromContext on @{name}({given.name.value}:): a directive has no object above it"
+                message = f"@fromContext on @{name}({given.name.value}:): no object encloses a directive"
                 report.error("CONTEXT_NOT_SET", message, subgraph=schema.name, node=given)
     for item in schema.types.values():
         for one in item.fields.values():
@@ -86,7 +89,11 @@ def _complaints(
 def check_selection(
     schema: SubgraphSchema, selection: str, wanted: str, setters: list[TypeDef]
 ) -> Iterator[str]:
-    """The errors of a selection on the types that set its context, for an argument of this type."""
+    """Yield the errors of a @fromContext selection, as messages.
+
+    `wanted`: the argument's type. `setters`: the types that set the context; the selection must fit all of
+    them.
+    """
     text = selection if selection.startswith("{") else "{" + selection + "}"
     try:
         document = parse(f"fragment F on X {text}", no_location=True, max_tokens=1000)
@@ -104,7 +111,10 @@ def check_selection(
 
 
 def _on_setter(schema: SubgraphSchema, selections: SelectionSetNode, setter: TypeDef, wanted: str) -> str:
-    """The error of a selection on one type; its fragments must fit at least one object type."""
+    """Return the error of a selection on one type that sets the context, or "".
+
+    If the type is abstract and the selection has fragments, at least one object type must give a value.
+    """
     fragments = any(isinstance(node, InlineFragmentNode) for node in selections.selections)
     if setter.kind == "object" or not fragments:
         return _selected(schema, selections, setter.name, wanted)
@@ -114,7 +124,7 @@ def _on_setter(schema: SubgraphSchema, selections: SelectionSetNode, setter: Typ
 
 
 def _selected(schema: SubgraphSchema, selections: SelectionSetNode, type_name: str, wanted: str) -> str:
-    """The error of a selection that must select one value; empty if there is none."""
+    """Return the error of a selection on an object, or ""; it must select one value of the type `wanted`."""
     fitting = []
     for node in selections.selections:
         if node.directives:

@@ -1,4 +1,4 @@
-"""@cost and @listSize must be applied to elements that they can weigh."""
+"""The rule for @cost and @listSize: they must be on elements that can have a cost or a list size."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from gateway.compose.model import Application, FieldDef, SubgraphSchema, TypeDef
 
 
 def check_costs(schema: SubgraphSchema, report: Report) -> None:
-    """Check every @cost and @listSize of a subgraph."""
+    """Report each @cost on a field of an interface, and each @listSize that does not fit its field."""
     for item in schema.types.values():
         for one in item.fields.values():
             coordinate = f"{item.name}.{one.name}"

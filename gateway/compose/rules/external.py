@@ -1,4 +1,4 @@
-"""@external fields must be used in the subgraph, and must not be on interfaces."""
+"""The rule for @external: the field must be used by another directive, and must not be on an interface."""
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.field_sets import mentioned_fields
@@ -14,9 +14,9 @@ _FIELD_SETS = (
 
 
 def check_external(schema: SubgraphSchema, report: Report) -> None:
-    """Check every @external of a subgraph.
+    """Report each @external field of an interface, and each that no directive of the subgraph uses.
 
-    If a field set is not valid, its fields are unknown, so unused @external fields are not reported.
+    Unused fields are not reported if some field set of the subgraph is invalid, since its fields are unknown.
     """
     broken = any(one.subgraph == schema.name and one.code.startswith(_FIELD_SETS) for one in report.problems)
     used = mentioned_fields(schema)

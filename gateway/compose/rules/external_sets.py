@@ -1,7 +1,7 @@
-"""@requires and @provides: their field sets must be valid selections of @external fields.
+"""The rules for @requires and @provides: their field sets must be valid selections of @external fields.
 
-@requires selects fields of its own type, which may have arguments; @provides selects fields of its field's
-type, which may not.
+@requires selects fields of the type that has the field, and may give arguments. @provides selects fields of
+the field's type, without arguments.
 """
 
 from gateway.compose.diagnostics import Report
@@ -39,9 +39,7 @@ def _fields(schema: SubgraphSchema) -> list[tuple[TypeDef, FieldDef]]:
 
 
 class _FieldSetCheck:
-    """Checks the field set of one @key, @requires or @provides for fields that must be @external. The error
-    codes begin with the directive's name.
-    """
+    """Checks the field set of one @requires or @provides. Its error codes begin with the directive's name."""
 
     def __init__(
         self, schema: SubgraphSchema, item: TypeDef, one: FieldDef, report: Report, directive: str
@@ -54,7 +52,10 @@ class _FieldSetCheck:
         self.complaints = 0
 
     def complain(self, code: str, message: str) -> None:
-        """Report an error of this field."""
+        """Report an error of this field.
+
+        `code`: the part of the error code after `REQUIRES_` or `PROVIDES_`.
+        """
         self.complaints += 1
         self.report.error(
             f"{self.directive.upper()}_{code}",
@@ -65,7 +66,10 @@ class _FieldSetCheck:
         )
 
     def fields(self, type_name: str, fields: FieldSet, *, arguments: bool) -> None:
-        """Check the selection; its arguments only if nothing else is wrong."""
+        """Check the field set as a selection on a type. `arguments`: whether its fields may have arguments.
+
+        The values of arguments are checked only if nothing else is wrong.
+        """
         if not fields:
             self.complain("INVALID_FIELDS", "the field set is empty")
         check_selection(self.schema, type_name, fields, self.complain, arguments=arguments)

@@ -1,4 +1,7 @@
-"""@key: its field set must be a selection of leaf and object fields without arguments."""
+"""The rule for @key: its field set must select existing fields, without arguments, interfaces or unions.
+
+It also checks the keys of interfaces and of @interfaceObject types.
+"""
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.field_sets import check_arguments, check_selection, has_unknown_field, used_fields
@@ -33,9 +36,9 @@ def check_keys(schema: SubgraphSchema, report: Report) -> None:
 
 
 def _check_implementations(schema: SubgraphSchema, item: TypeDef, broken: set[str], report: Report) -> None:
-    """Report an implementing type that lacks a key of its interface, by which it is looked up.
+    """Report an implementing type that lacks a key of its interface: a lookup by that key could not find it.
 
-    `broken`: the types with invalid keys, which are skipped.
+    `broken`: the names of types with invalid keys, which are skipped.
     """
     for key in item.keys:
         for member in sorted(schema.possible(item.name) - {item.name} - broken):
@@ -56,7 +59,7 @@ def _allows_interface_keys(schema: SubgraphSchema) -> bool:
 
 
 def _keys_are_read(schema: SubgraphSchema, item: TypeDef, report: Report) -> bool:
-    """Check the keys of a type; returns whether all of them select existing fields."""
+    """Report the errors in the keys of a type. Returns whether every key selects only existing fields."""
     for key in item.keys:
         _check(schema, item, key, report)
     return not any(

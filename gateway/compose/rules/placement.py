@@ -1,12 +1,12 @@
-"""Directives that have no meaning on their element, or contradict each other."""
+"""The rule for @override, @shareable and @external: where they may be, and what they may be combined with."""
 
 from gateway.compose.diagnostics import Report
 from gateway.compose.model import FieldDef, SubgraphSchema, TypeDef
 
 
 def check_placement(schema: SubgraphSchema, report: Report) -> None:
-    """Check @override, @shareable and @external against the elements and directives that they are combined
-    with.
+    """Report @override, @shareable and @external where they have no meaning or contradict other
+    directives.
     """
     for item in schema.types.values():
         for one in item.fields.values():

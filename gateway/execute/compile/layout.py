@@ -4,6 +4,10 @@ A `LayoutNode` is one place of the response as one object type; a place with an 
 node for each of its object types. The fields of a node come in the reply that returns the object, or from
 lookups at the node. Plans with other features (mutation stages, contexts, renamed keys, values from several
 subgraphs, interface objects) have no layout: the exact path runs them.
+
+Example: `{ product { stock } }`, with `product { id }` from fetch 0 and `stock` from fetch 1, gives two
+nodes: Query with the slot `product` (origin fetch 0), and Product with the slots `id` (fetch 0, not selected)
+and `stock` (a lookup of fetch 1).
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +17,7 @@ from gateway.plan.nodes import Fetch, Path, Plan, Representation, Representation
 from gateway.request.operation import Field, Operation, Selections
 from gateway.supergraph.model import Supergraph, named
 
-MAX_NODES = 400  # compiling a larger, rarely repeated operation takes longer than the exact path does
+MAX_NODES = 400  # above that, compiling takes longer than running a rarely repeated operation exactly
 
 
 class NoLayout(Exception):
@@ -25,10 +29,11 @@ class NodeSlot:
     """One response key of a node.
 
     - `type`: the field's type reference. `name`: the field's name.
-    - `lookup`: the lookup that returns the value; None where it comes with the object.
-    - `origin`: the fetch and the number of its lookup whose reply has the value.
-    - `nodes`: the nodes of a composite value. `abstract`: the run-time type of each object selects the node.
-    - `selected`: the client selected it; other slots are needed by the plan only.
+    - `lookup`: the lookup that returns the value; None if the reply with the object also has the value.
+    - `origin`: (fetch id, index of its lookup) of the reply that has the value.
+    - `nodes`: the nodes of a composite value. `abstract`: whether the type is abstract, so that the run-time
+      type of each object selects the node.
+    - `selected`: whether the client selected it; other slots have values that only the plan needs.
     - `attribute`: the name of the attribute in the node's struct.
     """
 
@@ -44,12 +49,12 @@ class NodeSlot:
 
     @property
     def is_list(self) -> bool:
-        """Whether the value is a list."""
+        """Return whether the value is a list."""
         return self.type.startswith("[")
 
     @property
     def below(self) -> "LayoutNode | None":
-        """The only node of an object value of one type; None for leaves and abstract types."""
+        """Return the node of an object value; None for leaves and abstract types."""
         return self.nodes[0] if self.nodes and not self.abstract else None
 
 
@@ -57,12 +62,12 @@ class NodeSlot:
 class LayoutNode:
     """One place of the response as one object type.
 
-    - `origin`: the fetch and the number of its lookup in whose reply the objects come.
+    - `origin`: (fetch id, index of its lookup) of the reply that returns the objects.
     - `slots`: by response key. `order`: the selected keys in the client's order.
     - `lookups`: the entity lookups at this node.
-    - `parent` and `key`: the node and the slot that hold this node.
-    - `incomplete`: the plan does not fetch all selected fields of such objects, because no subgraph should
-      return one here; a reply with one goes to the exact path.
+    - `parent`: the node that contains this one, in its slot `key`.
+    - `incomplete`: whether the plan does not fetch all selected fields of such objects, because no subgraph
+      should return one here; if one does, the exact path runs.
     """
 
     type: str
@@ -77,8 +82,10 @@ class LayoutNode:
 
 @dataclass(slots=True, eq=False)
 class NodeLookup:
-    """A lookup at one node: the fetch, the number of the lookup in it, and the `__typename` and fields of the
+    """A lookup at one node: the fetch's id, the index of the lookup in the fetch, and how to make
     representations.
+
+    `typename` and `fields`: what the representations contain.
     """
 
     node: LayoutNode
@@ -90,7 +97,8 @@ class NodeLookup:
 
 @dataclass(slots=True)
 class Layout:
-    """The layout of a plan: the root node, all nodes, and the node lookups by (fetch, number of the lookup).
+    """The layout of a plan: the root node, all nodes, and the lookups at nodes by (fetch id, index of the
+    lookup).
 
     The entities of one lookup may be at several nodes.
     """
@@ -101,12 +109,12 @@ class Layout:
 
     @property
     def abstract(self) -> Iterator[tuple[LayoutNode, NodeSlot]]:
-        """Every slot with an abstract type and its node, outer ones first."""
+        """Yield (node, slot) for every slot with an abstract type, outer ones first."""
         return ((node, slot) for node in self.nodes for slot in node.slots.values() if slot.abstract)
 
 
 def lay_out(supergraph: Supergraph, operation: Operation, plan: Plan) -> Layout:
-    """The layout of a plan. Raises NoLayout where the exact path must run it."""
+    """Return the layout of a plan. Raises NoLayout if only the exact path can run the plan."""
     return _LayoutBuilder(supergraph, plan).build(operation)
 
 
@@ -119,7 +127,7 @@ class _LayoutBuilder:
         self.lookups: dict[tuple[int, int], list[NodeLookup]] = {}
 
     def build(self, operation: Operation) -> Layout:
-        """Add the fields of every fetch, then mark the selected ones."""
+        """Add the fields of every fetch, then mark the selected ones; return the layout."""
         if len(self.plan.stages) != 1 or any(
             fetch.renames or fetch.request_parts for fetch in self.plan.fetches
         ):
@@ -149,7 +157,10 @@ class _LayoutBuilder:
     def add_lookup(
         self, node: LayoutNode, template: Representation, selection: Selection, origin: tuple[int, int]
     ) -> None:
-        """Add a lookup at one node, and the fields that it returns there."""
+        """Add a lookup at one node, and the fields that it returns there.
+
+        `origin`: (fetch id, index of the lookup). `template`: how the node's objects become representations.
+        """
         fields = merged_fields(one for one in template.fields if one.types is None or node.type in one.types)
         self.check_inputs(node, fields)
         made = NodeLookup(node, *origin, template.typename or node.type, fields)
@@ -158,7 +169,7 @@ class _LayoutBuilder:
         self.add_fields(node, selection, origin, made)
 
     def nodes_at(self, path: Path) -> list[LayoutNode]:
-        """The nodes at a path."""
+        """Return the nodes at a path."""
         nodes = [self.root]
         for step in path:
             slots = [node.slots[step.key] for node in nodes if step.key in node.slots]
@@ -171,7 +182,10 @@ class _LayoutBuilder:
     def add_fields(
         self, node: LayoutNode, selection: Selection, origin: tuple[int, int], lookup: NodeLookup | None
     ) -> None:
-        """Add a reply selection's fields to a node."""
+        """Add the fields of a reply to a node.
+
+        `lookup`: the node's lookup that returns them; None if they come with the object.
+        """
         types_here = self.supergraph.field_types.get(node.type, {})
         for out in selection.fields:
             slot = node.slots.get(out.key)
@@ -195,10 +209,10 @@ class _LayoutBuilder:
                 self.add_fields(node, inner_selection, origin, lookup)
 
     def add_nodes_below(self, node: LayoutNode, slot: NodeSlot) -> None:
-        """Create the nodes of a composite slot."""
+        """Create the nodes of a composite slot, one per possible object type."""
         name = named(slot.type)
         slot.abstract = self.supergraph.kinds.get(name) != "object"
-        seen = self.supergraph.api.type_map  # the exact path hides objects of inaccessible types
+        seen = self.supergraph.api.type_map  # the exact path hides objects of @inaccessible types
         types = sorted(self.supergraph.possible[name] & seen.keys()) if slot.abstract else [name]
         views = (subgraph.types.get(name) for subgraph in self.supergraph.subgraphs.values())
         if slot.abstract and any(view is not None and view.interface_object for view in views):
@@ -209,8 +223,9 @@ class _LayoutBuilder:
             raise NoLayout
 
     def check_inputs(self, node: LayoutNode, fields: tuple[RepresentationField, ...]) -> None:
-        """Raise NoLayout unless a representation's fields are on the object itself, or on single objects that
-        came in the same reply as their parent.
+        """Raise NoLayout unless all representation fields are easy to read from the object.
+
+        They must be on the object itself, or on single objects that came in the same reply as their parent.
         """
         for one in fields:
             slot = node.slots.get(one.key)
@@ -228,7 +243,10 @@ class _LayoutBuilder:
                 raise NoLayout
 
     def mark_selected(self, node: LayoutNode, selections: Selections) -> None:
-        """Mark the slots that the client selected, in the client's order."""
+        """Mark the slots that the client selected, and store their order.
+
+        Raises NoLayout if one is missing.
+        """
         for item in selections:
             if not isinstance(item, Field):
                 if node.type in self.supergraph.possible.get(item.type, {item.type}):
@@ -246,8 +264,8 @@ class _LayoutBuilder:
                 raise NoLayout
 
     def mark_selected_below(self, slot: NodeSlot, node: LayoutNode, selections: Selections) -> None:
-        """Mark the selected slots of a nested node; of an abstract type, a node without a selected slot is
-        marked as incomplete.
+        """Mark the selected slots of a nested node; if one is missing and the type is abstract, the node is
+        incomplete.
         """
         try:
             self.mark_selected(node, selections)
@@ -258,10 +276,9 @@ class _LayoutBuilder:
 
 
 def merged_fields(fields: Iterable[RepresentationField]) -> tuple[RepresentationField, ...]:
-    """The fields of a representation, each name once; fields that two field sets select below one name are
-    merged.
+    """Return the fields of a representation, each name once; their nested fields are merged.
 
-    Raises NoLayout where one name has two meanings.
+    Raises NoLayout if fields of one name have different values.
     """
     found: dict[str, RepresentationField] = {}
     for one in fields:
@@ -273,13 +290,14 @@ def merged_fields(fields: Iterable[RepresentationField]) -> tuple[Representation
 
 
 def representation_for(target: Target, type_name: str) -> Representation | None:
-    """How objects of a type at a lookup's target (a place of the response) become representations; None if
-    the lookup does not ask for objects of this type.
+    """Return how objects of a type become representations for a lookup's target.
+
+    None if the lookup does not select fields of this type.
     """
     fitting = (one for one in target.representations if one.types is None or type_name in one.types)
     return next(fitting, None)
 
 
 def entity_slots(lookups: list[NodeLookup]) -> dict[str, NodeSlot]:
-    """The slots that one lookup fills, by response key, over all of its nodes."""
+    """Return the slots that one lookup fills at all of its nodes, by response key."""
     return {slot.key: slot for one in lookups for slot in one.node.slots.values() if slot.lookup is one}

@@ -1,4 +1,4 @@
-"""Compiling a plan: everything that does not depend on a request's variables is done once.
+"""Compiles a plan: does once everything that does not depend on a request's variables.
 
 Example: `{ product { stock } }`, with fetch 0 `{product{id}}` from a and fetch 1, an `_entities` request with
 the representations `Product { id }`, from b. The `Program` has two `CompiledFetch`. Fetch 0 needs no
@@ -56,12 +56,13 @@ RUNTIME_NAMES = {
 class CompiledFetch:
     """One fetch: its request as a template, and its functions.
 
-    - `slot`: the attribute of the run state for the reply's data. `index`: the position in the program.
-    - `decode`: decodes a reply. `prepare`: the representations for each lookup; None for a request without
-      any.
-    - `accept`: assigns the entities of a reply to their objects; None where nothing is to be done.
-    - `has_raw_values`: the reply has non-null custom scalars, whose values are not decoded and so not
-      checked.
+    - `slot`: the attribute of the RunState for the reply's data. `index`: the fetch's position in the
+      program.
+    - `decode`: decodes the body of a reply.
+    - `prepare`: returns the encoded representations for each lookup; None for a request without entities.
+    - `accept`: assigns the entities of a reply to their objects; None if there is nothing to assign.
+    - `has_raw_values`: whether the reply has non-null custom scalars, whose values are not decoded and so not
+      checked for null.
     """
 
     fetch: Fetch
@@ -78,9 +79,10 @@ class CompiledFetch:
 class Program:
     """A compiled plan: its fetches, their schedule, and how the response is encoded.
 
-    - `reply_is_answer`: the plan has one fetch, whose reply is the response if it decodes.
-    - `check`, `finish`: generated functions (see `source`). `answer`: the struct type of the response's data.
-    - `parts`: for each root field its attribute, and the attribute of the run state that holds its reply.
+    - `reply_is_answer`: whether the plan has one fetch whose reply, if it decodes, is the response.
+    - `check`, `finish`: generated functions (see the module). `answer`: the struct type of the response's
+      data.
+    - `parts`: for each root field (attribute of `answer`, attribute of the RunState with its reply).
     - `extensions`: the keys of subgraphs' extensions that the client receives.
     """
 
@@ -94,7 +96,7 @@ class Program:
     extensions: frozenset[str]
 
     def encode_answer(self, state: RunState) -> bytes:
-        """The body of the response. Raises NeedsExactPath for a forbidden null."""
+        """Return the body of the response. Raises NeedsExactPath for a null that the type forbids."""
         if state.has_null:
             self.check(state)
         self.finish(state)
@@ -105,7 +107,7 @@ class Program:
 def compile_plan(
     supergraph: Supergraph, operation: Operation, plan: Plan, extensions: frozenset[str] = frozenset()
 ) -> Program | None:
-    """Compile a plan; None where the exact path must run it."""
+    """Compile a plan; return None if only the exact path can run it."""
     if not plan.fetches or any(fetch.kind != plan.kind for fetch in plan.fetches if not fetch.after):
         return None
     try:
@@ -138,20 +140,20 @@ def compile_plan(
 
 
 def _reply_is_answer(layout: Layout, plan: Plan) -> bool:
-    """Whether the only reply has exactly the selected fields, in their order."""
+    """Return whether the only reply has exactly the selected fields, in the client's order."""
     if len(plan.fetches) != 1:
         return False
     return all(list(node.slots) == node.order for node in layout.nodes) and not any(layout.abstract)
 
 
 def _has_raw_values(layout: Layout, structs: Structs, fetch: Fetch) -> bool:
-    """Whether a fetch returns non-null values that are not decoded."""
+    """Return whether a fetch returns undecoded values that must be checked for forbidden nulls."""
     slots = (slot for node in layout.nodes for slot in node.slots.values() if slot.origin[0] == fetch.id)
     return any(slot.selected and structs.is_raw(slot) and null_in(slot.type) for slot in slots)
 
 
 def _decoder(layout: Layout, structs: Structs, fetch: Fetch) -> Callable[[bytes], Any]:
-    """The decoder for a fetch's reply. It raises msgspec.DecodeError, UnicodeDecodeError or RecursionError.
+    """Return the decoder for a fetch's reply; it raises DecodeError, UnicodeDecodeError or RecursionError.
 
     Values that are not decoded must still be UTF-8, since clients and subgraphs receive them.
     """

@@ -1,5 +1,5 @@
-"""Running a compiled plan: calls are sent as soon as their predecessors have ended, and each reply is
-processed in its callback.
+"""Runs a compiled plan: sends each call as soon as its predecessors have ended, processes replies in
+callbacks.
 
 No task and no future is created for a fetch: either costs as much as processing a small reply.
 """
@@ -27,10 +27,10 @@ _NO_REPRESENTATIONS: tuple[list[bytes], ...] = ()
 
 
 class CompiledRun(Protocol):
-    """One run of a program. It calls `ended(body, sent_calls)` once, with the body of the response.
+    """One run of a program. It calls `ended(body, sent_calls)` once.
 
-    `body` is None when the exact path must take over. `sent_calls` are the calls that were sent, by fetch id,
-    so that the exact path can use their replies, those still to come included.
+    `body`: the response's; None if the exact path must continue. `sent_calls`: the calls that were sent, by
+    fetch id, so that the exact path can use their replies, those that have not arrived yet included.
     """
 
     def begin(self) -> None:
@@ -43,7 +43,7 @@ class CompiledRun(Protocol):
 
 
 class MergingRun:
-    """A run that merges several replies into the response."""
+    """A run that merges several replies into the response. `under_way`: the handles of all its calls."""
 
     __slots__ = (
         "ended",
@@ -78,7 +78,7 @@ class MergingRun:
             handle.cancel()
 
     def start(self, index: int) -> None:
-        """Send the call of a fetch; a fetch without any entity to look up ends at once."""
+        """Send the call of a fetch. A fetch without an entity to look up ends at once."""
         compiled = self.program.steps[index]
         fetch = compiled.fetch
         members = members_of(fetch.variables, self.inputs.variables) if fetch.variables else []
@@ -102,7 +102,7 @@ class MergingRun:
         self.under_way.append(self.transport.post(call, partial(self.replied, compiled, sent_call)))
 
     def replied(self, compiled: CompiledFetch, sent_call: SentCall, outcome: Outcome) -> None:
-        """Process the outcome of a call."""
+        """Process the outcome (reply or error) of a call."""
         sent_call.arrived(outcome)
         if self.ended is None:
             return
@@ -119,7 +119,11 @@ class MergingRun:
             self.leave_to_exact_path()
 
     def accept_reply(self, compiled: CompiledFetch, reply: Reply, counts: Sequence[int]) -> None:
-        """Decode a reply, and assign its values to their objects."""
+        """Decode a reply and assign its values to their objects.
+
+        `counts`: the number of representations sent for each lookup. Raises NeedsExactPath if the reply has
+        errors.
+        """
         decoded = compiled.decode(reply.body)
         if decoded.errors is not None:
             raise NeedsExactPath
@@ -133,10 +137,10 @@ class MergingRun:
         self.fetch_ended(compiled)
 
     def fetch_ended(self, compiled: CompiledFetch) -> None:
-        """Start the fetches that waited only for this one."""
+        """Start the fetches that waited only for this one; finish if there are none left."""
         progress = self.progress
         for index in progress.ended(compiled.index):
-            if self.ended is not None:  # else an earlier one led to the exact path
+            if self.ended is not None:  # else a fetch started here before has ended the run
                 self.start(index)
         if not progress.left:
             self.finish()
@@ -155,18 +159,18 @@ class MergingRun:
         self.end(body)
 
     def leave_to_exact_path(self) -> None:
-        """End the run without a body; calls under way are handed over."""
+        """End the run without a body; the exact path gets the calls that are in progress."""
         self.end(None)
 
     def end(self, body: bytes | None) -> None:
-        """Call `ended`, once."""
+        """Call `ended`, only the first time."""
         ended, self.ended = self.ended, None
         if ended is not None:
             ended(body, self.sent_calls)
 
 
 class PassingRun:
-    """A run of a program whose only reply is the response itself, if it decodes."""
+    """A run of a program whose only reply becomes the response unchanged, if it decodes."""
 
     __slots__ = ("ended", "handle", "inputs", "program", "sent_call", "transport")
 
@@ -192,7 +196,7 @@ class PassingRun:
             self.handle.cancel()
 
     def replied(self, outcome: Outcome) -> None:
-        """Process the outcome of the call."""
+        """Process the outcome (reply or error) of the call."""
         ended, self.ended = self.ended, None
         sent_call = self.sent_call
         if ended is None or sent_call is None:
@@ -201,7 +205,7 @@ class PassingRun:
         ended(self.answer_of(outcome), {sent_call.call.fetch: sent_call})
 
     def answer_of(self, outcome: Outcome) -> bytes | None:
-        """The body of the response; None when the exact path must take over."""
+        """Return the body of the response; None if the exact path must continue."""
         if not isinstance(outcome, Reply) or outcome.status != 200:
             return None
         compiled = self.program.steps[0]
@@ -215,13 +219,15 @@ class PassingRun:
         return outcome.body if extensions is UNSET else self.extended(outcome.body, extensions)
 
     def check(self, compiled: CompiledFetch, data: Any) -> None:
-        """Raise NeedsExactPath for a forbidden null."""
+        """Raise NeedsExactPath for a null that the type forbids."""
         state = RunState()
         setattr(state, compiled.slot, data)
         self.program.check(state)
 
     def extended(self, body: bytes, extensions: Any) -> bytes:
-        """The body of a response whose reply has extensions: only the allowed ones are kept."""
+        """Return the body of a response whose reply has extensions, with only those that the settings
+        allow.
+        """
         allowed = self.program.extensions
         return with_extensions(
             b'{"data":%b}' % bytes(data_of(body).data), merge_extensions({0: extensions}, allowed)

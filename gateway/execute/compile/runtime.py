@@ -11,14 +11,15 @@ NULL = Raw(b"null")
 
 
 class NeedsExactPath(Exception):
-    """The exact path must produce the response; see `execute.compile`."""
+    """Raised when only the exact path can produce the response; see `execute.compile`."""
 
 
 class RunState:
-    """The state of one run; the generated source names its attributes (`data_F`, `firsts_N`, ...).
+    """The state of one run. The generated source names its attributes (`data_F` of fetch F, `firsts_N` of
+    node N).
 
-    An attribute that is not set yet is None. `has_null`: a reply with values that are not decoded has a null
-    in it.
+    An attribute that is not set is None. `has_null`: whether a reply with values that are not decoded
+    contains a null.
     """
 
     has_null = False
@@ -37,7 +38,8 @@ _typed = msgspec.json.Decoder(_Typed).decode
 def by_type(raw: Raw | None, decoders: Mapping[str, Callable[[Raw], Any]], null: bool) -> Any:
     """Decode an object of an abstract type with the decoder of its run-time type.
 
-    `null`: null is allowed. Raises NeedsExactPath for a forbidden null, and for a type without a decoder.
+    `decoders`: by object type. `null`: whether null is allowed. Raises NeedsExactPath for a forbidden null,
+    and for a type without a decoder.
     """
     if raw is None or raw == NULL:
         if null:
@@ -50,7 +52,9 @@ def by_type(raw: Raw | None, decoders: Mapping[str, Callable[[Raw], Any]], null:
 
 
 def entity(found: dict[int, Any], raws: list[Raw], place: int, decoder: Callable[[Raw], Any]) -> Any:
-    """The entity at an index of a reply, decoded once and remembered in `found`; None for null."""
+    """Return the entity at the index `place` of a reply, decoded once and cached in `found`; None for
+    null.
+    """
     if place not in found:
         raw = raws[place]
         found[place] = None if raw == NULL else decoder(raw)

@@ -1,9 +1,9 @@
-"""Generating the source of a plan's functions, from generated names and constants only.
+"""Generates the source of a plan's functions, from generated names and constants only.
 
-Each fetch has `prepare` (collect the objects, and encode one representation for each distinct entity) and
-`accept` (assign the entities to the objects), the plan has `finish` and `check`. The objects of a node with
-lookups are collected once. Of objects with equal representation fields the first stands for all (`firsts`);
-in the end the others get its looked-up values, or its encoding.
+`program` has an example. Each fetch has `prepare` (collect the objects, and encode one representation for
+each distinct entity) and `accept` (assign the entities to the objects), the plan has `finish` and `check`.
+The objects of a node with lookups are collected once. Of objects with equal representation fields only the
+first (in `firsts`) is looked up; in the end the others get its looked-up values, or its encoding.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,10 @@ from gateway.supergraph.scalars import SCALARS
 
 @dataclass(slots=True)
 class SourceWriter:
-    """The lines of the source, and the constants that they use."""
+    """The lines of the source, and the constants that they use.
+
+    `numbers`: of nodes, for the generated names.
+    """
 
     layout: Layout
     plan: Plan
@@ -29,21 +32,21 @@ class SourceWriter:
     numbers: dict[LayoutNode, int] = field(default_factory=dict)
 
     def number(self, node: LayoutNode) -> int:
-        """A node's number, for the generated names."""
+        """Return a node's number, for the generated names."""
         return self.numbers.setdefault(node, len(self.numbers))
 
     def constant(self, value: Any) -> str:
-        """The generated name of a constant."""
+        """Add a constant and return its generated name."""
         name = f"C{len(self.constants)}"
         self.constants[name] = value
         return name
 
     def line(self, depth: int, text: str) -> None:
-        """Append a line at an indentation depth."""
+        """Append a line, indented `depth` times."""
         self.lines.append("    " * depth + text)
 
     def write(self) -> str:
-        """The whole source."""
+        """Return the whole source."""
         for fetch in self.plan.fetches:
             entities = any(lookup.field for lookup in fetch.lookups)
             if entities:
@@ -58,7 +61,7 @@ class SourceWriter:
         return "\n".join(self.lines) + "\n"
 
     def prepare(self, fetch: Fetch) -> None:
-        """Write `prepare_F(s)`: it returns a list of representations for each lookup."""
+        """Write `prepare_F(s)`, which returns a list of encoded representations for each lookup."""
         self.line(0, f"def prepare_{fetch.id}(s):")
         names = []
         for number, lookup in enumerate(fetch.lookups):
@@ -75,7 +78,10 @@ class SourceWriter:
         self.line(1, f"return ({', '.join(names)},)")
 
     def represent(self, one: NodeLookup, number: int, index: int) -> None:
-        """Write the representations of one node's objects."""
+        """Write the representations of one node's objects.
+
+        `number`: of the lookup. `index`: of the node in it.
+        """
         node = self.number(one.node)
         self.line(1, f"if s.firsts_{node} is None: collect_{node}(s)")
         self.line(1, "places = []")
@@ -97,7 +103,7 @@ class SourceWriter:
         self.line(1, f"s.places_{one.fetch}_{number}_{index} = places")
 
     def accept(self, fetch: Fetch) -> None:
-        """Write `accept_F(s, data, counts)`: it assigns the entities of a reply to the first objects."""
+        """Write `accept_F(s, data, counts)`, which assigns the entities of a reply to the first objects."""
         self.line(0, f"def accept_{fetch.id}(s, data, counts):")
         position = 0
         for number, lookup in enumerate(fetch.lookups):
@@ -122,7 +128,10 @@ class SourceWriter:
         self.line(1, "return")
 
     def assign(self, one: NodeLookup, index: int, keys: list[str], get: str) -> None:
-        """Write the assignment of entities to one node's objects; `get` is the expression of entity i."""
+        """Write the code that copies the fields of the entities in a reply to the objects of one node.
+
+        `get`: the expression of entity i. `keys`: the response keys of its attributes b0, b1, ...
+        """
         slots = [slot for slot in one.node.slots.values() if slot.lookup is one]
         if not slots:  # another lookup returns the same fields
             return
@@ -154,9 +163,7 @@ class SourceWriter:
         self.line(depth, f"{value} = {decode_expression(slot.type, value, decoders)}")
 
     def collect(self, node: LayoutNode) -> None:
-        """Write `collect_N(s)`: all objects of a node, and the first of those with equal representation
-        fields.
-        """
+        """Write `collect_N(s)`, which finds a node's objects and the distinct ones among them."""
         number = self.number(node)
         self.line(0, f"def collect_{number}(s):")
         self.line(1, "known, firsts, objects, places, parents = {}, [], [], [], []")
@@ -175,9 +182,8 @@ class SourceWriter:
         self.line(1, f"s.same_{number}, s.parents_{number} = places, parents")
 
     def loop_to_objects(self, node: LayoutNode) -> tuple[int, str, str]:
-        """Write loops to every object of a node.
-
-        Returns the depth inside, and the names of the object and of its parent.
+        """Write loops to every object of a node; return the indentation, the object's and its
+        parent's name.
         """
         chain = [node]
         while chain[0].parent is not None and chain[0].parent.slots[chain[0].key].lookup is None:
@@ -205,7 +211,7 @@ class SourceWriter:
         return depth, item, parent
 
     def loop_into_slot(self, depth: int, slot: NodeSlot, parent: str, item: str) -> int:
-        """Write loops over the objects in a slot, skipping nulls; returns the depth inside."""
+        """Write loops over the objects in a slot, as variable `item`; return the indentation inside."""
         self.line(depth, f"{item} = {parent}.{slot.attribute}")
         reference = slot.type
         level = 0
@@ -228,7 +234,7 @@ class SourceWriter:
         return depth
 
     def finish(self) -> None:
-        """Write `finish(s)`: it completes equal objects and removes unselected values, nested nodes first."""
+        """Write `finish(s)`, which completes equal objects and removes unselected values."""
         self.line(0, "def finish(s):")
         for node in sorted(self.layout.nodes[1:], key=lambda one: -depth_of(one)):
             number = self.number(node)
@@ -240,7 +246,7 @@ class SourceWriter:
         self.line(1, "return")
 
     def check(self) -> None:
-        """Write `check(s)`: it raises NeedsExactPath for a forbidden null in values that are not decoded."""
+        """Write `check(s)`, which raises NeedsExactPath for a forbidden null in undecoded values."""
         self.line(0, "def check(s):")
         for node in self.layout.nodes:
             slots = [slot for slot in node.slots.values() if slot.selected and self.structs.is_raw(slot)]
@@ -253,9 +259,7 @@ class SourceWriter:
         self.line(1, "return")
 
     def loop_over(self, node: LayoutNode) -> tuple[int, str]:
-        """Write a loop over a node's objects; returns the depth inside and the object's name, "" for the
-        root.
-        """
+        """Write a loop over a node's objects; return the indentation and the object's name ("": root)."""
         if node is self.layout.root:
             return 1, ""
         if node.lookups:
@@ -265,7 +269,7 @@ class SourceWriter:
         return depth, item
 
     def copy_to_equal(self, node: LayoutNode, number: int, hidden: list[str]) -> None:
-        """Write the copying of looked-up values from each first object to the objects equal to it."""
+        """Write the code that removes `hidden` attributes and copies the first equal object to the others."""
         taken_out = "; ".join(f"x.{name} = UNSET" for name in hidden)
         copied = [slot.attribute for slot in node.slots.values() if slot.lookup is not None and slot.selected]
         self.line(1, f"if s.firsts_{number}:")
@@ -289,7 +293,7 @@ class SourceWriter:
         self.line(4, "pass")
 
     def remove_hidden(self, node: LayoutNode, number: int, hidden: list[str]) -> None:
-        """Write the removal of unselected values from objects of a node without lookups."""
+        """Write the code that removes unselected values from objects of a node without lookups."""
         self.line(1, f"hide_{number}(s)")
         at = self.lines.index("def finish(s):")
         inside, self.lines = self.lines, []
@@ -301,12 +305,12 @@ class SourceWriter:
 
 
 def typenames_of(lookups: list[NodeLookup]) -> list[str]:
-    """The distinct `__typename`s of a lookup; entities of different types have different fields."""
+    """Return the distinct `__typename`s of a lookup; entities of different types have different fields."""
     return list(dict.fromkeys(one.typename for one in lookups))
 
 
 def decode_expression(reference: str, value: str, decoders: str) -> str:
-    """An expression that decodes a value with objects of an abstract type."""
+    """Return an expression that decodes a value of type `reference` with objects of an abstract type."""
     null = "False" if reference.endswith("!") else "True"
     bare = reference.removesuffix("!")
     if not bare.startswith("["):
@@ -316,7 +320,7 @@ def decode_expression(reference: str, value: str, decoders: str) -> str:
 
 
 def null_in(reference: str, value: str = "v") -> str:
-    """An expression that is true where a value has a null that its type forbids; empty where it forbids none.
+    """Return an expression that is true for a forbidden null in a value; "" if the type forbids none.
 
     Example: for `[Date!]` it is `(v is not None and any(r == NULL for r in v))`.
     """
@@ -328,12 +332,12 @@ def null_in(reference: str, value: str = "v") -> str:
 
 
 def depth_of(node: LayoutNode) -> int:
-    """The distance of a node from the root."""
+    """Return the distance of a node from the root."""
     return 0 if node.parent is None else 1 + depth_of(node.parent)
 
 
 def own_inputs(node: LayoutNode) -> list[RepresentationField]:
-    """The distinct fields of the object itself that a node's lookups send."""
+    """Return the distinct representation fields of a node's lookups that come with the object itself."""
     found: list[RepresentationField] = []
     for lookup in node.lookups:
         for one in lookup.fields:
@@ -345,9 +349,7 @@ def own_inputs(node: LayoutNode) -> list[RepresentationField]:
 def inputs(
     node: LayoutNode, fields: tuple[RepresentationField, ...], item: str
 ) -> Iterator[tuple[str, list[str]]]:
-    """The expressions of a representation's leaf values, each with the conditions under which it is
-    missing.
-    """
+    """Yield (expression of a leaf value, conditions under which it is missing) of a representation."""
     for one in fields:
         slot = node.slots[one.key]
         value = f"{item}.{slot.attribute}"
@@ -362,13 +364,13 @@ def inputs(
 
 
 def _may_be_null(slot: NodeSlot) -> bool:
-    """Whether a slot is not decoded, so that a reply may have null where the type forbids it."""
+    """Return whether a slot's value is undecoded, so that it may be null where the type forbids it."""
     name = named(slot.type)
     return name not in (SCALARS if slot.selected else ("ID", "String"))
 
 
 def representation_template(one: NodeLookup) -> bytes:
-    """A representation as bytes, with %b for every value."""
+    """Return a representation as bytes, with %b for every value."""
     return (
         b"{"
         + b",".join([_pair("__typename", f'"{one.typename}"'.encode()), *map(_member, one.fields)])
@@ -387,10 +389,10 @@ def _pair(name: str, value: bytes) -> bytes:
 
 
 def shares_encoding(node: LayoutNode) -> bool:
-    """Whether equal objects may share one encoding.
+    """Return whether equal objects of a node may share one encoding.
 
-    They may when all selected fields are looked up or are representation fields, and each object is a single
-    value of its parent.
+    They may when all selected fields are looked up or in the representation, and no list contains the
+    objects.
     """
     if node.parent is None or node.parent.slots[node.key].is_list:
         return False

@@ -1,5 +1,4 @@
-"""msgspec struct types for replies, created from a layout; msgspec checks each value's GraphQL type while
-decoding.
+"""Creates msgspec struct types for replies from a layout, so that decoding checks each value's GraphQL type.
 
 A node's struct has the selected fields in the client's order, those of lookups included; unset fields are not
 encoded. So the decoded objects themselves are encoded as the response, after the looked-up values are
@@ -21,8 +20,8 @@ from gateway.supergraph.scalars import SCALARS
 class Structs:
     """The struct types of one plan.
 
-    `strict`: replies with other fields than the requested ones are refused. `extensions`: decode the
-    extensions of replies.
+    `strict`: refuse replies with other fields than the requested ones. `extensions`: decode the extensions of
+    replies.
     """
 
     def __init__(self, schema: GraphQLSchema, layout: Layout, strict: bool, extensions: bool = False) -> None:
@@ -33,7 +32,7 @@ class Structs:
         self._nodes: dict[LayoutNode, type[Struct]] = {}
 
     def node(self, node: LayoutNode) -> type[Struct]:
-        """The struct type of the objects at a node."""
+        """Return the struct type of the objects at a node."""
         if node not in self._nodes:
             ordered = [node.slots[key] for key in node.order]
             hidden = [slot for slot in node.slots.values() if not slot.selected]
@@ -49,13 +48,13 @@ class Structs:
         return self._nodes[node]
 
     def decoders_by_type(self, slot: NodeSlot) -> dict[str, Any]:
-        """The decoders for the objects of an abstract slot, by object type."""
+        """Return the decoders for the objects of an abstract slot, by object type."""
         return {
             one.type: msgspec.json.Decoder(self.node(one)).decode for one in slot.nodes if not one.incomplete
         }
 
     def reply(self, fetch: Fetch) -> type[Struct]:
-        """The struct type of a fetch's reply."""
+        """Return the struct type of a fetch's reply."""
         fields: list[Any] = []
         names: dict[str, str] = {}
         for number, lookup in enumerate(fetch.lookups):
@@ -79,19 +78,20 @@ class Structs:
         return msgspec.defstruct("Reply", whole, gc=False, forbid_unknown_fields=self.strict)
 
     def entity_decoder(self, lookups: list[NodeLookup]) -> Any:
-        """The decoder for the entities of one type, for a lookup of several types."""
+        """Return the decoder for the entities of one type, for a lookup of several types."""
         return msgspec.json.Decoder(self.entity(lookups)).decode
 
     def entity(self, lookups: list[NodeLookup]) -> Any:
-        """The struct type of a lookup's entities; the attributes b0, b1, ... are in the order of
-        `entity_slots`.
+        """Return the struct type of a lookup's entities.
+
+        Its attributes b0, b1, ... are in the order of `entity_slots`.
         """
         slots = list(entity_slots(lookups).values())
         fields: list[Any] = [(f"b{index}", self.type_of(slot)) for index, slot in enumerate(slots)]
         return self._make("Entity", fields, {f"b{index}": slot.key for index, slot in enumerate(slots)})
 
     def answer(self) -> type[Struct]:
-        """The struct type of the response's data."""
+        """Return the struct type of the response's data."""
         ordered = [self.layout.root.slots[key] for key in self.layout.root.order]
         return self._make(
             "Answer",
@@ -100,11 +100,11 @@ class Structs:
         )
 
     def type_of(self, slot: NodeSlot) -> Any:
-        """The Python type of a slot's values; None is allowed where GraphQL allows null.
+        """Return the Python type of a slot's values; it includes None if the GraphQL type is nullable.
 
         An unselected leaf may have any value, since the client does not receive it. Its value is used in
-        dictionary keys, where 1, 1.0 and True are equal: so it is kept as raw JSON, or has a type without
-        such equal values.
+        dictionary keys, where 1, 1.0 and True are equal: so it stays raw JSON, or has a type without such
+        equal values.
         """
         if slot.selected or slot.nodes:
             return self._type(slot, slot.type)
@@ -128,7 +128,7 @@ class Structs:
         return self._leaf(named(bare))
 
     def is_raw(self, slot: NodeSlot) -> bool:
-        """Whether a slot's values are not decoded, so that nulls in them are not checked."""
+        """Return whether a slot's values are not decoded, so that nulls in them are not checked."""
         return not slot.nodes and slot.name != "__typename" and self._leaf(named(slot.type)) is Raw
 
     def _leaf(self, name: str) -> Any:

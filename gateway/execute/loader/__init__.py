@@ -1,1 +1,1 @@
-"""Entity fetches of concurrent requests, batched and deduplicated."""
+"""Batches and deduplicates the entity fetches of concurrent requests; `loader.Loader` is a transport."""

@@ -1,4 +1,4 @@
-"""One batch: the calls in it, their merged call, and the part of its reply for each of them."""
+"""One batch of the loader: the calls in it, the merged call, and each caller's part of its reply."""
 
 from collections.abc import Hashable, Sequence
 from typing import Protocol
@@ -9,26 +9,30 @@ from gateway.execute.loader.split import SplitReply
 from gateway.execute.private_replies import is_private
 from gateway.transport.base import Call, Done, Handle, Outcome, Reply, Transport
 
-SLACK = 0.02  # seconds; a call whose deadline is that close to the batch's needs no timer of its own
+SLACK = 0.02  # seconds; a call whose deadline is at most this much earlier than the batch's gets no own timer
 
 
 class BatchOwner(Protocol):
-    """The loader that a batch belongs to."""
+    """What a batch needs of its loader."""
 
     transport: Transport
     clock: Clock
 
     def request_ended(self, subgraph: str) -> None:
-        """A batch's call to this subgraph has ended."""
+        """Called when a batch's call to this subgraph has ended."""
         ...
 
     def mark_private(self, batch: "CallBatch") -> None:
-        """Send calls like those of this batch separately from now on: the reply is for one user."""
+        """From now on send calls like those of this batch separately: the reply is for one user only."""
         ...
 
 
 class BatchedCall:
-    """A call in a batch. Cancelling it cancels the batch's call if no other caller is left."""
+    """A call in a batch. When it is cancelled and no other caller remains, the batch's call is cancelled too.
+
+    `places`: for each lookup, the positions of its representations in the merged call. `handle`: of its own
+    call, if it is sent separately. `timer`: for its own deadline.
+    """
 
     __slots__ = ("batch", "call", "done", "handle", "places", "timer")
 
@@ -46,7 +50,10 @@ class BatchedCall:
             self.release()
 
     def release(self) -> None:
-        """Cancel the timer and the call of this caller alone."""
+        """Cancel the timer, and the request of this call if it was sent separately.
+
+        Otherwise the call leaves the batch, whose request is cancelled if no caller remains.
+        """
         if self.timer is not None:
             self.timer.cancel()
         if self.handle is not None:
@@ -55,7 +62,7 @@ class BatchedCall:
             self.batch.call_cancelled()
 
     def end(self, outcome: Outcome) -> None:
-        """Report the outcome to the caller."""
+        """Pass the outcome (reply or error) to the caller."""
         done, self.done = self.done, None
         if self.timer is not None:
             self.timer.cancel()
@@ -63,7 +70,7 @@ class BatchedCall:
             done(outcome)
 
     def timed_out(self) -> None:
-        """Fail this call at its deadline; the batch's other calls go on."""
+        """Fail this call at its deadline; the batch's other calls continue."""
         done, self.done = self.done, None
         if done is not None:
             self.release()
@@ -71,16 +78,21 @@ class BatchedCall:
             done(SubgraphError(message, "SUBGRAPH_TIMEOUT", subgraph=self.call.subgraph))
 
     def send_alone(self, transport: Transport, now: float) -> None:
-        """Send this call by itself, with the time that is left for it, at least a millisecond."""
+        """Send this call separately. If its deadline is over, it still gets a millisecond, and so times out.
+
+        `now`: the clock's time.
+        """
         call = self.call.replaced(deadline=max(self.call.deadline, now + 0.001))
         self.handle = transport.post(call, self.end)
 
 
 class CallBatch:
-    """Calls with one key, which are sent as one call. `closed`: no further call may join.
+    """Calls with equal keys, which are sent as one call.
 
-    `opened`: the time of creation. `count`: the number of representations, duplicates included. `sizes`: the
-    number of distinct representations of each lookup. `timer` sends the batch after the maximum wait.
+    - `closed`: whether no further call may join. `opened`: the time of creation, in the clock's seconds.
+    - `count`: the number of representations, duplicates included.
+    - `sizes`: the number of distinct representations of each lookup.
+    - `timer`: sends the batch after the maximum wait.
     """
 
     __slots__ = ("calls", "closed", "count", "first", "handle", "key", "opened", "owner", "sizes", "timer")
@@ -96,11 +108,11 @@ class CallBatch:
 
     @property
     def subgraph(self) -> str:
-        """The subgraph to call."""
+        """Return the name of the subgraph to call."""
         return self.first.subgraph
 
     def send(self) -> bool:
-        """Send the batch for the callers that are left; False when none is."""
+        """Send the batch for the callers that have not cancelled. Returns False if there are none."""
         self.calls = [one for one in self.calls if one.done is not None]
         if not self.calls:
             return False
@@ -109,8 +121,11 @@ class CallBatch:
         return True
 
     def merged_call(self) -> Call:
-        """One call with the distinct representations of all callers; notes in each caller's `places` the
-        positions of its own.
+        """Return one call with the distinct representations of all callers, and set the `places` of each
+        caller.
+
+        Example: the callers' representations A, B and B, C give the call A, B, C and the places 0, 1 and 1,
+        2.
         """
         latest = max(one.call.deadline for one in self.calls)
         known: list[dict[bytes, int]] = [{} for _ in self.first.template.variable_starts]
@@ -125,14 +140,14 @@ class CallBatch:
         return self.first.replaced(deadline=latest, representations=[list(mine) for mine in known])
 
     def call_cancelled(self) -> None:
-        """A caller was cancelled; with the last one the batch's call is cancelled."""
+        """A caller has cancelled: if it was the last one, cancel the batch's call."""
         if self.handle is not None and all(one.done is None for one in self.calls):
             self.handle.cancel()
             self.handle = None
             self.owner.request_ended(self.subgraph)
 
     def replied(self, outcome: Outcome) -> None:
-        """Report to each caller its part of the reply; if the reply can't be split, send each call
+        """Pass to each caller its part of the reply; if the reply can't be split, send each call
         separately.
         """
         self.handle = None
@@ -146,7 +161,7 @@ class CallBatch:
         parts = self.split(outcome) if isinstance(outcome, Reply) else None
         now = self.owner.clock.time()
         for one in everyone:
-            if one.done is None:  # cancelled, possibly by the callback of an earlier one
+            if one.done is None:  # cancelled, possibly by the callback of an earlier caller
                 continue
             if parts is None:
                 one.send_alone(self.owner.transport, now)
@@ -154,7 +169,10 @@ class CallBatch:
                 one.end(parts.of(one.places))
 
     def split(self, reply: Reply) -> SplitReply | None:
-        """The reply in parts; None for one that callers can't share."""
+        """Return the merged call's reply, ready to be split among its callers.
+
+        None if the reply is private or does not have the expected form; then each call is sent on its own.
+        """
         if is_private((reply.raw_headers,)):
             self.owner.mark_private(self)
             return None

@@ -1,10 +1,10 @@
-"""A dataloader over concurrent requests: entity fetches with the same selection and the same headers are sent
-as one call.
+"""A dataloader across concurrent requests: entity fetches with equal selections and headers become one call.
 
-Calls that come within one turn of the event loop form a batch. While another call to the same subgraph is
-under way, a batch collects more: until that call has ended, 5 ms have passed, or the batch is full. Each
-distinct representation is sent once. The key of a batch holds everything that can change the reply: subgraph,
-request text, variables, headers except those that only trace a request, and the request's partition.
+Calls that come within one turn of the event loop form a batch. While another call to the same subgraph is in
+progress, a batch collects more: until that call has ended, 5 ms have passed, or the batch is full. Each
+distinct representation is sent once. The key of a batch contains everything that can change the reply:
+subgraph, request text, variables, headers except those that only trace a request, and the request's
+partition.
 """
 
 from collections import defaultdict
@@ -14,13 +14,19 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.execute.loader.batch import BatchedCall, CallBatch
 from gateway.transport.base import Call, Done, Handle, Transport
 
-SIZE = 1_000  # representations in a batch, at most
-WAIT = 0.005  # seconds that a batch waits at most
-PRIVATE = 1_000  # fetches with private replies that are remembered
+SIZE = 1_000  # the number of representations in a batch, at most
+WAIT = 0.005  # seconds that a batch waits at most for a call to its subgraph to end
+PRIVATE = 1_000  # the number of fetches with private replies to remember
 
 
 class Loader:
-    """A transport that batches repeatable entity-only calls, and passes all other calls on."""
+    """A transport that batches calls which look up only entities and are repeatable; it forwards all others.
+
+    - `size`: the number of representations in a batch, at most. `wait`: in seconds.
+    - `open`: the batches that calls can join, by key. `waiting`: by subgraph, those that wait for a call to
+      end.
+    - `under_way`: the number of calls in progress, by subgraph. `private`: the fetches that are not batched.
+    """
 
     def __init__(
         self, transport: Transport, *, size: int = SIZE, wait: float = WAIT, clock: Clock = SYSTEM_CLOCK
@@ -35,7 +41,7 @@ class Loader:
         self.private: dict[Hashable, None] = {}
 
     def post(self, call: Call, done: Done) -> Handle:
-        """Send a call; a batched call gets a reply with only its own entities."""
+        """Send a call, in a batch if possible. The caller gets a reply with only its own entities."""
         template = call.template
         if not template.entities_only or not call.repeatable:
             return self.transport.post(call, done)
@@ -58,9 +64,7 @@ class Loader:
         return joined
 
     def send_or_wait(self, batch: CallBatch) -> None:
-        """Send a batch after one turn of the event loop, or wait while a call to its subgraph is
-        under way.
-        """
+        """Send a batch after one turn of the event loop, or wait if a call to its subgraph is in progress."""
         if batch.closed:
             return
         if not self.under_way[batch.subgraph]:
@@ -84,13 +88,13 @@ class Loader:
             self.under_way[batch.subgraph] += 1
 
     def request_ended(self, subgraph: str) -> None:
-        """A call has ended or was cancelled: send the batches that wait for its subgraph."""
+        """Send the batches that wait for this subgraph, after a call to it has ended or was cancelled."""
         self.under_way[subgraph] -= 1
         for batch in list(self.waiting[subgraph]):
             self.send_batch(batch)
 
     def mark_private(self, batch: CallBatch) -> None:
-        """Never batch calls of this fetch again: its replies are for one user."""
+        """Do not batch calls of this fetch any more: its replies are for one user only."""
         if len(self.private) >= PRIVATE:
             self.private.pop(next(iter(self.private)))
         template = batch.first.template

@@ -1,6 +1,4 @@
-"""Splitting the reply to a batch into one reply per caller. Entities are not decoded; their bytes are
-reassembled.
-"""
+"""Splits the reply to a batch into one reply per caller. The entities' bytes are copied, not decoded."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,24 +24,30 @@ decode = msgspec.json.Decoder(_Body, float_hook=exact_number).decode
 
 
 class SplitReply:
-    """A batch's reply. `sizes`: the number of representations sent for each lookup."""
+    """The reply to a batch. `sizes`: the number of representations sent for each lookup."""
 
     def __init__(self, template: RequestTemplate, reply: Reply, sizes: Sequence[int]) -> None:
-        """Raises ValueError for a reply that can't be split by callers."""
+        """Raise ValueError for a reply that can't be split: it has another status, number of entities, or
+        error paths.
+        """
         if reply.status != 200:
-            raise ValueError("the status is not 200")
+            raise ValueError(f"expected the status 200, got {reply.status}")
         self.reply = reply
         self.fields = template.fields
         found = decode(reply.body)
         self.entities = [found.data.get(field, []) for field in self.fields]
         if [len(one) for one in self.entities] != list(sizes):
-            raise ValueError("the number of entities is wrong")
+            found_sizes = [len(one) for one in self.entities]
+            raise ValueError(f"expected {list(sizes)} entities for the lookups, got {found_sizes}")
         self.extensions = found.extensions
         self.errors = [self._placed(error) for error in found.errors or ()]
         self._known: dict[Any, Reply] = {}
 
     def _placed(self, error: dict[str, Any]) -> tuple[int, int, dict[str, Any]]:
-        """An error with its lookup and position. Raises ValueError when its path names no entity."""
+        """Return (lookup, position of the entity, error) for an error of the reply.
+
+        Raises ValueError if the error's path does not lead to an entity.
+        """
         path = error.get("path")
         if (
             not isinstance(path, list)
@@ -51,14 +55,17 @@ class SplitReply:
             or path[0] not in self.fields
             or type(path[1]) is not int
         ):
-            raise ValueError("an error names no entity")
+            raise ValueError(f"expected an error's path to begin with a lookup and an index, got {path}")
         lookup = self.fields.index(path[0])
         if not 0 <= path[1] < len(self.entities[lookup]):
-            raise ValueError("an error names an entity that was not requested")
+            raise ValueError(f"expected an error's path to an entity of the reply, got {path}")
         return lookup, path[1], error
 
     def of(self, places: Places) -> Reply:
-        """The reply for the caller whose representations were sent at these positions."""
+        """Return the reply for one caller.
+
+        `places`: for each lookup the positions of its representations in the batch.
+        """
         key = tuple([tuple(one) for one in places])
         found = self._known.get(key)
         if found is None:
@@ -78,6 +85,9 @@ class SplitReply:
         return encode_json(body)
 
     def _errors(self, places: Places) -> Iterator[dict[str, Any]]:
+        """Yield the errors of one caller's entities, with the entities' positions in the caller's own
+        reply.
+        """
         for lookup, place, error in self.errors:
             if place in places[lookup]:
                 path = [self.fields[lookup], places[lookup].index(place), *error["path"][2:]]

@@ -1,4 +1,4 @@
-"""Passes over the fetch graph, in the order in which they run.
+"""The passes over the fetch graph, in the order in which they run. Each returns the groups that remain.
 
 `drop_empty_groups` runs first: an empty group would delay the groups that wait for it, and `merge_requests`
 would count it.

@@ -1,10 +1,10 @@
-"""Remove groups that select nothing and that no other group waits for."""
+"""The pass that removes groups that select nothing and that no other group waits for."""
 
 from gateway.plan.fetch_graph import FetchGroup
 
 
 def drop_empty_groups(groups: list[FetchGroup]) -> list[FetchGroup]:
-    """The groups that select a field, or that another group waits for."""
+    """Return the groups that select a field or that another group waits for."""
     while True:
         needed = {parent for group in groups for parent in group.parents}
         kept = [

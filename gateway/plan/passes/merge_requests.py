@@ -1,12 +1,12 @@
-"""Merge entity requests to one subgraph into one, where no value arrives later because of it.
+"""Merges entity requests to one subgraph into one, if no value arrives later because of it.
 
 Two groups can be merged when neither waits for the other, and when delaying the earlier one to the round of
-the later one does not add a round to the plan. Lookups at the same place are merged; others stand side by
-side in one request (`_entities` twice, under two aliases).
+the later one does not add a round to the plan. Lookups at the same place become one; others remain separate
+in one request (`_entities` twice, under two aliases).
 
 Comparing all pairs of groups is cubic, and an operation with a thousand aliases makes a thousand groups. So
-groups of the same round, which never wait for each other, are first merged in one sweep; the pairwise
-comparison then sees at most one group per subgraph and round.
+groups of the same round, which never wait for each other, are first merged in one sweep; then there is at
+most one group per subgraph and round for the pairwise comparison.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from gateway.plan.nodes import Path
 
 
 def merge_requests(groups: list[FetchGroup]) -> list[FetchGroup]:
-    """The groups after merging; the number of rounds stays the same."""
+    """Return the groups after merging; the number of rounds stays the same."""
     groups = _merge_rounds(groups)
     while pair := _find_pair(groups):
         early, late = pair
@@ -41,7 +41,9 @@ def _merge_rounds(groups: list[FetchGroup]) -> list[FetchGroup]:
 
 
 def _join(groups: list[FetchGroup], into: dict[FetchGroup, FetchGroup]) -> list[FetchGroup]:
-    """Merge the groups in `into` into their targets, which then wait for the parents of both."""
+    """Return the groups after each key of `into` is merged into its value, which then waits for the parents
+    of both.
+    """
     places: dict[FetchGroup, dict[Path, list[DraftLookup]]] = {}
     for group, target in into.items():
         known = places.setdefault(target, {})
@@ -58,7 +60,7 @@ def _join(groups: list[FetchGroup], into: dict[FetchGroup, FetchGroup]) -> list[
 
 
 def _find_pair(groups: list[FetchGroup]) -> tuple[FetchGroup, FetchGroup] | None:
-    """An earlier and a later group that can be merged; None if there are none."""
+    """Return an earlier and a later group that can be merged; None if there are none."""
     by_subgraph: dict[str, list[FetchGroup]] = {}
     for group in _entity_groups(groups):
         by_subgraph.setdefault(group.subgraph, []).append(group)
@@ -76,7 +78,10 @@ def _find_pair(groups: list[FetchGroup]) -> tuple[FetchGroup, FetchGroup] | None
 
 
 def _latest(groups: list[FetchGroup], level: dict[FetchGroup, int]) -> dict[FetchGroup, int]:
-    """The last round in which each group can run without adding a round to the plan."""
+    """Return the last round in which each group can run without adding a round to the plan.
+
+    `level`: the round in which it can run at the earliest.
+    """
     last = max(level.values())
     latest = dict.fromkeys(groups, last)
     for group in sorted(groups, key=lambda item: -level[item]):
@@ -98,7 +103,7 @@ def _add(group: FetchGroup, lookup: DraftLookup, known: dict[Path, list[DraftLoo
 
 
 def _compatible(one: DraftLookup, other: DraftLookup) -> bool:
-    """Whether two lookups can be merged: no object would have two representations, and no key two
+    """Return whether two lookups can be merged: no object gets two representations, and no key two
     meanings.
     """
     return all(

@@ -23,7 +23,7 @@ class Bomb:
 
 
 class TooSlow(Exception):
-    """A bomb took more CPU time than allowed."""
+    """A bomb needed more CPU time than allowed."""
 
 
 @contextmanager
@@ -43,7 +43,9 @@ def bounded() -> Iterator[None]:
 
 
 def outcome(run: Callable[[], str]) -> str:
-    """The outcome of a bomb: its word, an error code, or the class of a forbidden exception."""
+    """Return the outcome of a bomb: its word for success, an error code, or the class name of a forbidden
+    exception.
+    """
     try:
         with bounded():
             return run()

@@ -16,19 +16,19 @@ PROCESSOR = 90  # seconds in all
 
 
 def bombs() -> Iterator[Bomb]:
-    """Every bomb."""
+    """Yield every bomb of this folder."""
     yield from requests.bombs()
     yield from sdls.bombs()
     yield from supergraphs.bombs()
 
 
 def address_space() -> int:
-    """The current size of the address space in bytes."""
+    """Return the current size of the address space in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def say(*words: object) -> None:
-    """Print a line of JSON and flush it: the process may end at any moment."""
+    """Print a line of JSON and flush it, because the process may end at any moment."""
     sys.stdout.write(json.dumps(words) + "\n")
     sys.stdout.flush()
 

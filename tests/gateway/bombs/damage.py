@@ -16,7 +16,7 @@ EXTRA = tuple(_EXTRA.split())
 
 
 def tokens(text: str) -> list[str]:
-    """The tokens of a GraphQL text."""
+    """Return the tokens of a GraphQL text."""
     lexer = Lexer(Source(text))
     found = []
     while (token := lexer.advance()).kind is not TokenKind.EOF:
@@ -25,18 +25,19 @@ def tokens(text: str) -> list[str]:
 
 
 def kind_of(token: str) -> str:
-    """A rough kind of a token: name, text, or other."""
+    """Return a rough kind of a token: name, text, or other."""
     return "text" if token.startswith('"') else "name" if token[0].isalpha() or token[0] == "_" else "sign"
 
 
 def cut_off(words: list[str]) -> Iterator[str]:
-    """The text, truncated before each of its tokens."""
+    """Yield the text truncated before each of its tokens."""
     return (" ".join(words[:index]) for index in range(1, len(words)))
 
 
 def spoiled(words: list[str], chance: random.Random) -> str:
-    """A text with one to three tokens removed, doubled, or replaced, mostly by tokens of the same kind, so
-    that many results still parse.
+    """Return a text with one to three tokens removed, doubled, or replaced.
+
+    Most replacements have the same kind as the token, so that many results still parse.
     """
     words = list(words)
     for _ in range(chance.randint(1, 3)):
@@ -53,7 +54,7 @@ def spoiled(words: list[str], chance: random.Random) -> str:
 
 
 def damaged(text: str, *, seed: int, count: int) -> Iterator[tuple[str, list[str]]]:
-    """The damaged texts by kind of damage; reproducible by the seed."""
+    """Yield (kind of damage, damaged texts); the seed makes them reproducible."""
     chance = random.Random(seed)
     words = tokens(text)
     yield "cut off at every token", list(cut_off(words))
@@ -63,7 +64,11 @@ def damaged(text: str, *, seed: int, count: int) -> Iterator[tuple[str, list[str
 
 
 def survive(texts: Iterable[str], read: Callable[[str], object]) -> str:
-    """Process each text; reports the first that raises an unexpected exception."""
+    """Process each text with `read`; return the word for success. Raises AssertionError with the first text
+    on which `read`
+
+    raises anything but a GatewayError.
+    """
     for text in texts:
         try:
             read(text)

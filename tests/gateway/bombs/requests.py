@@ -31,19 +31,19 @@ SYNTAX, ANSWERED = "GRAPHQL_PARSE_FAILED", "answered"
 
 
 def many(count: int, text: Callable[[int], str]) -> str:
-    """A text for each number."""
+    """Return a text repeated with each number below `count`."""
     return " ".join(text(number) for number in range(count))
 
 
 def nested(depth: int, start: str, text: Callable[[str], str]) -> str:
-    """A text, nested in itself."""
+    """Return a text nested in itself."""
     for _ in range(depth):
         start = text(start)
     return start
 
 
 def lists(depth: int) -> list[Any]:
-    """Nested lists."""
+    """Return nested lists of this depth."""
     value: list[Any] = []
     for _ in range(depth):
         value = [value]
@@ -171,13 +171,13 @@ VARIABLES: tuple[tuple[str, str, str, Any], ...] = (
 
 
 def asked(engine: Engine, query: str, variables: dict[str, Any]) -> str:
-    """Run an operation, whatever its response is."""
+    """Run an operation and return an outcome, whatever the response is."""
     asyncio.run(ask(engine, query, variables))
     return ANSWERED
 
 
 def bombs() -> Iterator[Bomb]:
-    """All of them; the subgraphs reply with an error at once."""
+    """Yield the bombs of this module; the subgraphs reply with an error at once."""
     engine, _ = fake_engine(SDLS, lambda _: {"data": None, "errors": [{"message": "no"}]})
     for name, end, query in OPERATIONS:
         yield Bomb(name, end, partial(asked, engine, query, {}))

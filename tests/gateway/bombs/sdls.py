@@ -48,17 +48,17 @@ def composing(sdls: Mapping[str, str], link: str = LINK) -> str:
 
 
 def keyed(fields: str) -> str:
-    """Two types, one of them with this key."""
+    """Return an SDL with two types, one of them with this key."""
     return KEY.replace("FIELDS", fields)
 
 
 def linking(link: str) -> str:
-    """A subgraph with only this link."""
+    """Return a subgraph's SDL with only this @link."""
     return f"extend schema {link} type Query {{ q: Int }}"
 
 
 def chained(number: int) -> str:
-    """One of many subgraphs in a chain of keys."""
+    """Return one of many subgraphs in a chain of keys."""
     one, other = f"k{number}", f"k{number + 1}"
     root = "type Query {q: E0} " if number == 0 else ""
     fields = f"{{{one}: ID! {other}: ID! f{number}: "
@@ -212,7 +212,7 @@ def reading(text: str) -> str:
 
 
 def bombs() -> Iterator[Bomb]:
-    """All of them."""
+    """Yield the bombs of this module."""
     for name, end, sdl in ONE:
         yield Bomb(name, end, partial(composing, {"a": sdl}))
     for name, end, sdl in LINKS:

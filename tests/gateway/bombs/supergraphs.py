@@ -139,7 +139,7 @@ def serving(supergraph: str) -> str:
 
 
 def bombs() -> Iterator[Bomb]:
-    """All of them."""
+    """Yield the bombs of this module."""
     for name, end, supergraph in ONE:
         yield Bomb(f"a supergraph: {name}", end, partial(serving, supergraph))
     honest = supergraph_of({"a": RICH, "b": OTHER}, linked=False)

@@ -27,7 +27,7 @@ NAMES = [bomb.name for bomb in bombs()]
 
 @pytest.fixture(scope="module")
 def ends() -> dict[str, list[Any]]:
-    """The outcome of each bomb; a single element where a bomb began and did not end."""
+    """Return the outcome of each bomb; a single element for a bomb that began and did not end."""
     command = [sys.executable, "-m", "tests.gateway.bombs.child"]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     found = {line[0]: line for line in map(json.loads, child.stdout.splitlines())}
@@ -36,13 +36,13 @@ def ends() -> dict[str, list[Any]]:
 
 
 def test_names_differ() -> None:
-    """Each bomb has a name of its own, so that none hides another."""
+    """Each bomb has a name of its own, so that no result hides another."""
     assert len(set(NAMES)) == len(NAMES) >= 100
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bomb(ends: dict[str, list[Any]], name: str) -> None:
-    """The bomb is refused with its code, or answered, within its processor time and the child's memory."""
+    """The bomb is refused with its code or answered, within its CPU time and the child's memory."""
     assert name in ends, "the child ended before it"
     assert len(ends[name]) == 3, "the child ended on it, by the system's limits"
     _, expected, got = ends[name]
@@ -59,7 +59,7 @@ async def echo(query: str, variables: Any, operation_name: str | None, headers: 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the whole application, with the subgraph in process."""
+    """Yield a client of the whole application, with the subgraph in the process."""
     sdl = "scalar Any type Query { hello: String any(a: Any): Int deep: Any }"
     app = create_app(supergraph_of({"a": sdl}), Settings(), {"a": echo})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
@@ -67,7 +67,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 def nested(depth: int) -> bytes:
-    """A request with a variable of nested lists."""
+    """Return a request with a variable of nested lists."""
     return (
         b'{"query": "query($a: Any) { any(a: $a) }", "variables": {"a": '
         + b"[" * depth
@@ -77,7 +77,7 @@ def nested(depth: int) -> bytes:
 
 
 def asking(query: str) -> bytes:
-    """A request with this query."""
+    """Return a request with this query."""
     return json.dumps({"query": query}).encode()
 
 
@@ -100,7 +100,7 @@ def asking(query: str) -> bytes:
 async def test_bomb_at_the_door(
     client: httpx.AsyncClient, body: bytes, headers: dict[bytes, bytes], status: int, code: str
 ) -> None:
-    """Over HTTP it has the status of its kind, and a body that says the code."""
+    """Over HTTP a bomb gets the status of its kind, and a body with the error code."""
     sent = {b"content-type": b"application/json", b"accept": b"application/graphql-response+json", **headers}
     response = await client.post("/graphql", content=body, headers=sent)
     assert response.status_code == status
@@ -109,16 +109,15 @@ async def test_bomb_at_the_door(
 
 @pytest.mark.parametrize("length", [b"\xb2", b"-1", b"1e9"])
 async def test_a_length_that_is_no_number(client: httpx.AsyncClient, length: bytes) -> None:
-    """A content-length that is no number is not believed, and does no harm.
-
-    The body is measured as it comes.
-    """
+    """A Content-Length that is not a number is ignored: the body is measured while it arrives."""
     sent = {b"content-type": b"application/json", b"content-length": length}
     response = await client.post("/graphql", content=asking("{hello}"), headers=sent)
     assert response.json() == {"data": {"hello": "x"}}
 
 
 async def test_an_answer_that_cannot_be_written(client: httpx.AsyncClient) -> None:
-    """A subgraph's value nested too deeply for JSON costs an error with a code, not the connection."""
+    """A subgraph's value that is nested too deeply for JSON gives an error with a code, not a broken
+    connection.
+    """
     response = await client.post("/graphql", json={"query": "{ hello deep }"})
     assert response.json()["errors"][0]["extensions"]["code"] in CODES

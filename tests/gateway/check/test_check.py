@@ -1,4 +1,4 @@
-"""`gateway check` and `gateway contract`: what changes for clients, by their operations; what some of them
+"""`gateway check` and `gateway contract`: what changes for clients, by their operations; what some clients
 may see.
 """
 
@@ -43,12 +43,12 @@ input By { id: ID! name: String = "x" }
 
 
 def supergraphs() -> tuple[Supergraph, Supergraph]:
-    """The old and the new supergraph."""
+    """Return the old and the new supergraph."""
     return load_supergraph(supergraph_of({"a": OLD})), load_supergraph(supergraph_of({"a": NEW}))
 
 
 def test_every_change_has_its_level() -> None:
-    """What makes operations invalid breaks, what brings unknown values is dangerous, all else is safe."""
+    """Changes that make operations invalid are breaking, new values are dangerous, all others are safe."""
     old, new = supergraphs()
     found = {(change.level, change.message) for change in compare(old.api, new.api)}
     assert {message for level, message in found if level == "breaking"} == {
@@ -91,7 +91,7 @@ def test_nothing_changed() -> None:
     ],
 )
 def test_operations_decide(operation: str, breaks: bool, users: set[str]) -> None:
-    """A change counts only for operations that use its coordinate; without any it is safe."""
+    """A change counts only if an operation uses its coordinate; otherwise it is safe."""
     old, new = supergraphs()
     judgement = judge(old, new, {"one": operation}, Limits())
     assert judgement.breaks is breaks
@@ -104,7 +104,7 @@ def test_operations_decide(operation: str, breaks: bool, users: set[str]) -> Non
 
 
 def test_operations_that_were_not_valid_are_left_out() -> None:
-    """An operation that the old supergraph refuses says nothing of the new one, and is named."""
+    """An operation that is not valid in the old supergraph is skipped, and the report names it."""
     old, new = supergraphs()
     judgement = judge(old, new, {"bad": "{ nothing }", "worse": "{ things {"}, Limits())
     assert not judgement.breaks
@@ -112,7 +112,9 @@ def test_operations_that_were_not_valid_are_left_out() -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    """The exit code says whether clients break; JSON says what and whom."""
+    """The exit code is 1 if clients break; the JSON output lists the changes and the operations that use
+    them.
+    """
     (tmp_path / "old.graphql").write_text(supergraph_of({"a": OLD}))
     (tmp_path / "new.graphql").write_text(supergraph_of({"a": NEW}))
     operations = tmp_path / "operations"
@@ -152,9 +154,8 @@ OTHER = 'type Thing @key(fields: "id") { id: ID! extra: Int @tag(name: "public")
 def test_contracts(
     include: tuple[str, ...], exclude: tuple[str, ...], shown: list[str], gone: list[str]
 ) -> None:
-    """Clients see what the tags allow and nothing that has become empty or unreachable.
-
-    The subgraphs stay whole.
+    """Clients see only what the tags allow, without empty or unreachable types; the subgraphs' types are
+    unchanged.
     """
     cut = load_supergraph(contract(supergraph_of({"a": TAGGED, "b": OTHER}), include, exclude))
     text = print_schema(cut.api)
@@ -164,7 +165,7 @@ def test_contracts(
 
 
 def test_contracts_that_make_no_sense() -> None:
-    """A tag that nothing carries is a typo, and a contract that leaves no query is refused."""
+    """A tag that no element has is refused, and so is a contract that leaves no query."""
     supergraph = supergraph_of({"a": TAGGED, "b": OTHER})
     with pytest.raises(SettingsError, match="pubic"):
         contract(supergraph, ("pubic",))

@@ -1,5 +1,7 @@
 """Composition compared with @apollo/composition: codes, hints, the API schema, and which subgraph resolves
 what.
+
+A "set" is the SDLs of several subgraphs; the pages are files with sets and the oracle's results.
 """
 
 from collections.abc import Sequence
@@ -25,14 +27,14 @@ needs_node = pytest.mark.skipif(find_node() is None, reason=NO_NODE)
 
 @cache
 def pages() -> tuple[tuple[SdlSet, Verdict], ...]:
-    """Every set of the pages, with the oracle's result."""
+    """Return every set of the pages, with the oracle's result."""
     sets = read_pages()
     return tuple(zip(sets, ask_oracle(sets), strict=True))
 
 
 @cache
 def broken() -> tuple[tuple[str, SdlSet, Verdict], ...]:
-    """Generated sets that the oracle refuses, each with the code that its edit should cause."""
+    """Return generated sets that the oracle refuses, each with the code that its edit should cause."""
     made = list(broken_sets(4))
     verdicts = ask_oracle(one for _, one in made)
     return tuple(
@@ -41,7 +43,9 @@ def broken() -> tuple[tuple[str, SdlSet, Verdict], ...]:
 
 
 def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> str:
-    """A line for each unknown difference, and for each of our supergraphs that Apollo's code can't load."""
+    """Return a line for each unknown difference, and for each of our supergraphs that Apollo's code can't
+    load.
+    """
     ours = [compose_ours(one) for one in sets]
     found = {
         one.name: list(differences(said, mine))
@@ -56,7 +60,7 @@ def disagreements(sets: Sequence[SdlSet], verdicts: Sequence[Verdict]) -> str:
 
 
 def only_consequences(said: Verdict, mine: Verdict) -> bool:
-    """Whether the oracle only adds codes that follow from a code that both report."""
+    """Return whether the oracle only adds codes that follow from a code that both report."""
     more = set(said.codes) ^ set(mine.codes)
     return any(
         code in mine.codes and more and more <= follow | {code} for code, (follow, _) in CONSEQUENCES.items()
@@ -64,21 +68,22 @@ def only_consequences(said: Verdict, mine: Verdict) -> bool:
 
 
 def stops(said: Verdict, mine: Verdict) -> bool:
-    """Whether the oracle fails with an internal exception where we report a code."""
+    """Return whether the oracle fails with an internal exception where we report a code."""
     return any(code.startswith("(") for code in said.codes) and bool(mine.codes)
 
 
 @needs_node
 def test_pages_say_what_the_oracle_says() -> None:
-    """The verdict behind every set's name is the oracle's own (else `python -m tests.oracle.note` writes
-    it anew).
+    """The result stored with every set is the oracle's own; if not, `python -m tests.oracle.note` writes it
+    again.
     """
     assert {one.name: said.note for one, said in pages() if said.note != one.noted} == {}
 
 
 def test_our_composer_says_what_the_pages_say() -> None:
-    """Without Node, too: error codes and hints of every set are those noted, or the difference is a known
-    one.
+    """Our error codes and hints of every set are the stored ones, or the difference is a known one.
+
+    Needs no Node.
     """
     sets = read_pages()
     assert len({one.name for one in sets}) == len(sets) >= 600
@@ -94,7 +99,9 @@ def test_our_composer_says_what_the_pages_say() -> None:
 
 @needs_node
 def test_pages_agree() -> None:
-    """For every set of the pages nothing differs, but for the known differences; and each of those is one."""
+    """For every set of the pages our result and the oracle's differ only in known differences, and each of
+    those occurs.
+    """
     sets, verdicts = [one for one, _ in pages()], [said for _, said in pages()]
     assert not (found := disagreements(sets, verdicts)), found
     assert [
@@ -118,7 +125,7 @@ def test_every_code_is_raised() -> None:
 
 @needs_node
 def test_made_up_sets_agree() -> None:
-    """162 valid sets that mix all features of federation: both accept them, and nothing differs."""
+    """162 generated valid sets that mix all features of federation compose without a difference."""
     sets = [valid_set(seed) for seed in range(162)]
     verdicts = ask_oracle(sets)
     assert [one.name for one, said in zip(sets, verdicts, strict=True) if said.codes] == []
@@ -127,7 +134,9 @@ def test_made_up_sets_agree() -> None:
 
 @needs_node
 def test_broken_sets_agree() -> None:
-    """At least 240 sets, each one edit away from a valid one, are refused by both, with the same codes."""
+    """At least 240 sets, each one edit away from a valid one, are refused by both composers with the same
+    codes.
+    """
     assert len(broken()) >= 240
     assert not (found := disagreements([one for _, one, _ in broken()], [said for _, _, said in broken()])), (
         found
@@ -136,7 +145,7 @@ def test_broken_sets_agree() -> None:
 
 @needs_node
 def test_breakers_raise_their_codes() -> None:
-    """Every edit raises the code that it is made for, in one of its sets at least."""
+    """Every edit raises the code for which it is made, in at least one of its sets."""
     raised = {code for code, _, said in broken() if code in said.codes}
     assert {code for code, _, _ in broken()} == raised
     assert len(raised) >= 55
@@ -144,10 +153,7 @@ def test_breakers_raise_their_codes() -> None:
 
 @needs_node
 def test_sets_by_chance_agree() -> None:
-    """500 sets in which chance decides who has what.
-
-    The same ones can be answered, but for the known differences.
-    """
+    """Of 500 random sets, both composers accept the same ones, except for known differences."""
     sets = [chance_set(seed) for seed in range(500)]
     verdicts = ask_oracle(sets)
     accepted = sum(not said.codes for said in verdicts)
@@ -159,7 +165,7 @@ def test_sets_by_chance_agree() -> None:
 
 @needs_node
 def test_shared_mutations_by_chance_agree() -> None:
-    """200 sets whose subgraphs share mutation fields: the same ones can be completed by one subgraph."""
+    """Of 200 random sets with shared mutation fields, both composers accept the same ones."""
     sets = [mutation_set(seed) for seed in range(200)]
     verdicts = ask_oracle(sets)
     accepted = sum(not said.codes for said in verdicts)
@@ -173,7 +179,9 @@ def test_shared_mutations_by_chance_agree() -> None:
 
 @needs_node
 def test_definitions_by_chance_agree() -> None:
-    """300 sets that define one of federation's directives themselves: the same ones are accepted."""
+    """Of 300 random sets that define a federation directive themselves, both composers accept the
+    same ones.
+    """
     sets = [definition_set(seed) for seed in range(300)]
     verdicts = ask_oracle(sets)
     raised = {code for said in verdicts for code in said.codes}
@@ -184,10 +192,10 @@ def test_definitions_by_chance_agree() -> None:
 
 @needs_node
 def test_values_by_chance_agree() -> None:
-    """300 sets with one or two constants, written in two ways: the same ones are told apart.
+    """Of 300 random sets with constants written in two ways, both composers find the same constants
+    different.
 
-    How a default is written in the supergraph is each composer's own affair; how often a directive stands
-    is not.
+    How a default is written in the supergraph, and how often a directive is repeated, is not compared.
     """
     sets = [value_set(seed) for seed in range(300)]
     verdicts = ask_oracle(sets)
@@ -205,7 +213,7 @@ def test_values_by_chance_agree() -> None:
 
 @needs_node
 def test_platform_agrees() -> None:
-    """The platform's own subgraphs: nothing differs."""
+    """The platform's own subgraphs compose without a difference."""
     files = [path for path in sorted(SCHEMA.glob("*.graphql")) if path.name != "supergraph.graphql"]
     sets = [SdlSet("platform", {path.stem: path.read_text() for path in files})]
     assert len(files) >= 6
@@ -215,6 +223,6 @@ def test_platform_agrees() -> None:
 @needs_node
 @pytest.mark.skipif(not SUITES, reason=ABSENT)
 def test_suites_agree() -> None:
-    """The audit's suites: nothing differs."""
+    """The suites of the federation audit compose without a difference."""
     sets = [SdlSet(name, {one["name"]: one["sdl"] for one in read(name)["subgraphs"]}) for name in SUITES]
     assert not (found := disagreements(sets, ask_oracle(sets))), found

@@ -1,4 +1,4 @@
-"""The hint about fields of interfaces that no single subgraph can answer for all objects."""
+"""The hint about fields of interfaces that no single subgraph resolves for all objects that it returns."""
 
 import pytest
 
@@ -51,7 +51,7 @@ ELSEWHERE = {
     ids=["split", "no implementations", "one lookup", "one subgraph has all", "no objects of it here"],
 )
 def test_fields_that_no_subgraph_answers(sdls: dict[str, str], fields: list[str]) -> None:
-    """One hint a field, at the level of warnings, that says what to write instead."""
+    """Each such field gives one hint of the level WARN, which describes what to write instead."""
     made = compose([SubgraphSource(name, "", link("2.3") + sdl) for name, sdl in sdls.items()])
     found = [hint for hint in made.hints if hint.code == CODE]
     assert [hint.coordinate for hint in found] == fields

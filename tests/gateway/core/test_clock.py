@@ -1,4 +1,4 @@
-"""Clocks: the fake one does what the system's does, when a test says so."""
+"""Clocks: FakeClock behaves like SystemClock, but its time moves only when a test advances it."""
 
 import asyncio
 
@@ -8,9 +8,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock, FakeClock
 
 
 async def test_timers_fire_in_their_order_at_their_moments() -> None:
-    """Each at its own time, cancelled ones never, and what a timer starts may set timers that fire as
-    well.
-    """
+    """Each timer fires at its own time, cancelled ones never, and timers set by a callback fire too."""
     clock = FakeClock(start=0.0)
     fired: list[tuple[str, float]] = []
 
@@ -30,10 +28,7 @@ async def test_timers_fire_in_their_order_at_their_moments() -> None:
 
 
 async def test_sleepers_wake() -> None:
-    """Whoever sleeps on a fake clock wakes when it was advanced far enough.
-
-    One that was cancelled harms nobody.
-    """
+    """`sleep` returns once the fake clock was advanced far enough; a cancelled `sleep` has no effect."""
     clock = FakeClock()
     sleeper = asyncio.ensure_future(clock.sleep(10))
     gone = asyncio.ensure_future(clock.sleep(10))
@@ -46,7 +41,9 @@ async def test_sleepers_wake() -> None:
 
 @pytest.mark.parametrize("clock", [SYSTEM_CLOCK, FakeClock()], ids=["system", "fake"])
 async def test_both_are_clocks(clock: Clock) -> None:
-    """Time never goes back, and is not the calendar's; a call for now comes in the next turn."""
+    """Time never goes back and is not the calendar's time; a call that is due now is made in the next
+    turn.
+    """
     first = clock.time()
     got: list[int] = []
     clock.call_soon(got.append, 1)
@@ -59,7 +56,7 @@ async def test_both_are_clocks(clock: Clock) -> None:
 
 
 async def test_the_system_clock_calls_what_is_overdue() -> None:
-    """A moment that has passed is now."""
+    """A call for a time in the past is made at once."""
     done = asyncio.Event()
     SYSTEM_CLOCK.call_at(SYSTEM_CLOCK.time() - 5, done.set)
     await asyncio.wait_for(done.wait(), 5)

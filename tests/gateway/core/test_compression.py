@@ -1,4 +1,4 @@
-"""Compressed bodies: every form that servers send, and bombs that are not unpacked."""
+"""Compressed bodies: every form that servers send is decompressed, within the limit."""
 
 import gzip
 import tracemalloc
@@ -15,7 +15,7 @@ WORDS = b'{"data":{"x":1}}'
 
 @given(st.lists(st.binary(max_size=3_000), max_size=8), st.integers(0, 5))
 def test_gzip_has_as_many_members_as_it_likes(parts: list[bytes], padding: int) -> None:
-    """All of them count, also empty ones; zeros behind the last do not."""
+    """All members count, also empty ones; zero bytes after the last member are ignored."""
     body = b"".join(gzip.compress(one, mtime=0) for one in parts)
     assert unpack(body + bytes(padding) if parts else body, "gzip", 100_000) == b"".join(parts)
 
@@ -31,26 +31,30 @@ def test_members_across_the_pieces() -> None:
 
 @given(st.binary(min_size=1, max_size=3_000), st.integers(0, 9))
 def test_deflate_has_a_wrapper_or_none(content: bytes, level: int) -> None:
-    """The standard wants zlib's; some servers send the bare stream."""
+    """Deflate data is decompressed with the zlib wrapper, as the standard requires, and without it, as some
+    servers send it.
+    """
     assert unpack(zlib.compress(content, level), "deflate", 3_000) == content
     assert unpack(zlib.compress(content, level, wbits=-15), "Deflate ", 3_000) == content
 
 
 @pytest.mark.parametrize("name", ["", "identity", " IDENTITY "])
 def test_what_is_not_packed(name: str) -> None:
-    """Passes as it is, whatever the limit: whoever received it has counted."""
+    """A body that is not compressed is returned unchanged, whatever the limit: the receiver has already
+    measured it.
+    """
     assert unpack(WORDS, name, 3) == WORDS
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate"])
 def test_nothing_is_nothing(name: str) -> None:
-    """An empty body has nothing to unpack, whatever it is said to be."""
+    """An empty body stays empty, whatever its Content-Encoding is."""
     assert unpack(b"", name, 10) == b""
 
 
 @pytest.mark.parametrize(("content", "allowed"), [(b"x" * 100, True), (b"x" * 101, False)])
 def test_the_limit_is_exact(content: bytes, allowed: bool) -> None:
-    """To the byte."""
+    """A body of exactly the limit is accepted, a body of one byte more is refused."""
     if allowed:
         assert unpack(gzip.compress(content, mtime=0), "gzip", 100) == content
     else:
@@ -60,7 +64,7 @@ def test_the_limit_is_exact(content: bytes, allowed: bool) -> None:
 
 @pytest.mark.parametrize("name", ["gzip", "deflate"])
 def test_a_bomb_is_not_unpacked(name: str) -> None:
-    """What 200 MB would be takes about as much memory as the limit."""
+    """A body that would decompress to 200 MB needs about as much memory as the limit."""
     packer = zlib.compressobj(9, wbits=31 if name == "gzip" else 15)
     body = b"".join([packer.compress(bytes(1_000_000)) for _ in range(200)]) + packer.flush()
     tracemalloc.start()
@@ -86,14 +90,14 @@ def test_a_bomb_is_not_unpacked(name: str) -> None:
     ],
 )
 def test_what_is_broken(body: bytes, name: str, words: str) -> None:
-    """Is refused with the reason; a checksum counts."""
+    """Corrupt data is refused with the reason; a wrong checksum counts as corrupt."""
     with pytest.raises(CorruptBody, match=words):
         unpack(body, name, 100_000)
 
 
 @pytest.mark.parametrize("name", ["br", "zstd", "compress", "gzip, br", "x" * 500, "\xff\x00"])
 def test_unknown_encodings(name: str) -> None:
-    """Are named, cut and printable."""
+    """The message contains the unknown encoding, shortened and printable."""
     with pytest.raises(UnknownEncoding) as caught:
         unpack(WORDS, name, 100)
     text = str(caught.value)

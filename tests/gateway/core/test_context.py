@@ -8,14 +8,16 @@ from gateway.observe.observer import Observer
 
 
 def context(**headers: str) -> RequestContext:
-    """The context of a request with these headers; underscores stand for hyphens."""
+    """Return the context of a request with these headers; underscores in names stand for hyphens."""
     return RequestContext(
         {name.replace("_", "-"): value for name, value in headers.items()}, Observer(), FakeClock()
     )
 
 
 def test_the_id_is_the_clients_where_it_is_plain() -> None:
-    """Else it is made up, once; nothing that could forge a line of the log is taken over."""
+    """The client's request id is used if it has only allowed characters; otherwise one random id is used for
+    the request.
+    """
     assert context(x_request_id="abc-1").id == "abc-1"
     for bad in ("", "a b", "a\nb", "x" * 129, "é"):
         made = context(x_request_id=bad)
@@ -25,14 +27,14 @@ def test_the_id_is_the_clients_where_it_is_plain() -> None:
 
 
 def test_the_client_says_who_it_is() -> None:
-    """Under any of the usual headers."""
+    """The client's name and version are read from any of the usual headers."""
     assert context(graphql_client_name="web", graphql_client_version="3").client_name == "web"
     assert context(apollographql_client_version="4").client_version == "4"
     assert context().client_name is None
 
 
 def test_what_a_client_says_of_caches_and_traces() -> None:
-    """Directives in lower case; a trace only with its parent."""
+    """Cache directives are in lower case; a trace needs the header `traceparent`."""
     assert context(cache_control="No-Cache, max-age=0").cache_directives == {"no-cache", "max-age=0"}
     assert context().cache_directives == frozenset()
     assert context(traceparent="00-a-b-01", tracestate="x=1").trace == Trace("00-a-b-01", "x=1")
@@ -40,7 +42,7 @@ def test_what_a_client_says_of_caches_and_traces() -> None:
 
 
 def test_requests_share_within_one_partition_and_identity() -> None:
-    """Two requests of nobody in particular may share; others with their like."""
+    """Anonymous requests have no key; requests with a partition or an identity have keys of their own."""
     one = context()
     assert one.identity is ANONYMOUS
     assert one.sharing_key() is None
@@ -52,7 +54,7 @@ def test_requests_share_within_one_partition_and_identity() -> None:
 
 @pytest.mark.parametrize(("left", "due"), [(None, 30.0), (5.0, 5.0), (60.0, 30.0)])
 def test_no_call_may_take_longer_than_its_request(left: float | None, due: float) -> None:
-    """A call has its own time, within what is left of the request's."""
+    """A call's deadline is after its own timeout, but never after the request's deadline."""
     made = context()
     now = made.clock.time()
     made.deadline = None if left is None else now + left
@@ -60,7 +62,7 @@ def test_no_call_may_take_longer_than_its_request(left: float | None, due: float
 
 
 def test_notes_go_from_hook_to_hook() -> None:
-    """What a plugin keeps is there for its next hook."""
+    """A value that a plugin stores in `notes` is there for its next hook."""
     made = context()
     made.notes["calls"] = 1
     assert made.notes == {"calls": 1}

@@ -1,4 +1,4 @@
-"""What is no JSON is explained: what is wrong, and at which byte."""
+"""Errors for invalid JSON: they describe what is wrong, and at which byte."""
 
 import orjson
 import pytest
@@ -17,15 +17,15 @@ WRONG: list[tuple[bytes, str]] = [
     (b'{"a":"\xff"}', "byte 6 is 0xff, which is not UTF-8"),
     (b'{"a":"\xc3"}', "byte 6 is 0xc3, which is not UTF-8"),
     (b'{"\xc3\xa9":"\xed\xa0\x80"}', "byte 7 is 0xed, which is not UTF-8"),
-    (b'"\\ud83d"', SURROGATE + r", \\ud83d, stands at byte 1"),
-    (b'{"\\uDC00":1}', SURROGATE + r", \\uDC00, stands at byte 2"),
-    (b'"\\ud83d\\ud83d\\ude00"', SURROGATE + r", \\ud83d, stands at byte 1"),
-    (b'"\\ud83d\\ude00\\ude00"', SURROGATE + r", \\ude00, stands at byte 13"),
-    (b'["\xc3\xa9", "\\\\\\ud83d"]', SURROGATE + r", \\ud83d, stands at byte 10"),
-    (b"{}{}", "a second value begins behind the first value, at byte 2"),
-    (b'{"data":1}\n[2]', "a second value begins behind the first value, at byte 11"),
-    (b"{} x", "something else stands behind the first value, at byte 3"),
-    (b"{}\x00", "something else stands behind the first value, at byte 2"),
+    (b'"\\ud83d"', SURROGATE + r", \\ud83d, is at byte 1"),
+    (b'{"\\uDC00":1}', SURROGATE + r", \\uDC00, is at byte 2"),
+    (b'"\\ud83d\\ud83d\\ude00"', SURROGATE + r", \\ud83d, is at byte 1"),
+    (b'"\\ud83d\\ude00\\ude00"', SURROGATE + r", \\ude00, is at byte 13"),
+    (b'["\xc3\xa9", "\\\\\\ud83d"]', SURROGATE + r", \\ud83d, is at byte 10"),
+    (b"{}{}", "a second value follows the first value, at byte 2"),
+    (b'{"data":1}\n[2]', "a second value follows the first value, at byte 11"),
+    (b"{} x", "other text follows the first value, at byte 3"),
+    (b"{}\x00", "other text follows the first value, at byte 2"),
     (b"{", "it is cut off: it ends at byte 1"),
     (b'{"a":1', "it is cut off: it ends at byte 6"),
     (b'{"\xc3\xa9":', "it is cut off: it ends at byte 6"),
@@ -34,14 +34,14 @@ WRONG: list[tuple[bytes, str]] = [
     (b"{'a':1}", "expecting property name enclosed in double quotes at byte 1"),
     (b'{"a" 1}', "expecting ':' delimiter at byte 5"),
     (b'{"a":1 "b":2}', "expecting ',' delimiter at byte 7"),
-    (b'{"a":NaN}', "NaN is no number of JSON, at byte 5"),
-    (b'{"a":"NaN","b":-Infinity}', "-Infinity is no number of JSON, at byte 15"),
+    (b'{"a":NaN}', "NaN is not a number in JSON, at byte 5"),
+    (b'{"a":"NaN","b":-Infinity}', "-Infinity is not a number in JSON, at byte 15"),
     (b'"a\nb"', "invalid control character at byte 2"),
     (b'"\\x"', r"invalid \\escape at byte 1"),
-    (b"01", "something else stands behind the first value, at byte 1"),
+    (b"01", "other text follows the first value, at byte 1"),
     (b"[" * 100_000, "nested too deeply"),
     (b"1" * 4_301, "a number of more than 4,300 digits begins at byte 0"),
-    (b'{"a":"' + b"1" * 5_000 + b'"} x', "something else stands behind the first value, at byte 5009"),
+    (b'{"a":"' + b"1" * 5_000 + b'"} x', "other text follows the first value, at byte 5009"),
     (b'{"a":1,}', "property name enclosed in double quotes at byte"),
     (b"[1,]", "at byte 3"),
     (b" " * MAX_EXPLAINED + b"{}{}", r"trailing characters \(byte 1000003\)"),
@@ -51,13 +51,13 @@ WRONG: list[tuple[bytes, str]] = [
 
 @pytest.mark.parametrize(("text", "words"), WRONG, ids=[f"{text[:30]!r}" for text, _ in WRONG])
 def test_why_a_text_is_no_json(text: bytes, words: str) -> None:
-    """With the byte, and nothing of the text but what can't be JSON."""
+    """The message has the byte position, and of the text only what can't be JSON."""
     with pytest.raises(NotJson, match=words):
         read_json(text)
 
 
 def test_a_string_is_explained_alike() -> None:
-    """Positions are those of its bytes in UTF-8."""
+    """For a string the positions are those of its bytes in UTF-8."""
     with pytest.raises(NotJson, match="at byte 6"):
         read_json('{"é"} 1'.replace("}", ""))
     with pytest.raises(NotJson):
@@ -86,7 +86,9 @@ TEXTS = st.lists(PIECES, max_size=12).map("".join).map(str.encode) | st.binary(m
 @example(b'"\\ud83d\\ude00"')
 @example(b'{"a":1,"a":2}')
 def test_it_is_the_json_of_other_readers(text: bytes) -> None:
-    """What orjson reads is read to equal values; what it refuses is refused, with a reason in one line."""
+    """A text that orjson reads is read to an equal value; one that it refuses is refused with a reason in one
+    line.
+    """
     try:
         expected = orjson.loads(text)
     except orjson.JSONDecodeError:

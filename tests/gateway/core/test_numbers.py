@@ -1,4 +1,4 @@
-"""Numbers stay as they were written, are one when their values are, and are floats to whoever computes."""
+"""Numbers: their text is preserved, their keys compare values, and code that needs floats gets floats."""
 
 import copy
 import pickle
@@ -49,21 +49,21 @@ CORNERS = [
 
 @pytest.mark.parametrize("text", CORNERS)
 def test_a_number_is_written_as_it_was_read(text: str) -> None:
-    """Whatever a float would make of it; at the top, in lists and in objects."""
+    """A number keeps its text, alone, in lists and in objects, however Python would write it as a float."""
     for document in (text, f"[{text}]", f'{{"a":[{{"b":{text}}}]}}'):
         assert encode_json(read_json(document)) == document.encode()
 
 
 @given(NUMBERS)
 def test_all_numbers_are_written_as_they_were_read(text: str) -> None:
-    """But for the sign of a whole zero, which no integer has."""
+    """Random numbers keep their text, except for the sign of an integer zero."""
     written = encode_json(read_json(text)).decode()
     assert written == ("0" if text == "-0" else text)
 
 
 @given(NUMBERS, NUMBERS)
 def test_marks_are_equal_when_values_are(first: str, second: str) -> None:
-    """However they are written; a difference beyond what floats hold counts."""
+    """Keys are equal exactly if the values are, also where floats can't represent the difference."""
     marks = [number_key(read_json(text)) for text in (first, second)]
     assert (marks[0] == marks[1]) == (Decimal(first) == Decimal(second))
 
@@ -81,7 +81,7 @@ def test_marks_are_equal_when_values_are(first: str, second: str) -> None:
     ],
 )
 def test_one_number_has_one_mark(texts: list[str]) -> None:
-    """Also where a float is not exact, and where there is none."""
+    """Different texts of one number have one key, also where a float is inexact or infinite."""
     marks = {number_key(read_json(text)) for text in texts}
     assert len(marks) == 1
 
@@ -96,19 +96,19 @@ def test_one_number_has_one_mark(texts: list[str]) -> None:
     ],
 )
 def test_other_numbers_have_other_marks(first: str, second: str) -> None:
-    """Though their floats are equal."""
+    """Different numbers have different keys, even if their floats are equal."""
     assert number_key(read_json(first)) != number_key(read_json(second))
 
 
 @pytest.mark.parametrize("text", ["1e" + "9" * 5_000, "0." + "1" * 5_000, "1" * 4_300 + ".5"])
 def test_monstrous_numbers_are_marked_by_their_text(text: str) -> None:
-    """Comparing them costs no more than that."""
+    """Extremely long numbers have a key that costs little to compute, and keep their text."""
     assert number_key(read_json(text)) == number_key(read_json(text))
     assert encode_json(read_json(text)) == text.encode()
 
 
 def test_it_is_a_float() -> None:
-    """To whoever computes, compares, formats or copies."""
+    """An ExactNumber can be computed, compared, formatted and copied like a float."""
     number = exact_number("1.10")
     assert isinstance(number, ExactNumber)
     assert (number, number + 1, str(number), repr(number), float(number)) == (1.1, 2.1, "1.10", "1.10", 1.1)
@@ -120,7 +120,7 @@ def test_it_is_a_float() -> None:
 
 
 def test_plain_numbers() -> None:
-    """For what knows floats alone; one beyond them stays what it is, and is refused there."""
+    """`plain_numbers` returns floats; a number beyond the range of floats remains an ExactNumber."""
     found = plain_numbers(read_json('{"a":[1.10,{"b":2.50}],"c":"1.10","d":1e400,"e":7,"f":null}'))
     assert found == {"a": [1.1, {"b": 2.5}], "c": "1.10", "d": inf, "e": 7, "f": None}
     assert {type(one) for one in (found["a"][0], found["a"][1]["b"])} == {float}
@@ -129,6 +129,6 @@ def test_plain_numbers() -> None:
 
 @pytest.mark.parametrize("value", [object(), Decimal, 1j])
 def test_what_json_can_not_hold(value: object) -> None:
-    """Is refused as before."""
+    """A value that JSON can't represent still raises TypeError."""
     with pytest.raises(TypeError, match="unsupported"):
         encode_json([value])

@@ -1,4 +1,4 @@
-"""Random replies to valid requests: mostly valid, sometimes faulty as subgraphs are faulty.
+"""Random replies to valid requests: mostly valid, sometimes with the faults that subgraphs have.
 
 A reply depends on the seed, the subgraph, the request text and each representation, but not on the order of
 representations: two executions with the same calls get the same replies.
@@ -42,7 +42,7 @@ MISSING = object()
 
 
 class RandomReplies:
-    """Replies to calls; `share` of all values are faulty."""
+    """Replies to calls. `share`: the share of values that are faulty, 0 to 1."""
 
     def __init__(self, sdls: dict[str, str], seed: int, share: float) -> None:
         self.schemas = {
@@ -53,13 +53,13 @@ class RandomReplies:
         self.share = share
 
     def seeded(self, seed: int) -> "RandomReplies":
-        """The same subgraphs with other replies."""
+        """Return the same subgraphs with other replies."""
         made = copy(self)
         made.seed = seed
         return made
 
     def __call__(self, call: Call) -> Any:
-        """The reply to a call: a payload, or an exception for a subgraph that is not reachable."""
+        """Return the reply to a call: data, or an exception for a subgraph that can't be reached."""
         schema = self.schemas[call.subgraph]
         r = Random(f"{self.seed} {call.subgraph} {call.query}")
         if r.random() < self.share / 4:
@@ -88,7 +88,7 @@ class RandomReplies:
     def entities(
         self, schema: GraphQLSchema, call: Call, item: FieldNode, key: str, errors: list[dict[str, Any]]
     ) -> Any:
-        """The entities for the representations of one lookup."""
+        """Return the entities for the representations of one lookup."""
         variable = next(one.value for one in item.arguments or ())
         assert isinstance(variable, VariableNode)
         argument = variable.name.value
@@ -112,7 +112,7 @@ class RandomReplies:
         path: list[Any],
         errors: list[dict[str, Any]],
     ) -> dict[str, Any]:
-        """An object of a type, with the selected fields."""
+        """Return an object of a type, with the selected fields."""
         out: dict[str, Any] = {}
         for item in fields_of(selections, schema, kind):
             key = item.alias.value if item.alias else item.name.value
@@ -132,7 +132,7 @@ class RandomReplies:
         path: list[Any],
         errors: list[dict[str, Any]],
     ) -> Any:
-        """The value of a field, or MISSING."""
+        """Return the value of a field, or MISSING."""
         name = item.name.value
         if name == "__typename":
             return r.choice((7, "Nothing", MISSING)) if r.random() < self.share / 3 else kind.name
@@ -156,7 +156,7 @@ class RandomReplies:
         path: list[Any],
         errors: list[dict[str, Any]],
     ) -> Any:
-        """A value of a type."""
+        """Return a value of a type."""
         if isinstance(reference, GraphQLNonNull):
             reference = reference.of_type
         elif r.random() < 0.08:
@@ -189,7 +189,7 @@ class RandomReplies:
 def fields_of(
     selections: SelectionSetNode, schema: GraphQLSchema | None = None, kind: GraphQLObjectType | None = None
 ) -> Iterator[FieldNode]:
-    """The fields that are selected on an object of a type."""
+    """Yield the fields that are selected on an object of a type."""
     for item in selections.selections:
         if isinstance(item, FieldNode):
             yield item

@@ -61,13 +61,13 @@ QUERIES = (
 
 @cache
 def setup() -> tuple[Engine, FakeTransport]:
-    """The engine of all tests in this module; its subgraphs have no replies yet."""
+    """Return the engine of all tests in this module; its subgraphs have no replies yet."""
     transport = FakeTransport(lambda _: None)
     return engine_of(supergraph_of(SDLS), transport), transport
 
 
 async def both(prepared: PreparedOperation, replies: RandomReplies) -> tuple[tuple[Any, list[str]], ...]:
-    """The responses and the requests of both paths; the compiled one may hand over to the exact one."""
+    """Return the responses and the requests of both paths; the compiled one may end on the exact path."""
     engine, transport = setup()
     transport.replying = replies
     found = []
@@ -84,14 +84,14 @@ async def both(prepared: PreparedOperation, replies: RandomReplies) -> tuple[tup
 
 
 def unordered(errors: list[Any]) -> list[str]:
-    """Errors without their order."""
+    """Return errors in a form that does not depend on their order."""
     return sorted(json.dumps(error, sort_keys=True) for error in errors)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.15])
 @pytest.mark.parametrize("query", QUERIES)
 def test_both_paths_agree(query: str, share: float) -> None:
-    """On 60 random worlds for each query and share of faults."""
+    """Both paths agree on 60 sets of random replies for each query and share of faults."""
 
     engine, _ = setup()
     checked = check(engine, query)

@@ -1,4 +1,4 @@
-"""@fromContext: arguments that subgraphs take from objects further up, planned and executed."""
+"""@fromContext: arguments whose values come from enclosing objects, planned and executed."""
 
 from typing import Any
 
@@ -26,13 +26,13 @@ type Shelf @key(fields: "id") { id: ID! top: Book }
 
 
 def label(book: dict[str, Any], where: str | None = None, shout: bool = False) -> str:
-    """What a book's label says."""
+    """Return a book's label, which shows the arguments."""
     text = f"{book['title']} at {where}"
     return text.upper() if shout else text
 
 
 def book(number: int) -> dict[str, Any]:
-    """A book."""
+    """Return a book."""
     return {"__typename": "Book", "id": str(number), "title": f"b{number}", "label": label}
 
 
@@ -46,7 +46,7 @@ READERS: list[dict[str, Any]] = [
 
 
 def library() -> dict[str, Subgraph]:
-    """The two subgraphs."""
+    """Return the two subgraphs."""
     entities = {f"Book:{one}": book(one) for one in (1, 2)} | {f"Shelf:{one['id']}": one for one in SHELVES}
     root = {"shelves": SHELVES, "readers": READERS, "anything": [*SHELVES, *READERS]}
     priced = {"Book:1": {"__typename": "Book", "id": "1", "price": 5}}
@@ -61,7 +61,7 @@ def library() -> dict[str, Subgraph]:
 
 
 async def run(query: str) -> tuple[dict[str, Any], dict[str, Subgraph]]:
-    """The answer to a query, and the subgraphs that gave it."""
+    """Return the response to a query, and the subgraphs with their requests."""
     subgraphs = library()
     sdls = {"books": LINK + BOOKS, "prices": LINK + PRICES}
     engine = engine_of(supergraph_of(sdls, linked=False), transport_of(subgraphs))
@@ -118,15 +118,14 @@ async def run(query: str) -> tuple[dict[str, Any], dict[str, Subgraph]]:
     ],
 )
 async def test_answers(query: str, data: dict[str, Any]) -> None:
-    """Each object gets the argument from the nearest object above that sets the context."""
+    """Each object gets the argument from the nearest enclosing object that sets the context."""
     answer, _ = await run(query)
     assert answer == {"data": data}
 
 
 async def test_one_request_for_all_contexts() -> None:
-    """Objects under different contexts are looked up apart, in one request.
-
-    Those under equal ones together.
+    """Objects with different context values are looked up separately in one request, those with equal values
+    together.
     """
     _, subgraphs = await run("{ shelves { books { label } } }")
     assert len(subgraphs["books"].asked) == 2
@@ -136,7 +135,7 @@ async def test_one_request_for_all_contexts() -> None:
 
 
 async def test_what_a_client_writes_stays_as_it_is() -> None:
-    """Strings that look like the request's own variables, and variables that are called like them, are the
+    """Strings that look like the request's own variables, and variables of the same names, remain the
     client's.
     """
     subgraphs = library()
@@ -174,9 +173,7 @@ async def test_clients_do_not_see_the_argument() -> None:
 
 
 async def test_a_context_that_fails_fails_what_needs_it() -> None:
-    """Where the context's value is an error, the field that needs it is null with that error's
-    consequence, and nothing else is.
-    """
+    """If a context's value is an error, only the fields that need it are null."""
     subgraphs = library()
     broken = {**SHELVES[0], "room": None}
     subgraphs["books"].data = {**subgraphs["books"].data, "Query": {"shelves": [broken, SHELVES[1]]}}

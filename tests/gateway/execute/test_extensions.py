@@ -1,6 +1,4 @@
-"""Extensions of subgraphs: those on the allow-list reach the client, merged in the plan's order, on every
-path.
-"""
+"""Extensions of subgraphs: the allowed ones reach the client, merged in the plan's order, on every path."""
 
 from typing import Any
 
@@ -25,8 +23,8 @@ ONE, TWO = GraphQLRequest("{ thing { name } }"), GraphQLRequest("{ thing { name 
 async def respond(
     ask: GraphQLRequest, a: Any, b: Any, **settings: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The response to an operation whose subgraphs say these extensions, the first time and once it is
-    known.
+    """Return the responses to an operation whose subgraphs return these extensions: first planned, then
+    cached.
     """
 
     def reply(request: Call) -> Any:
@@ -44,7 +42,7 @@ async def respond(
 @pytest.mark.parametrize("ask", [ONE, TWO])
 @pytest.mark.parametrize("given", [{"cost": 1, "secret": 2}, {"secret": 2}, {}, None, 5, [1], "x"])
 async def test_what_is_not_allowed_goes_nowhere(compile: bool, ask: GraphQLRequest, given: Any) -> None:
-    """Without an allow-list there are no extensions; with one only its keys, and only of objects."""
+    """Without allowed keys there are no extensions; with some, only these keys, and only of objects."""
     for response in await respond(ask, given, given, compile=compile):
         assert "extensions" not in response
         assert response["data"]["thing"]["name"] == "x"
@@ -56,7 +54,7 @@ async def test_what_is_not_allowed_goes_nowhere(compile: bool, ask: GraphQLReque
 
 @pytest.mark.parametrize("compile", [True, False])
 async def test_several_fetches_are_merged(compile: bool) -> None:
-    """Objects key by key; otherwise the first fetch of the plan wins."""
+    """Objects are merged key by key; otherwise the first fetch of the plan takes precedence."""
     a, b = {"t": {"x": 1, "l": [1]}, "only": 1}, {"t": {"x": 2, "l": [2], "y": 3}, "more": None}
     allowed = frozenset({"t", "only", "more"})
     for response in await respond(TWO, a, b, compile=compile, extensions=allowed):
@@ -64,7 +62,7 @@ async def test_several_fetches_are_merged(compile: bool) -> None:
 
 
 async def test_the_plan_stands_beside_them() -> None:
-    """The gateway's own extension and those of subgraphs in one object."""
+    """The gateway's own extension `plan` and those of subgraphs are in one object."""
     transport = FakeTransport(lambda _: {"data": {"thing": {"name": "x"}}, "extensions": {"cost": 1}})
     gateway = gateway_of(SDLS, transport, Settings(extensions=frozenset({"cost"})))
     response = orjson.loads(encode(await gateway.answer(GraphQLRequest(ONE.query, plan=True), {})))
@@ -72,5 +70,5 @@ async def test_the_plan_stands_beside_them() -> None:
 
 
 def test_the_order_of_replies_does_not_matter() -> None:
-    """Fetches count by their place in the plan."""
+    """The merged extensions depend on the order of fetches in the plan, not on the order of replies."""
     assert merge_extensions({2: {"a": 2}, 1: {"a": 1}}, ["a"]) == {"a": 1}

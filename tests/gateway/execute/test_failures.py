@@ -1,4 +1,4 @@
-"""What an answer holds when subgraphs fail, lie, or answer null: exact nulls, errors at their paths."""
+"""Responses when subgraphs fail or return nulls or wrong values: exact nulls, and errors with their paths."""
 
 from typing import Any
 
@@ -28,7 +28,9 @@ THINGS = [
 
 
 def replies(b: Any, a: Any = None) -> Replying:
-    """Subgraph a answers with two things (or as said), subgraph b as said."""
+    """Return a function for FakeTransport: subgraph a replies with two things, or as given, subgraph b as
+    given.
+    """
 
     def replying(request: Call) -> Any:
         return (a or {"data": {"things": THINGS}}) if request.subgraph == "a" else b
@@ -37,7 +39,9 @@ def replies(b: Any, a: Any = None) -> Replying:
 
 
 async def test_entities_are_merged_in_place() -> None:
-    """Each entity gets what the other subgraph knows of it, and keys that nobody asked for are left out."""
+    """Each entity gets the other subgraph's fields; keys that the client did not select are not in the
+    response.
+    """
     b = {"data": {"_entities": [{"color": "red"}, {"color": None}]}}
     engine, transport = fake_engine(SDLS, replies(b))
     response = await ask(engine, "{ things { name color } }")
@@ -48,7 +52,7 @@ async def test_entities_are_merged_in_place() -> None:
 
 
 async def test_equal_entities_are_asked_for_once() -> None:
-    """A list that holds one entity three times makes one representation."""
+    """A list with the same entity three times makes one representation."""
     a = {"data": {"things": [THINGS[0], THINGS[1], THINGS[0], None, THINGS[0]]}}
     engine, transport = fake_engine(
         SDLS, replies({"data": {"_entities": [{"color": "r"}, {"color": "g"}]}}, a)
@@ -71,9 +75,7 @@ async def test_equal_entities_are_asked_for_once() -> None:
     ],
 )
 async def test_a_failing_subgraph_costs_its_own_fields(failure: Any, code: str) -> None:
-    """Whatever way a subgraph fails, its fields are null with an error at each path, and the rest is
-    there.
-    """
+    """However a subgraph fails, only its own fields are null, with an error at each path."""
     engine, _ = fake_engine(SDLS, replies(failure))
     response = await ask(engine, "{ things { name color } }")
     assert response["data"] == {"things": [{"name": "x", "color": None}, {"name": "y", "color": None}]}
@@ -83,7 +85,7 @@ async def test_a_failing_subgraph_costs_its_own_fields(failure: Any, code: str) 
 
 
 async def test_null_goes_up_to_the_nearest_nullable() -> None:
-    """A null in a non-null field takes its object with it, no more, and an error says where."""
+    """A null in a non-null field nulls the nearest nullable object, and an error has the path."""
     b = {"data": {"_entities": [{"price": 1}, {"price": None}]}}
     engine, _ = fake_engine(SDLS, replies(b))
     response = await ask(engine, "{ things { price } }")
@@ -94,7 +96,7 @@ async def test_null_goes_up_to_the_nearest_nullable() -> None:
 
 
 async def test_null_of_the_root_is_null_data() -> None:
-    """A null that nothing can hold makes `data` null."""
+    """A null without any nullable parent makes `data` null."""
     engine, _ = fake_engine(SDLS, replies({}, {"data": {"one": None}}))
     response = await ask(engine, "{ one { id } }")
     assert response["data"] is None
@@ -102,7 +104,9 @@ async def test_null_of_the_root_is_null_data() -> None:
 
 
 async def test_an_explained_null_gets_no_second_error() -> None:
-    """When the subgraph says why a field is null, its error alone is reported, at the path in the answer."""
+    """If the subgraph reports an error for a null field, only that error is in the response, at the
+    response's path.
+    """
     errors = [
         {
             "message": "secret",
@@ -118,7 +122,7 @@ async def test_an_explained_null_gets_no_second_error() -> None:
 
 
 async def test_values_of_wrong_types_are_null() -> None:
-    """What does not fit the field's type is null with an error, in lists at its position."""
+    """A value of a wrong type is null with an error, in lists at its position."""
     b = {"data": {"_entities": [{"tags": ["a", 5]}, {"tags": "no list"}]}}
     engine, _ = fake_engine(
         SDLS, replies(b, {"data": {"things": [{**THINGS[0], "size": "HUGE"}, THINGS[1]]}})
@@ -133,7 +137,7 @@ async def test_values_of_wrong_types_are_null() -> None:
 
 
 async def test_fragments_follow_the_run_time_type() -> None:
-    """Fields of a fragment are there for objects of its type only."""
+    """Fields of a fragment are in the response only for objects of its type."""
     a = {"data": {"any": [{"__typename": "Stone", "weight": 3}, {"__typename": "Thing", "id": "1"}]}}
     engine, transport = fake_engine(SDLS, replies({"data": {"_entities": [{"color": "red"}]}}, a))
     response = await ask(engine, "{ any { __typename ... on Stone { weight } ... on Thing { color } } }")
@@ -145,7 +149,7 @@ async def test_fragments_follow_the_run_time_type() -> None:
 
 
 async def test_mutations_run_one_after_the_other_and_are_never_repeatable() -> None:
-    """Root fields of a mutation keep their order and are sent as what must not be sent twice."""
+    """Root fields of a mutation run in their order, and their calls are marked as not repeatable."""
     engine, transport = fake_engine(SDLS, replies({}, {"data": {"x": 1, "y": 2}}))
     await ask(engine, "mutation { x: add(n: 1) y: add(n: 2) }")
     assert [request.repeatable for request in transport.requests] == [False]
@@ -160,7 +164,7 @@ async def test_nothing_is_fetched_for_no_entities() -> None:
 
 
 async def test_introspection_is_answered_here() -> None:
-    """Introspection and the root's type name ask no subgraph, and show nothing of federation."""
+    """Introspection and the root's type name call no subgraph, and show no elements of federation."""
     engine, transport = fake_engine(SDLS, replies({}))
     query = '{ __typename __schema { types { name } directives { name } } __type(name: "Thing") { fields { name } } }'
     data = (await ask(engine, query))["data"]
@@ -201,7 +205,7 @@ async def test_introspection_is_answered_here() -> None:
     ids=["braces", "deep", "aliases", "many", "fragments"],
 )
 async def test_bombs_are_refused(query: str) -> None:
-    """Operations made to be costly are refused by a limit with a clear code."""
+    """Operations that are made to be expensive are refused by a limit, with its code."""
     engine, transport = fake_engine(SDLS, replies({}))
     with pytest.raises(RequestError) as caught:
         await ask(engine, query)
@@ -210,7 +214,7 @@ async def test_bombs_are_refused(query: str) -> None:
 
 
 async def test_planning_has_a_limit() -> None:
-    """Planning stops with a clear error when it would weigh more than it may."""
+    """Planning stops with an error when it would consider more options than allowed."""
     engine, _ = fake_engine(SDLS, replies({}), Settings(limits=Limits(paths=3)))
     with pytest.raises(RequestError) as caught:
         await ask(engine, "{ things { name color price tags } }")
@@ -218,7 +222,7 @@ async def test_planning_has_a_limit() -> None:
 
 
 async def test_variables_are_coerced_once_and_sent_as_variables() -> None:
-    """A variable of a subgraph's field goes on as a variable; one that does not fit is named."""
+    """A variable is sent to subgraphs as a variable; the error for a wrong value has the variable's name."""
     engine, transport = fake_engine(SDLS, replies({}, {"data": {"add": 3}}))
     await ask(engine, "mutation ($n: Int! = 7) { add(n: $n) }")
     assert transport.requests[0].variables == {"n": 7}
@@ -229,7 +233,9 @@ async def test_variables_are_coerced_once_and_sent_as_variables() -> None:
 
 @pytest.mark.parametrize("found", ["Hidden", "Nothing"])
 async def test_object_of_a_type_that_the_schema_does_not_have(found: str) -> None:
-    """It is null with an error at its path, which does not name the type: it may be hidden on purpose."""
+    """The object is null with an error at its path; the error does not contain the type, which may be hidden
+    on purpose.
+    """
     sdl = """
         type Query { pets: [Pet] }
         union Pet = Cat | Hidden

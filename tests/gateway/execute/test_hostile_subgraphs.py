@@ -1,4 +1,4 @@
-"""Subgraphs that answer with anything at all, and operations made to wear the planner out."""
+"""Subgraphs that reply with arbitrary values, and operations that are made to be expensive to plan."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ WRONG: list[Any] = [None, 0, "", "x", True, 1.5, [], [[]], {}, {"a": 1}, [1, {"x
     "place", ["data", "errors", "error", "path", "step", "typename", "key", "entities", "entity"]
 )
 async def test_whatever_a_subgraph_says_there_is_an_answer(wrong: Any, place: str) -> None:
-    """A value of a wrong kind anywhere in a reply never breaks the whole answer."""
+    """A value of a wrong kind anywhere in a reply never breaks the whole response."""
 
     def replying(request: Call) -> Any:
         if request.subgraph == "a":
@@ -55,9 +55,8 @@ async def test_whatever_a_subgraph_says_there_is_an_answer(wrong: Any, place: st
 
 
 async def test_errors_are_placed_under_the_clients_keys() -> None:
-    """An error under a key that only the request had is moved to the client's.
-
-    One in what only the planner asked to the object.
+    """An error under an alias of the request gets the client's key; an error in a field that only the plan
+    needs is the object's.
     """
 
     def replying(request: Call) -> Any:
@@ -79,9 +78,7 @@ async def test_errors_are_placed_under_the_clients_keys() -> None:
 
 
 async def test_fields_come_in_the_order_of_the_operation() -> None:
-    """Keys are in the order in which the operation names them, through fragments (GraphQL spec,
-    CollectFields).
-    """
+    """Keys are in the order of the operation, through fragments (GraphQL spec, CollectFields)."""
     user = {"__typename": "U", "id": "1", "a": 1, "b": 2}
     engine, _ = fake_engine(SDLS, lambda _: {"data": {"n": user}})
     answer = await ask(engine, "{ n { ... on U { a } id ... on U { b __typename } } }")
@@ -89,8 +86,8 @@ async def test_fields_come_in_the_order_of_the_operation() -> None:
 
 
 async def test_an_object_without_a_type_is_null() -> None:
-    """Where the type of an object decides what is answered and no subgraph says it, the object is null,
-    with an error.
+    """If the selection depends on an object's type and no subgraph returns it, the object is null with an
+    error.
     """
     engine, _ = fake_engine(SDLS, lambda _: {"data": {"n": {"id": "1"}}})
     answer = await ask(engine, "{ n { id __typename } }")
@@ -133,7 +130,7 @@ async def test_many_nulls_are_explained_each() -> None:
     ids=["aliases", "nested", "mutation"],
 )
 def test_large_operations_make_few_requests(query: str, fetches: int) -> None:
-    """A thousand aliases are planned within the limits, into as many requests as one would need."""
+    """A thousand aliases are planned within the limits, with as many requests as one alias needs."""
     engine, _ = fake_engine(SDLS, lambda _: {})
     checked = check(engine, query)
     node = pick(checked, None)

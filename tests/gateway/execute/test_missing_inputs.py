@@ -1,5 +1,5 @@
-"""Inputs of @requires that can't be had: only the fields that need them are null, and errors say whose fault
-it is.
+"""Missing inputs of @requires: only the fields that need them are null, and the errors name the right
+subgraph.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ SDLS = {
 
 
 class Subgraphs:
-    """`b` knows the entity 1; what it says of the entity 2 is decided by each test."""
+    """`b` has the entity 1; each test sets its values of the entity 2."""
 
     def __init__(self, second: Any) -> None:
         self.second = second
@@ -60,7 +60,7 @@ class Subgraphs:
         return {"data": data, "errors": errors} if errors else {"data": data}
 
     def b(self, call: Call, field: str, given: list[Any], errors: list[Any]) -> Any:
-        """What is known of the inputs."""
+        """Return b's values of the inputs."""
         if isinstance(self.second, Exception):
             return self.second
         out = []
@@ -75,28 +75,28 @@ class Subgraphs:
 
 
 def fields_of(query: str, field: str) -> set[str]:
-    """The fields that a lookup asks of its entities."""
+    """Return the fields that a lookup selects on its entities."""
     found = re.search(field + r"[^{]*\{\.\.\.on P\{(.*?)\}\}", query)
     assert found is not None
     return set(found[1].split())
 
 
 def told(one: Any, asked: set[str]) -> Any:
-    """What c and d say of an entity: values that show their inputs."""
+    """Return the values of c and d for an entity, which show their inputs."""
     shown = {"cost": "w", "soft": "n", "boxed": "box", "both": "w", "twice": "cost"}
     every = {"free": 5} | {key: f"{one.get(name)}" for key, name in shown.items()}
     return {key: value for key, value in every.items() if key in asked}
 
 
 def answer(query: str, second: Any) -> tuple[dict[str, Any], list[str]]:
-    """The response, and the subgraphs that were asked."""
+    """Return the response, and the names of the called subgraphs."""
     subgraphs = Subgraphs(second)
     engine, _ = fake_engine(SDLS, subgraphs)
     return asyncio.run(ask(engine, query)), subgraphs.asked
 
 
 def failing_w(query: str, path: list[Any], errors: list[Any]) -> Any:
-    """W fails, and takes its object along where it is asked for."""
+    """Return data in which `w` fails, which nulls its object if `w` is selected."""
     if "w" in fields_of(query, path[0]):
         errors.append({"message": "no weight", "path": [*path, "w"], "extensions": {"code": "SCALE"}})
         return None
@@ -106,9 +106,9 @@ def failing_w(query: str, path: list[Any], errors: list[Any]) -> Any:
 @pytest.mark.parametrize(
     ("second", "message", "code"),
     [
-        (None, "subgraph b does not know this entity", "SUBGRAPH_BAD_RESPONSE"),
-        ({"w": None, "n": 8}, "subgraph b gave null for w, which can't be null", "SUBGRAPH_BAD_RESPONSE"),
-        ({"n": 8}, "subgraph b gave no value for w", "SUBGRAPH_BAD_RESPONSE"),
+        (None, "subgraph b returned null for this entity", "SUBGRAPH_BAD_RESPONSE"),
+        ({"w": None, "n": 8}, "subgraph b returned null for w, which can't be null", "SUBGRAPH_BAD_RESPONSE"),
+        ({"n": 8}, "subgraph b returned no value for w", "SUBGRAPH_BAD_RESPONSE"),
         (
             SubgraphError("could not be reached", "SUBGRAPH_UNREACHABLE", subgraph="b"),
             "subgraph b could not be reached",
@@ -117,7 +117,7 @@ def failing_w(query: str, path: list[Any], errors: list[Any]) -> Any:
     ],
 )
 def test_field_without_inputs_survives(second: Any, message: str, code: str) -> None:
-    """The other object, and the field that needs no input, are answered; the error names the subgraph."""
+    """The other object, and the field that needs no input, have values; the error names the subgraph."""
     response, asked = answer("{ ps { cost free } }", second)
     lost = isinstance(second, Exception)
     first = {"cost": None if lost else "7", "free": 5}
@@ -131,7 +131,7 @@ def test_field_without_inputs_survives(second: Any, message: str, code: str) -> 
 
 
 def test_each_field_lacks_its_own_inputs() -> None:
-    """An input that fails takes neither another input along nor the fields that need that one."""
+    """An input that fails affects only the fields that need it, and no other input."""
     response, asked = answer("{ ps { cost soft boxed both free } }", failing_w)
     assert response["data"]["ps"][1] == {
         "cost": None,
@@ -153,7 +153,7 @@ def test_null_where_it_may_be_is_an_input() -> None:
 
 
 def test_input_that_the_client_selects_with_a_stricter_field() -> None:
-    """The client's `y` fails and makes its `box` null; the input `box { x }` is what it is."""
+    """The client's `y` fails and nulls its `box`; the input `box { x }` still has its value."""
 
     def second(query: str, path: list[Any], errors: list[Any]) -> Any:
         if "_box_1" not in query:
@@ -168,6 +168,6 @@ def test_input_that_the_client_selects_with_a_stricter_field() -> None:
 
 
 def test_field_that_needs_a_field_that_lacks_an_input() -> None:
-    """`cost` has no value and is null, which `twice` takes, as it may be null."""
+    """`cost` lacks an input and is null; `twice` gets null as its input, since that is allowed."""
     response, _ = answer("{ ps { twice free } }", None)
     assert response["data"]["ps"][1] == {"twice": "None", "free": 5}

@@ -1,5 +1,5 @@
-"""The compiled path hands over to the exact one: no call is sent twice, whatever the values and the times of
-the replies.
+"""The exact path continues after the compiled one: no call is sent twice, whatever the values and times of
+replies.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ SDLS = {
 
 
 def body(call: Call, things: bytes) -> bytes:
-    """Subgraph a's things as JSON; b and c omit a non-null value of the first entity."""
+    """Return subgraph a's things as JSON; b and c omit a non-null value of the first entity."""
     if call.subgraph == "a":
         return b'{"data":{"things":[%b]}}' % things
     count = len(call.variables["representations"])
@@ -42,7 +42,7 @@ def body(call: Call, things: bytes) -> bytes:
 
 
 async def both(query: str, things: bytes) -> tuple[Any, Any, list[str], list[str]]:
-    """The responses of both paths, and the requests of each."""
+    """Return the responses of both paths, and the requests of each."""
     transport = FakeTransport(lambda call: Reply(200, body(call, things)))
     engine = engine_of(supergraph_of(SDLS), transport, Settings(batch=False))
     checked = check(engine, query)
@@ -70,8 +70,8 @@ NUMBERS = [
 
 @pytest.mark.parametrize("number", NUMBERS)
 async def test_a_number_may_be_written_in_any_way(number: bytes) -> None:
-    """As a key of a known type, and inside of a custom scalar, which the compiled path passes on as it
-    came.
+    """A number in another notation matches, as a key, and inside of a custom scalar that the compiled path
+    does not decode.
     """
     things = b'{"number":%b,"key":{"n":[%b]}},{"number":2,"key":"\\u00e9 \\/ \\ud83c\\udf89"}' % (
         number,
@@ -83,7 +83,7 @@ async def test_a_number_may_be_written_in_any_way(number: bytes) -> None:
 
 
 async def test_equal_values_are_one_entity_on_both_paths() -> None:
-    """1 and 1.0 are one number; true is not 1, also in a custom scalar that only the planner needs."""
+    """1 and 1.0 are one number; true is not 1, also in a custom scalar that only the plan needs."""
     things = b'{"number":1,"key":true},{"number":1.0,"key":1},{"number":2,"key":1}'
     compiled, exact, sent, exactly = await both("{ things { size color } }", things)
     assert compiled == exact
@@ -91,7 +91,7 @@ async def test_equal_values_are_one_entity_on_both_paths() -> None:
 
 
 class Slow:
-    """Subgraph a replies at once with a value that does not fit; c replies when it is released."""
+    """Subgraph a replies at once with a value of a wrong type; c replies when it is released."""
 
     def __init__(self) -> None:
         self.go = asyncio.Event()
@@ -118,7 +118,7 @@ class Slow:
 
 
 async def test_a_call_under_way_is_waited_for() -> None:
-    """It is neither given up nor sent again when another reply makes the compiled path give up."""
+    """A call in progress is neither cancelled nor sent again when another reply ends the compiled path."""
     transport = Slow()
     engine = engine_of(supergraph_of(SDLS), transport, Settings())
     checked = check(engine, "{ other { name } late }")
@@ -134,7 +134,9 @@ async def test_a_call_under_way_is_waited_for() -> None:
 
 
 async def test_a_caller_that_leaves_ends_what_is_under_way() -> None:
-    """Also the calls that the compiled path has sent before it gave up."""
+    """Cancelling the request also cancels calls that the compiled path has sent before the exact path
+    continued.
+    """
     transport = Slow()
     engine = engine_of(supergraph_of(SDLS), transport, Settings())
     checked = check(engine, "{ other { name } late }")
@@ -149,12 +151,12 @@ async def test_a_caller_that_leaves_ends_what_is_under_way() -> None:
 
 
 def made_by(made: bytes, call: Call) -> Reply:
-    """The result of a mutation; no other subgraph knows it."""
+    """Return the result of a mutation; no other subgraph has the entity."""
     return Reply(200, made if call.subgraph == "a" else b'{"data":{"_entities":[null]}}')
 
 
 async def test_a_mutation_runs_once() -> None:
-    """Whatever its reply is."""
+    """A mutation is sent once, whatever its reply is."""
     replies = [b"null", b'{"key":1e16,"name":7}', b'{"key":{"a":[1.0]},"name":"x"}', b'"?"']
     for reply in replies:
         made = b'{"data":{"make":%b}}' % reply

@@ -7,8 +7,8 @@ from tests.gateway.support import ask, fake_engine
 
 
 async def test_a_mutation_ends_with_a_lost_root_field() -> None:
-    """A non-null root field that fails makes the answer null, and what comes after it is not run (GraphQL
-    spec, 6.2.2 and 6.4.4).
+    """A non-null root field that fails makes `data` null, and later fields do not run (GraphQL spec, 6.2.2
+    and 6.4.4).
     """
     sdls = {
         "a": "type Query { x: Int } type Mutation { first: Int! }",
@@ -29,7 +29,7 @@ async def test_a_mutation_ends_with_a_lost_root_field() -> None:
 
 
 async def test_a_mutation_goes_on_after_a_nullable_field() -> None:
-    """A nullable root field that fails is null, and the next one is run."""
+    """A nullable root field that fails is null, and the next one runs."""
     sdls = {"a": "type Query { x: Int } type Mutation { first: Int }", "b": "type Mutation { second: Int }"}
 
     def replying(request: Call) -> Any:
@@ -43,8 +43,8 @@ async def test_a_mutation_goes_on_after_a_nullable_field() -> None:
 
 
 async def test_introspection_below_a_nested_query_root() -> None:
-    """`__schema` and `__type` can be asked wherever the query root is met, with variables, and no subgraph
-    sees them.
+    """`__schema` and `__type` work wherever the query root is selected, with variables, and no subgraph
+    receives them.
     """
     sdls = {"a": "type Query { viewer: Viewer } type Viewer { query: Query name: String }"}
     engine, transport = fake_engine(
@@ -70,8 +70,8 @@ async def test_introspection_below_a_nested_query_root() -> None:
 
 
 async def test_lists_of_different_lengths() -> None:
-    """Where subgraphs disagree on how long a list is, what the second brings is an error and not put to
-    the wrong items.
+    """If subgraphs return a list with different lengths, the fields of the second get errors, not wrong
+    items.
     """
     sdls = {
         "a": 'type Query { t: T } type T @key(fields: "id") { id: ID! items: [I] @shareable } type I { x: Int }',

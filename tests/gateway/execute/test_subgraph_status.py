@@ -1,4 +1,4 @@
-"""HTTP statuses of subgraphs, and bodies that are no GraphQL: what clients read of them, on both paths."""
+"""HTTP statuses of subgraphs, and bodies that are not GraphQL: the resulting errors, on both paths."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ ROWS: dict[str, Row] = {
         200,
         DATA * 2,
         NOTHING,
-        "a second value begins behind the first value, at byte 24",
+        "a second value follows the first value, at byte 24",
         BAD,
     ),
     "half a pair": (200, b'{"data":{"n":7,"s":"\\ud83d"}}', NOTHING, "half of a surrogate pair", BAD),
@@ -42,9 +42,9 @@ ROWS: dict[str, Row] = {
         "byte 16 is 0xfc, which is not UTF-8",
         BAD,
     ),
-    "NaN": (200, b'{"data":{"n":NaN,"s":"x"}}', NOTHING, "NaN is no number of JSON, at byte 13", BAD),
+    "NaN": (200, b'{"data":{"n":NaN,"s":"x"}}', NOTHING, "NaN is not a number in JSON, at byte 13", BAD),
     "cut off": (200, DATA[:-2], NOTHING, "it is cut off: it ends at byte 22", BAD),
-    "a list": (200, b"[%b]" % DATA, NOTHING, "no GraphQL response", BAD),
+    "a list": (200, b"[%b]" % DATA, NOTHING, "not a GraphQL response", BAD),
     "a redirect": (302, b"", NOTHING, "HTTP status 302, a redirect to http://h/x", HTTP),
     "a redirect with data": (301, DATA, NOTHING, "HTTP status 301, a redirect to http://h/x", HTTP),
     "not modified": (304, b"", NOTHING, "HTTP status 304", HTTP),
@@ -67,7 +67,7 @@ ROWS: dict[str, Row] = {
 @pytest.mark.parametrize("query", ["{ n s }", "{ s n: n __typename }"], ids=["passing", "merging"])
 @pytest.mark.parametrize("name", ROWS)
 async def test_a_reply(name: str, query: str, compiled: bool) -> None:
-    """One request is sent, and the client reads what happened."""
+    """One request is sent, and the client's error describes what happened."""
     status, body, data, words, code = ROWS[name]
     reply = Reply(status, body, [(b"location", b"http://kim:s3cret@h/x?s3cret")])
     engine, transport = fake_engine(SDLS, lambda _: reply, Settings(compile=compiled))
@@ -88,7 +88,7 @@ QUERIES = ["{ s }", "{ s __typename }", "{ any }", "{ s: any n }", "{ s any __ty
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("text", [b"\xff", b"\xed\xa0\x80", b"\xc3"])
 async def test_text_that_is_not_utf_8_ends_the_request(query: str, text: bytes) -> None:
-    """With an answer, whatever path reads it."""
+    """A reply that is not UTF-8 gives a response with an error, on either path."""
     for name in (b"s", b"n", b"any", b"other"):
         body = b'{"data":{"s":"x","n":7,"any":1,"%b":"%b"}}' % (name, text)
         engine, _ = fake_engine(SDLS, lambda _, body=body: Reply(200, body))  # type: ignore[misc]

@@ -36,19 +36,19 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("one", "other"), SAME)
 def test_same_values(one: str, other: str) -> None:
-    """As text and as AST, in both orders."""
+    """Equal values have equal keys, as text and as AST, in both orders."""
     assert same_value(one, other)
     assert same_value(parse_const_value(other), parse_const_value(one))
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
 def test_different_values(one: str, other: str) -> None:
-    """As text and as AST, in both orders."""
+    """Different values have different keys, as text and as AST, in both orders."""
     assert not same_value(one, other)
     assert not same_value(parse_const_value(other), parse_const_value(one))
 
 
 def test_no_value_is_not_null() -> None:
-    """An absent default is another thing than the default null."""
+    """An absent default differs from the default null."""
     assert same_value(None, None)
     assert not same_value(None, "null")

@@ -10,7 +10,7 @@ from tests.gateway.http.sockets import Served, Watched, gone, serving
 
 @pytest.fixture(scope="module")
 async def pair() -> AsyncIterator[tuple[Served, Served]]:
-    """The gateway on the direct path, and on uvicorn's."""
+    """Yield the gateway on the direct path, and the gateway on uvicorn's path."""
     settings = Settings(limits=Limits(body=2_000))
     async with serving(Watched, settings) as direct, serving("httptools", settings) as plain:
         yield direct, plain
@@ -18,7 +18,7 @@ async def pair() -> AsyncIterator[tuple[Served, Served]]:
 
 @pytest.fixture
 async def served(pair: tuple[Served, Served]) -> AsyncIterator[Served]:
-    """The gateway on the direct path, with its state reset; afterwards no connection may be open."""
+    """Yield the gateway on the direct path with its state reset; afterwards no connection may be open."""
     pair[0].subgraph.renew()
     Watched.short = Watched.pieces = 0
     yield pair[0]

@@ -1,8 +1,8 @@
-"""What a plain client can send over HTTP/1.1 besides a plain request, and the statuses that come back.
+"""Unusual HTTP/1.1 requests and the statuses of their replies.
 
-PATH stands for the target, by which a request goes the short way or uvicorn's. Behind each of them comes
-LAST, whose 200 is the last status where the connection lives on. A single 200 or 413 stands for a reply after
-which the connection ends, as the client has to expect: nothing comes behind it.
+PATH stands for the target, which decides whether a request takes the direct path or uvicorn's. Each request
+is followed by LAST, whose 200 is the last status if the connection stays open. A single 200 or 413 stands for
+a reply after which the connection ends, as the client must expect: nothing follows it.
 """
 
 from tests.gateway.http.sockets import HELLO, payload
@@ -15,25 +15,25 @@ HTTP_1_0 = b"POST PATH HTTP/1.0"
 
 
 def head(*lines: bytes, line: bytes = b"POST PATH HTTP/1.1", host: bytes | None = b"x") -> bytes:
-    """A head of a JSON request, without a length."""
+    """Return the head of a JSON request, without a length."""
     start = [line, *([b"Host: " + host] if host is not None else []), b"Content-Type: application/json"]
     return b"\r\n".join([*start, *lines]) + b"\r\n\r\n"
 
 
 def whole(*lines: bytes, line: bytes = b"POST PATH HTTP/1.1", body: bytes = BODY) -> bytes:
-    """A request with a body and its length."""
+    """Return a request with a body and its length."""
     return head(b"Content-Length: %d" % len(body), *lines, line=line) + body
 
 
 def chunks(extension: bytes = b"", trailers: bytes = b"", size: int = 1_000) -> bytes:
-    """The body in chunks."""
+    """Return the body in chunks."""
     pieces = [BODY[start : start + size] for start in range(0, len(BODY), size)]
     written = b"".join(b"%x%b\r\n%b\r\n" % (len(one), extension, one) for one in pieces)
     return written + b"0\r\n" + trailers + b"\r\n"
 
 
 def in_chunks(*lines: bytes, extension: bytes = b"", trailers: bytes = b"", size: int = 1_000) -> bytes:
-    """A request in chunks."""
+    """Return a request in chunks."""
     return head(CHUNKED, *lines) + chunks(extension, trailers, size)
 
 

@@ -28,7 +28,10 @@ GUARD = 30  # seconds after which a test hangs
 
 
 class Subgraph:
-    """Replies at once; for the name "wait" when `go` is set. `calls`: the names that it received."""
+    """Replies at once; for the name "wait" it replies when `go` is set.
+
+    `calls`: the names that it received.
+    """
 
     def __init__(self) -> None:
         self.renew()
@@ -63,7 +66,7 @@ class Subgraph:
 
 
 class Watched(DirectProtocol):
-    """The protocol, counting direct responses and pieces of requests."""
+    """The protocol, which also counts direct responses and pieces of requests."""
 
     short = 0
     pieces = 0
@@ -91,7 +94,7 @@ class Served:
 
     @property
     def connections(self) -> list[Any]:
-        """The protocols of its open connections."""
+        """Return the protocols of its open connections."""
         return list(self.server.server_state.connections)
 
 
@@ -139,18 +142,18 @@ def raw(
     line: bytes = b"POST /graphql HTTP/1.1",
     kind: bytes = b"application/json",
 ) -> bytes:
-    """A request with some header lines and a content length."""
+    """Return a request with some header lines and a content length."""
     lines = (line, b"Host: gateway", b"Content-Type: " + kind, b"Content-Length: %d" % len(body), *head)
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 def payload(query: str, name: str | None = None) -> bytes:
-    """The body of an operation."""
+    """Return the body of an operation."""
     return orjson.dumps({"query": query, "variables": {"n": name}} if name else {"query": query})
 
 
 def post(query: str, name: str | None = None, *head: bytes, line: bytes = b"POST /graphql HTTP/1.1") -> bytes:
-    """The request for an operation."""
+    """Return the request for an operation."""
     return raw(*head, body=payload(query, name), line=line)
 
 
@@ -161,14 +164,14 @@ LAST = b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
 
 async def read_one(reader: asyncio.StreamReader) -> bytes:
-    """One reply: head and body."""
+    """Return one reply: head and body."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = re.search(rb"content-length: (\d+)", head)
     return head + (await reader.readexactly(int(length[1])) if length else b"")
 
 
 def body_of(reply: bytes) -> Any:
-    """The JSON of a reply."""
+    """Return the JSON of a reply."""
     return orjson.loads(reply.partition(b"\r\n\r\n")[2])
 
 
@@ -176,8 +179,9 @@ def body_of(reply: bytes) -> Any:
 async def connected(
     served: Served, buffer: int | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection that is closed after the maximum time of a test. `buffer`: the size of its receive buffer
-    in bytes.
+    """Yield a connection that is closed after the maximum time of a test.
+
+    `buffer`: bytes of its receive buffer.
     """
     with socket.socket() as client:
         if buffer is not None:
@@ -193,7 +197,7 @@ async def connected(
 
 
 async def talk(served: Served, *requests: bytes) -> bytes:
-    """All replies to requests, each sent after the reply to the one before, followed by LAST."""
+    """Return all replies to requests, each sent after the previous reply, followed by LAST."""
     got = b""
     async with connected(served) as (reader, writer):
         for request in (*requests, LAST):
@@ -214,7 +218,7 @@ async def until(fact: Callable[[], object]) -> None:
 
 
 def under_way(served: Served) -> int:
-    """The number of requests that are processed on the direct path."""
+    """Return the number of requests in progress on the direct path."""
     return sum(one.direct is not None for one in served.connections)
 
 

@@ -1,4 +1,4 @@
-"""Clients that ask for HTTP/2 in every request over plain HTTP, against `gateway serve` as it runs."""
+"""Clients that request HTTP/2 in every request over plain HTTP, against a real `gateway serve`."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ CLIENT = Path(__file__).with_name("Client.java")
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The gateway's address; no operation here needs a subgraph."""
+    """Yield the gateway's address; no operation here needs a subgraph."""
     file = tmp_path_factory.mktemp("clients") / "supergraph.graphql"
     file.write_text(supergraph_of({"a": "type Query { x: Int }"}))
     with socket.socket() as probe:
@@ -44,7 +44,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def plainly(url: str, body: bytes, chunked: bool) -> bytes:
-    """The reply to an upgrade written by hand, its body a moment behind its head."""
+    """Return the reply to an upgrade written by hand, whose body follows a moment after its head."""
     host, port = url.removeprefix("http://").removesuffix("/graphql").split(":")
     length = b"transfer-encoding: chunked" if chunked else b"content-length: %d" % len(body)
     head = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n%b\r\n" % length
@@ -56,7 +56,7 @@ def plainly(url: str, body: bytes, chunked: bool) -> bytes:
 
 
 def with_curl(url: str, body: bytes, chunked: bool) -> bytes:
-    """What `curl --http2` prints of a reply."""
+    """Return what `curl --http2` prints of a reply."""
     more = ["-H", "transfer-encoding: chunked"] if chunked else ["-H", "expect: 100-continue"]
     command = [CURL or "", "-si", "--http2", "-H", "content-type: application/json", *more]
     done = subprocess.run(
@@ -66,7 +66,9 @@ def with_curl(url: str, body: bytes, chunked: bool) -> bytes:
 
 
 def with_java(url: str, body: bytes, chunked: bool) -> bytes:
-    """What the JDK's client prints of its last reply; with chunks it does not know the length before."""
+    """Return what the JDK's client prints of its last reply; with `chunked` it sends a body of unknown
+    length.
+    """
     command = [JAVA or "", str(CLIENT), url, "chunked" if chunked else "length"]
     return subprocess.run(command, input=body, capture_output=True, timeout=120, check=True).stdout
 
@@ -82,7 +84,7 @@ CLIENTS = {
 @pytest.mark.parametrize("size", [0, 300_000])
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_client_that_asks_for_http_2(url: str, client: str, size: int, chunked: bool) -> None:
-    """Has its answer by HTTP/1.1, for small bodies and for some that come in many packets."""
+    """The client gets its response by HTTP/1.1, for small bodies and for bodies of many packets."""
     body = b'{"query":"{ __typename }%b"}' % (b" " * size)
     got = CLIENTS[client](url, body, chunked)
     assert b"HTTP/1.1 200" in got

@@ -1,4 +1,4 @@
-"""The corners of HTTP/1.1, each by either way, in whatever pieces it arrives."""
+"""Unusual HTTP/1.1 requests (`corners`), on the direct path and on uvicorn's, in pieces of any size."""
 
 import asyncio
 import gc
@@ -26,14 +26,14 @@ WAYS = {"short": b"/graphql", "uvicorn's": b"/graphql?way=long"}
 
 
 def to(way: str, request: bytes) -> bytes:
-    """The request by one of the ways."""
+    """Return the request with the target of one of the paths."""
     path = WAYS[way]
     more = path + (b"&" if b"?" in path else b"?")
     return request.replace(b"PATH?", more).replace(b"PATH", path)
 
 
 async def everything(served: Served, sent: bytes, step: int) -> bytes:
-    """All that comes back for some bytes, sent in pieces of a size."""
+    """Return all bytes that come back for some bytes, sent in pieces of a size."""
     async with connected(served) as (reader, writer):
         for start in range(0, len(sent), step):
             if reader.at_eof():
@@ -46,7 +46,7 @@ async def everything(served: Served, sent: bytes, step: int) -> bytes:
 
 
 def statuses(got: bytes) -> tuple[int, ...]:
-    """The statuses of replies."""
+    """Return the statuses of replies."""
     return tuple(int(one) for one in re.findall(rb"HTTP/1.1 (\d+) ", got))
 
 
@@ -54,7 +54,7 @@ def statuses(got: bytes) -> tuple[int, ...]:
 @pytest.mark.parametrize("step", [11, 1_000, 10_000_000])
 @pytest.mark.parametrize("name", CORNERS)
 async def test_a_corner(served: Served, name: str, way: str, step: int) -> None:
-    """Its statuses come back, and nothing of it counts as the next request."""
+    """The expected statuses come back, and no part of the request counts as the next request."""
     sent, expected = CORNERS[name]
     if len(sent) // step > 1_000:
         step = 1_000
@@ -65,7 +65,9 @@ async def test_a_corner(served: Served, name: str, way: str, step: int) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_an_ignored_upgrade_is_answered_in_full(served: Served, way: str) -> None:
-    """With the same answer as without it, in the order of the requests, each run once."""
+    """A request with an upgrade gets the same response as without, in the order of the requests, and runs
+    once.
+    """
     requests = [
         post(HELLO, "0"),
         *(to(way, whole(*UPGRADE, body=post(HELLO, n).split(b"\r\n\r\n")[1])) for n in "123"),
@@ -81,13 +83,13 @@ async def test_an_ignored_upgrade_is_answered_in_full(served: Served, way: str) 
 
 
 async def test_an_ignored_upgrade_takes_the_short_way(served: Served) -> None:
-    """A Java client sends one with every request of its own."""
+    """A Java client sends an upgrade with every request; such requests also take the direct path."""
     await everything(served, to("short", whole(*UPGRADE)) + LAST, 1_000)
     assert Watched.short == 1
 
 
 async def test_an_upgrade_waits_behind_a_slow_request(served: Served) -> None:
-    """As any request that is sent before the one ahead is answered."""
+    """A request with an upgrade waits for the previous response, like any pipelined request."""
     async with connected(served) as (reader, writer):
         writer.write(post(HELLO, "wait"))
         await served.subgraph.started.wait()
@@ -100,7 +102,7 @@ async def test_an_upgrade_waits_behind_a_slow_request(served: Served) -> None:
 
 
 async def test_a_websocket_is_told_what_to_do(served: Served) -> None:
-    """It can't be opened, and operations go by POST."""
+    """A WebSocket is refused; the message says that operations are sent by POST."""
     asked = head(b"Connection: upgrade", b"Upgrade: websocket", line=b"GET PATH HTTP/1.1")
     async with connected(served) as (reader, writer):
         writer.write(to("short", asked))
@@ -112,7 +114,7 @@ async def test_a_websocket_is_told_what_to_do(served: Served) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_trailers_are_no_headers(served: Served, way: str) -> None:
-    """What comes behind a body can't stand in for a header that a proxy has checked."""
+    """Trailers after a body never count as headers, which a proxy may have checked."""
     body = post("{ who }").split(b"\r\n\r\n", 1)[1]
     trailer = b"X-Forwarded-For: 10.9.9.9\r\nAccept: image/png\r\n"
     sent = head(b"Transfer-Encoding: chunked") + b"%x\r\n%b\r\n0\r\n%b\r\n" % (len(body), body, trailer)
@@ -134,7 +136,7 @@ async def test_trailers_are_no_headers(served: Served, way: str) -> None:
     ],
 )
 async def test_a_refusal_says_why(served: Served, request_: bytes, words: str) -> None:
-    """Also to a client that is still sending."""
+    """The reason of a refusal also reaches a client that is still sending."""
     async with connected(served) as (reader, writer):
         writer.write(to("short", request_))
         got = await read_one(reader)
@@ -147,7 +149,9 @@ async def test_a_refusal_says_why(served: Served, request_: bytes, words: str) -
 
 
 async def test_a_refused_client_does_not_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that neither reads nor leaves is closed after a moment; what it sends in it is not parsed."""
+    """A refused client that neither reads nor disconnects is closed after a moment; further bytes are not
+    parsed.
+    """
     monkeypatch.setattr("gateway.http.strict.LINGER", 0.05)
     async with serving() as served, connected(served) as (_, writer):
         writer.write(head(host=None) + post(HELLO, "never"))
@@ -161,7 +165,7 @@ async def test_a_refused_client_does_not_stay(monkeypatch: pytest.MonkeyPatch) -
     "asked", [post(HELLO, "wait"), post(HELLO, "wait", line=b"POST /graphql?x HTTP/1.1")]
 )
 async def test_a_refusal_ends_what_is_under_way(served: Served, asked: bytes) -> None:
-    """Nobody reads its answer any more, which is never written behind the refusal."""
+    """A refusal cancels the request in progress, and its response is not written after the refusal."""
     async with connected(served) as (reader, writer):
         writer.write(asked)
         await served.subgraph.started.wait()
@@ -184,7 +188,7 @@ async def test_a_refusal_ends_what_is_under_way(served: Served, asked: bytes) ->
     ],
 )
 async def test_nothing_is_written_behind_a_refusal(asked: bytes, wrong: bytes) -> None:
-    """Neither the word to go on that a client waits for, nor an answer that is just begun."""
+    """Neither `100 Continue` nor the rest of a response is written after a refusal."""
     mistakes: list[object] = []
     loop = asyncio.get_running_loop()
     before = loop.get_exception_handler()
@@ -204,7 +208,7 @@ async def test_nothing_is_written_behind_a_refusal(asked: bytes, wrong: bytes) -
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("sent", [whole(*UPGRADE)[:-5], in_chunks(*UPGRADE)[:-9], head(*UPGRADE)[:-2]])
 async def test_a_client_that_leaves_in_the_middle(served: Served, way: str, sent: bytes) -> None:
-    """Of a request with an upgrade costs nothing and runs nothing."""
+    """A client that disconnects within a request with an upgrade leaves nothing open, and nothing runs."""
     async with connected(served) as (reader, writer):
         writer.write(to(way, sent))
         await asyncio.sleep(0.01)
@@ -215,6 +219,6 @@ async def test_a_client_that_leaves_in_the_middle(served: Served, way: str, sent
 
 
 async def test_a_get_with_an_upgrade_and_a_body(served: Served) -> None:
-    """The body belongs to the request, not to another protocol."""
+    """The body belongs to the GET request, not to another protocol."""
     got = await everything(served, to("short", whole(*UPGRADE, line=ASKED)) + LAST, 1_000)
     assert statuses(got) == (200, 200)

@@ -1,4 +1,4 @@
-"""Corners of HTTP with bytes changed, lost and put in: whatever comes, no mistake of ours follows."""
+"""Unusual HTTP requests with bytes changed, lost and inserted never cause an internal error."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ COUNT = 150
 
 
 def mutated(chance: random.Random) -> bytes:
-    """One to three requests, most of them damaged."""
+    """Return one to three requests, most of them damaged."""
     parts = []
     for _ in range(chance.randint(1, 3)):
         part = bytearray(chance.choice(ROWS))
@@ -43,7 +43,7 @@ def mutated(chance: random.Random) -> bytes:
 
 
 async def replies(served: Served, sent: bytes, step: int) -> bytes:
-    """What comes back until the connection ends."""
+    """Return the bytes that come back until the connection ends."""
     async with connected(served) as (reader, writer):
         for start in range(0, len(sent), step):
             if reader.at_eof():
@@ -59,7 +59,7 @@ async def replies(served: Served, sent: bytes, step: int) -> bytes:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_mutated_requests(seed: int) -> None:
-    """Each ends with replies or without, none with a 500, and no callback or task fails."""
+    """Each connection ends with or without replies, none of them a 500, and no callback or task fails."""
     chance = random.Random(seed)
     mistakes: list[object] = []
     loop = asyncio.get_running_loop()

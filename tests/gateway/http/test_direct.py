@@ -1,6 +1,6 @@
-"""The short way of `POST /graphql` on real sockets.
+"""The direct path of `POST /graphql` on real sockets.
 
-The same bytes as uvicorn's way, and nothing that hangs, leaks or runs on.
+It writes the same bytes as uvicorn's path, and leaves nothing that hangs, leaks or keeps running.
 """
 
 import asyncio
@@ -91,8 +91,8 @@ SAME: dict[
 
 @pytest.mark.parametrize("name", SAME)
 async def test_both_ways_answer_the_same(pair: tuple[Served, Served], name: str) -> None:
-    """The same bytes, the connection lives on or ends alike, subgraphs see the same, and uvicorn counts
-    the same.
+    """Both paths write the same bytes, and the same requests reach the subgraph; uvicorn counts the same
+    number.
     """
     requests, statuses, short = SAME[name]
     for one in pair:
@@ -109,7 +109,7 @@ async def test_both_ways_answer_the_same(pair: tuple[Served, Served], name: str)
 
 @pytest.mark.parametrize(("trusted", "seen"), [("127.0.0.1", "10.1.2.3"), ("10.9.9.9", "127.0.0.1")])
 async def test_a_subgraph_sees_the_client_behind_a_trusted_proxy_alone(trusted: str, seen: str) -> None:
-    """x-forwarded-for counts when the peer is trusted; else, and without it, the client is the peer."""
+    """x-forwarded-for counts only from a trusted peer; otherwise the client's address is the peer's."""
     headers = [("x-trusted", trusted)]
     async with (
         serving(forwarded_allow_ips=trusted, headers=headers) as served,
@@ -126,7 +126,7 @@ async def test_a_subgraph_sees_the_client_behind_a_trusted_proxy_alone(trusted: 
 
 
 async def test_pieces_are_put_together(served: Served) -> None:
-    """A request may come byte by byte, head and body; so may the one behind it."""
+    """A request may arrive byte by byte, head and body; so may the next one."""
     sent = 0
 
     def all_there() -> bool:
@@ -144,8 +144,8 @@ async def test_pieces_are_put_together(served: Served) -> None:
 
 @pytest.mark.parametrize("step", [7, 1_000_000])
 async def test_pipelined_requests_are_answered_in_order(served: Served, step: int) -> None:
-    """Twenty requests on either way, sent at once or in pieces, bring twenty answers in their order, each
-    run once.
+    """Twenty requests on either path, sent at once or in pieces, get twenty responses in order, each run
+    once.
     """
     names = [str(number) for number in range(20)]
     others = {
@@ -170,9 +170,8 @@ async def test_pipelined_requests_are_answered_in_order(served: Served, step: in
 
 @pytest.mark.parametrize("line", [b"POST /graphql HTTP/1.1", b"POST /graphql?x=1 HTTP/1.1"])
 async def test_a_request_waits_behind_a_slow_one(served: Served, line: bytes) -> None:
-    """On whichever way that goes, it neither runs nor is answered before.
-
-    Afterwards the short way is taken again.
+    """A request neither runs nor is answered before the previous one; later requests take the direct path
+    again.
     """
     async with connected(served) as (reader, writer):
         writer.write(post(HELLO, "wait", line=line))
@@ -192,7 +191,7 @@ async def test_a_request_waits_behind_a_slow_one(served: Served, line: bytes) ->
 
 @pytest.mark.parametrize("kinds", [[GOOD], [GOOD, GOOD], [GET, GOOD], [GOOD, GET]])
 async def test_a_connection_that_rests_is_closed(kinds: list[bytes]) -> None:
-    """After the time for it, whichever way its last request went."""
+    """An idle connection is closed after its time, whichever path its last request took."""
     async with serving(timeout_keep_alive=0.1) as served, connected(served) as (reader, writer):
         for request in kinds:
             writer.write(request)
@@ -203,9 +202,8 @@ async def test_a_connection_that_rests_is_closed(kinds: list[bytes]) -> None:
 
 
 async def test_a_connection_in_use_is_not_closed() -> None:
-    """Neither while requests follow each other, nor while one takes longer than a connection may rest.
-
-    But when it rests then.
+    """A connection stays open while requests follow each other or one takes long; it is closed when it is
+    idle afterwards.
     """
     async with serving(timeout_keep_alive=0.3) as served, connected(served) as (reader, writer):
         for number in range(10):
@@ -222,9 +220,8 @@ async def test_a_connection_in_use_is_not_closed() -> None:
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("noise", [False, True])
 async def test_a_client_that_leaves_ends_its_execution(served: Served, known: bool, noise: bool) -> None:
-    """So does one that sends what is no HTTP.
-
-    A new operation and a known one are cancelled alike; the server goes on.
+    """A client that disconnects or sends invalid HTTP cancels its execution, new or cached; the server
+    continues.
     """
     query = f"{HELLO} # leaves {known} {noise}"
     if known:
@@ -243,7 +240,7 @@ async def test_a_client_that_leaves_ends_its_execution(served: Served, known: bo
 
 @pytest.mark.parametrize("leaving", [0, 1])
 async def test_one_of_two_equal_queries_leaves(served: Served, leaving: int) -> None:
-    """They share an execution, which goes on for the other, whoever began it."""
+    """A shared execution continues for the other client, whoever started it."""
     await talk(served, post(HELLO, "at once"))
     async with connected(served) as first, connected(served) as second:
         first[1].write(post(HELLO, "wait"))
@@ -260,9 +257,8 @@ async def test_one_of_two_equal_queries_leaves(served: Served, leaving: int) -> 
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_a_client_that_does_not_read_is_not_served_further(served: Served, at_once: bool) -> None:
-    """Its answers wait for it, but few.
-
-    The next requests are not run, and all is answered rightly once it reads.
+    """Few responses are buffered for a client that does not read; further requests run when it reads
+    again.
     """
     names = [str(number) for number in range(40)]
     async with connected(served, buffer=8_192) as (reader, writer):
@@ -284,9 +280,8 @@ async def test_a_client_that_does_not_read_is_not_served_further(served: Served,
 
 @pytest.mark.parametrize("known", [False, True])
 async def test_a_graceful_end(known: bool) -> None:
-    """What is under way gets its answer and a closed connection.
-
-    A connection that rests is closed at once.
+    """At shutdown requests in progress get their responses and a closed connection; idle connections are
+    closed at once.
     """
     async with serving() as served:
         if known:
@@ -308,7 +303,9 @@ async def test_a_graceful_end(known: bool) -> None:
 
 
 async def test_a_server_that_may_not_wait_any_longer() -> None:
-    """When the time for a graceful end is over, what is still under way ends, and so does its connection."""
+    """When the time for a graceful shutdown is over, requests in progress are cancelled and their connections
+    closed.
+    """
     async with serving(timeout_graceful_shutdown=0.1) as served, connected(served) as (reader, writer):
         writer.write(post(HELLO, "wait"))
         await served.subgraph.started.wait()

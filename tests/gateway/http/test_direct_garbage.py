@@ -1,4 +1,4 @@
-"""What is no request on the short way, and mistakes of ours on it: the server answers and goes on."""
+"""Invalid HTTP, and internal errors on the direct path: the server replies and continues."""
 
 import re
 from contextlib import suppress
@@ -47,7 +47,7 @@ GARBAGE: dict[str, tuple[bytes, tuple[int, ...]]] = {  # what is sent, and the s
 
 @pytest.mark.parametrize("name", GARBAGE)
 async def test_garbage_ends_alike(pair: tuple[Served, Served], name: str) -> None:
-    """Either way refuses the same, keeps no connection, and answers the next client."""
+    """Both paths refuse the same input, close the connection, and answer the next client."""
     sent, statuses = GARBAGE[name]
     for one in pair:
         got = b""
@@ -67,9 +67,8 @@ async def test_garbage_ends_alike(pair: tuple[Served, Served], name: str) -> Non
 async def test_a_mistake_of_ours_has_an_id(
     served: Served, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """What goes wrong where an execution begins is a 500 with the id that is in the log.
-
-    The connection lives on.
+    """An exception at the start of an execution is a 500 with the id that is in the log; the connection stays
+    open.
     """
 
     def fail(*_: Any) -> Any:
@@ -99,7 +98,9 @@ async def test_a_mistake_of_ours_has_an_id(
 async def test_a_mistake_in_writing_has_an_id(
     served: Served, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
-    """So has one where an answer is written, in a callback that nobody awaits; the connection lives on."""
+    """An exception in building the reply, in a callback, is a 500 with an id too; the connection
+    stays open.
+    """
 
     def fail(answer: Envelope) -> bytes:
         if b'"broken"' in encode(answer):

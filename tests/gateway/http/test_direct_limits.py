@@ -1,4 +1,4 @@
-"""What a client may cost that sends no whole request: the size of a head, and the time for sending."""
+"""Limits for a client that sends no whole request: the size of a head, and the time for sending."""
 
 import pytest
 
@@ -11,7 +11,7 @@ GOOD = post(HELLO, "a")
     "start", [b"POST /graphql HTTP/1.1\r\nx: ", b"POST /graphql?", b"GET /", GOOD + b"GET /"]
 )
 async def test_a_head_has_a_limit(start: bytes) -> None:
-    """One that does not end is given up, wherever it goes on."""
+    """A head that does not end is refused, whichever part of it is too long."""
     async with serving() as served:
         async with connected(served) as (reader, writer):
             writer.write(start + b"y" * 600_000)
@@ -30,7 +30,7 @@ async def test_a_head_has_a_limit(start: bytes) -> None:
     [(b"", 0), (GOOD[:40], 0), (GOOD[:-2], 0), (GOOD + GOOD[:40], 1), (GET + GOOD[:-2], 1)],
 )
 async def test_sending_has_a_time(monkeypatch: pytest.MonkeyPatch, some: bytes, answers: int) -> None:
-    """Who begins a request and does not end it, or never begins one, is not waited for."""
+    """A client that begins a request and does not finish it, or never begins one, is disconnected."""
     monkeypatch.setattr("gateway.http.direct.REQUEST_SECONDS", 0.1)
     async with serving(timeout_keep_alive=0.1) as served:
         async with connected(served) as (reader, writer):

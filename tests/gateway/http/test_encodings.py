@@ -1,4 +1,4 @@
-"""Bodies of requests that are packed: read within the limits, by either door; others are refused by name."""
+"""Compressed request bodies: read within the limits by either door; other encodings are refused."""
 
 import gzip
 import zlib
@@ -14,12 +14,12 @@ doors = pytest.mark.parametrize("line", LINES.values(), ids=LINES)
 
 
 def packed(body: bytes, encoding: bytes, line: bytes) -> bytes:
-    """A request with a body in some encoding."""
+    """Return a request with a body in some encoding."""
     return raw(b"Content-Encoding: " + encoding, body=body, line=line)
 
 
 async def reply_to(served: Served, request: bytes) -> tuple[int, bytes]:
-    """The status of a reply, and the reply."""
+    """Return the status of a reply, and the reply."""
     async with connected(served) as (reader, writer):
         writer.write(request)
         got = await read_one(reader)
@@ -40,7 +40,7 @@ async def reply_to(served: Served, request: bytes) -> tuple[int, bytes]:
     ],
 )
 async def test_a_packed_body(served: Served, encoding: bytes, body: bytes, line: bytes) -> None:
-    """Is read as the same body that is not packed."""
+    """A compressed body is read like the same body without compression."""
     status, got = await reply_to(served, packed(body, encoding, line))
     assert (status, body_of(got)) == (200, {"data": {"hello": "a"}})
 
@@ -74,7 +74,9 @@ async def test_a_packed_body(served: Served, encoding: bytes, body: bytes, line:
 async def test_what_can_not_be_unpacked(
     served: Served, encoding: bytes, body: bytes, status: int, code: str, words: str, line: bytes
 ) -> None:
-    """Is refused with the reason; one in another encoding also with those that are read."""
+    """An invalid body is refused with the reason; for an unknown encoding the reply lists the
+    supported ones.
+    """
     found, got = await reply_to(served, packed(body, encoding, line))
     (error,) = body_of(got)["errors"]
     assert (found, error["extensions"]["code"]) == (status, code)
@@ -84,7 +86,7 @@ async def test_what_can_not_be_unpacked(
 
 
 async def test_the_limit_counts_twice() -> None:
-    """A body may have as many bytes packed as unpacked, and at the limit it is read."""
+    """The same limit applies to the compressed and to the decompressed body; at the limit it is read."""
     size = len(BODY) + 40
     async with serving(settings=Settings(limits=Limits(body=size))) as served:
         for line in LINES.values():
@@ -99,7 +101,7 @@ async def test_the_limit_counts_twice() -> None:
 
 @doors
 async def test_a_packed_body_of_another_type(served: Served, line: bytes) -> None:
-    """Is refused for its type."""
+    """A compressed body of a wrong media type is refused for its media type."""
     body = gzip.compress(BODY, mtime=0)
     request = raw(b"Content-Encoding: gzip", body=body, line=line, kind=b"text/plain")
     status, got = await reply_to(served, request)

@@ -1,4 +1,4 @@
-"""The door: methods, media types, status codes, limits, and what a cached operation costs."""
+"""The endpoint: methods, media types, status codes, limits, and the cost of a cached operation."""
 
 import json
 from collections.abc import AsyncIterator
@@ -22,20 +22,20 @@ GRAPHQL = "application/graphql-response+json"
 
 
 async def hello(query: str, variables: Any, operation_name: str | None, headers: Any) -> dict[str, Any]:
-    """The subgraph: greets, and says which headers reached it."""
+    """Reply as a subgraph that greets, and that shows the headers it received."""
     return {"data": {"hello": ",".join(sorted(headers)), "add": 1}}
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the whole application, with the subgraph in process."""
+    """Yield a client of the whole application, with the subgraph in the process."""
     app = create_app(supergraph_of(SDLS), Settings(), {"a": hello})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
         yield client
 
 
 async def test_post_and_get_answer(client: httpx.AsyncClient) -> None:
-    """A query is answered by POST and by GET; the media type is the one asked for."""
+    """A query is answered by POST and by GET, with the requested media type."""
     post = await client.post("/graphql", json={"query": "{ hello }"})
     assert (post.status_code, post.headers["content-type"]) == (200, "application/json; charset=utf-8")
     get = await client.get("/graphql", params={"query": "{ hello }"}, headers={"accept": GRAPHQL})
@@ -44,7 +44,7 @@ async def test_post_and_get_answer(client: httpx.AsyncClient) -> None:
 
 
 async def test_mutations_need_post(client: httpx.AsyncClient) -> None:
-    """A mutation by GET is refused with 405 and the method to use."""
+    """A mutation by GET is refused with 405 and the allowed method."""
     response = await client.get("/graphql", params={"query": "mutation { add }"})
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
     assert (await client.request("DELETE", "/graphql")).status_code == 405
@@ -72,7 +72,7 @@ async def test_mutations_need_post(client: httpx.AsyncClient) -> None:
 async def test_what_is_no_request_is_refused(
     client: httpx.AsyncClient, body: bytes, headers: dict[str, str], status: int, code: str
 ) -> None:
-    """Each wrong HTTP request gets its status, a code, and a next step."""
+    """Each invalid HTTP request gets its status, a code, and a next step."""
     response = await client.post("/graphql", content=body, headers=headers)
     assert response.status_code == status
     extensions = response.json()["errors"][0]["extensions"]
@@ -92,8 +92,8 @@ async def test_what_is_no_request_is_refused(
     ],
 )
 async def test_what_graphql_refuses(client: httpx.AsyncClient, query: str, code: str) -> None:
-    """A wrong document is 400 for clients that know GraphQL over HTTP, 200 for those that accept only
-    JSON.
+    """An invalid document is 400 for clients that accept application/graphql-response+json, 200 for
+    others.
     """
     modern = await client.post("/graphql", json={"query": query}, headers={"accept": GRAPHQL})
     old = await client.post("/graphql", json={"query": query}, headers={"accept": "application/json"})
@@ -104,14 +104,16 @@ async def test_what_graphql_refuses(client: httpx.AsyncClient, query: str, code:
 
 
 async def test_headers_go_on_by_rule_only(client: httpx.AsyncClient) -> None:
-    """A subgraph sees Authorization and the peer's address, and no header that no rule names."""
+    """A subgraph receives Authorization and the peer's address, and no header without a rule."""
     headers = {"authorization": "Bearer x", "x-user-id": "1", "cookie": "a=b", "x-forwarded-for": "10.0.0.1"}
     response = await client.post("/graphql", json={"query": "{ hello }"}, headers=headers)
     assert response.json()["data"]["hello"] == "authorization,x-forwarded-for"
 
 
 async def test_the_plan_comes_when_it_is_asked_for(client: httpx.AsyncClient) -> None:
-    """The header brings the plan in the extensions; without it there are none."""
+    """With the header x-gateway-plan the response has the plan in its extensions; without it there
+    are none.
+    """
     body = {"query": "{ hello }"}
     with_plan = await client.post("/graphql", json=body, headers={"x-gateway-plan": "1"})
     assert with_plan.json()["extensions"]["plan"]["json"]["stages"][0][0]["subgraph"] == "a"
@@ -119,7 +121,7 @@ async def test_the_plan_comes_when_it_is_asked_for(client: httpx.AsyncClient) ->
 
 
 async def test_health_and_pages(client: httpx.AsyncClient) -> None:
-    """Health says what it is; a browser gets GraphiQL; other addresses say where GraphQL is."""
+    """The health checks reply; a browser gets GraphiQL; the error for other paths names the endpoint."""
     assert (await client.get("/health/live")).json() == {"status": "ok"}
     assert (await client.get("/health/ready")).json() == {"status": "ok", "subgraphs": {"a": "up"}}
     page = await client.get("/graphql", headers={"accept": "text/html,*/*;q=0.8"})
@@ -130,7 +132,7 @@ async def test_health_and_pages(client: httpx.AsyncClient) -> None:
 
 
 async def test_introspection_and_graphiql_can_be_off() -> None:
-    """In production neither is there, nor is the plan."""
+    """With --production there is no introspection, no GraphiQL and no plan."""
     settings = Settings(introspection=False, graphiql=False, plan_header=False)
     app = create_app(supergraph_of(SDLS), settings, {"a": hello})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
@@ -146,7 +148,7 @@ async def test_introspection_and_graphiql_can_be_off() -> None:
 
 
 async def test_a_repeated_operation_touches_neither_parser_nor_planner() -> None:
-    """The second time a document is known, and refusals are remembered like plans."""
+    """For a repeated document, valid or refused, neither parser nor planner runs."""
     engine, transport = fake_engine(SDLS, lambda _: {"data": {"hello": "x"}})
     gateway = Gateway(engine)
     endpoint = partial(serve_graphql, Endpoint(gateway, 1_000_000))
@@ -161,7 +163,7 @@ async def test_a_repeated_operation_touches_neither_parser_nor_planner() -> None
 
 
 async def test_a_mistake_of_ours_is_told_by_id_only() -> None:
-    """An unexpected exception is a 500 with an id, and nothing of the exception itself."""
+    """An unexpected exception is a 500 with an id, without any detail of the exception."""
 
     def break_down(_: Call) -> Any:
         return RuntimeError("password=hunter2")

@@ -1,4 +1,4 @@
-"""Example operations for GraphiQL: what a folder holds, and what is wrong with one."""
+"""Example operations for GraphiQL: reading a folder, and its errors."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.gateway.support import supergraph_of
 
 
 async def test_a_folder(tmp_path: Path) -> None:
-    """Each operation with the comment at its top and its variables, numbers as they are written."""
+    """Each operation has the comment at its top and its variables, with numbers as they are written."""
     (tmp_path / "b.graphql").write_text("# The first\n# of all.\n{ x }")
     (tmp_path / "a.graphql").write_text("query($n: Int) { x }")
     (tmp_path / "a.json").write_text('{"n": 1.10, "m": 1e400}')
@@ -41,7 +41,7 @@ async def test_a_folder(tmp_path: Path) -> None:
     ],
 )
 def test_what_can_not_be_read(tmp_path: Path, name: str, content: bytes, words: str) -> None:
-    """Is named at the start."""
+    """At the start an error names the file that can't be read."""
     (tmp_path / "a.graphql").write_text("{ x }")
     (tmp_path / name).write_bytes(content)
     with pytest.raises(SettingsError, match=words) as caught:
@@ -50,7 +50,7 @@ def test_what_can_not_be_read(tmp_path: Path, name: str, content: bytes, words: 
 
 
 def test_no_folder() -> None:
-    """None is no mistake, one that is not there is."""
+    """No folder is allowed; a folder that does not exist is an error."""
     assert read_examples(None) == []
     with pytest.raises(SettingsError, match="there is no folder"):
         read_examples("/nowhere")

@@ -17,13 +17,13 @@ pytestmark = pytest.mark.skipif(find_node() is None, reason=NO_NODE)
 
 
 async def subgraph(query: str, variables: Any, operation_name: str | None, headers: Any) -> dict[str, Any]:
-    """The audit asks for nothing but __typename: no subgraph is needed."""
+    """Reply to nothing: the audit selects only __typename, which needs no subgraph."""
     raise AssertionError(query)
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """The gateway, served on loopback."""
+    """Yield the address of a gateway on loopback."""
     app = create_app(supergraph_of({"a": "type Query { hello: String }"}), Settings(), {"a": subgraph})
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -38,7 +38,7 @@ def url() -> Iterator[str]:
 
 
 def test_every_audit_passes(url: str) -> None:
-    """Every MUST, SHOULD and MAY of GraphQL over HTTP holds: 61 audits, none left out."""
+    """All 61 audits of GraphQL over HTTP pass: every MUST, SHOULD and MAY."""
     results = run("audit.mjs", url)
     assert [one for one in results if one["status"] != "ok"] == []
     assert len(results) == 61

@@ -1,4 +1,4 @@
-"""Persisted queries are not kept: a client that asks by a hash alone is told so, in words that it knows."""
+"""Persisted queries are not supported: a client that sends only a hash gets the error that it expects."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +13,7 @@ REFUSAL = ("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
 
 
 async def asked(served: Served, by: str, given: dict[str, Any], accept: bytes) -> tuple[int, Any]:
-    """The reply to a request by POST or by GET."""
+    """Return the status and body of the reply to a request by POST or by GET."""
     if by == "GET":
         text = {key: value if isinstance(value, str) else orjson.dumps(value) for key, value in given.items()}
         line = b"GET /graphql?%b HTTP/1.1" % urlencode(text).encode()
@@ -42,7 +42,9 @@ async def asked(served: Served, by: str, given: dict[str, Any], accept: bytes) -
     ],
 )
 async def test_without_a_query(served: Served, by: str, given: dict[str, Any], persisted: bool) -> None:
-    """Apollo's clients read the code, and send the document instead; others are told that it is missing."""
+    """With a hash the error has the code that Apollo's clients know; without one it says that the query is
+    missing.
+    """
     for accept, status in ((b"application/json", 200), (b"application/graphql-response+json", 400)):
         found, answer = await asked(served, by, given, accept)
         (error,) = answer["errors"]
@@ -55,6 +57,6 @@ async def test_without_a_query(served: Served, by: str, given: dict[str, Any], p
 @pytest.mark.parametrize("by", ["POST", "GET"])
 @pytest.mark.parametrize("extension", [HASH, {}, None, 7])
 async def test_with_a_query(served: Served, by: str, extension: Any) -> None:
-    """It runs as usual, whatever its hash is."""
+    """A request with a query runs, whatever its hash is."""
     given = {"query": "{ hello }", "extensions": {"persistedQuery": extension}}
     assert await asked(served, by, given, b"application/json") == (200, {"data": {"hello": None}})

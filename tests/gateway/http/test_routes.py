@@ -1,4 +1,4 @@
-"""What stands at the addresses besides GraphQL."""
+"""The paths besides /graphql."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.gateway.support import supergraph_of
 
 
 async def test_an_installation_without_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A browser reads what is missing and why; everything else is served."""
+    """Without the built page a browser gets the reason; everything else is served."""
     monkeypatch.setattr(routes, "PAGE", tmp_path)
     app = create_app(supergraph_of({"a": "type Query { x: Int }"}), Settings(graphiql=True))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:

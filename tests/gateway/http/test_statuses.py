@@ -1,4 +1,4 @@
-"""Each row of the table of statuses: by either media type, as audited and by the draft, by either door."""
+"""Each row of the table of statuses, for both media types, in both modes, and by both doors."""
 
 import re
 from typing import Any
@@ -30,7 +30,7 @@ Table = dict[str, tuple[Any, int, int, int]]
 
 
 def subgraph(call: Call) -> dict[str, Any]:
-    """Answers x; the others fail."""
+    """Reply to x; other fields fail."""
     if "y" in call.query:
         return {"data": None, "errors": [{"message": "no"}]}
     if "no" in call.query:
@@ -39,7 +39,7 @@ def subgraph(call: Call) -> dict[str, Any]:
 
 
 def query(text: Any, **more: Any) -> bytes:
-    """A body."""
+    """Return the body of a request."""
     return orjson.dumps({"query": text, **more})
 
 
@@ -70,13 +70,13 @@ REQUESTS: Table = {  # body, statuses: json, audited, draft
 
 
 def endpoint_of(mode: StatusMode, *plugins: object) -> Endpoint:
-    """An endpoint whose replies have the statuses of a mode."""
+    """Return an endpoint whose replies have the statuses of a mode."""
     engine, _ = fake_engine(SDLS, subgraph, Settings(limits=Limits(depth=20)))
     return Endpoint(Gateway(engine, Hooks(plugins)), 4_000, mode)
 
 
 async def reply(endpoint: Endpoint, body: bytes, media: str, **headers: str) -> HttpReply:
-    """The reply to a POST."""
+    """Return the reply to a POST."""
     given = {"content-type": "application/json", "accept": media, **headers}
     raw_headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()]
     content = endpoint.too_large() if len(body) > endpoint.max_body else body
@@ -84,7 +84,7 @@ async def reply(endpoint: Endpoint, body: bytes, media: str, **headers: str) -> 
 
 
 def expected(row: tuple[int, int, int], media: str, mode: StatusMode) -> int:
-    """Which status of a row counts."""
+    """Return the status of a row that applies."""
     return row[0] if media == JSON else row[1 + MODES.index(mode)]
 
 
@@ -92,7 +92,7 @@ def expected(row: tuple[int, int, int], media: str, mode: StatusMode) -> int:
 @pytest.mark.parametrize("media", [JSON, GRAPHQL])
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_a_request(name: str, media: str, mode: StatusMode) -> None:
-    """Its status; the body is the same whatever the status is."""
+    """A request gets the status of its row; its body does not depend on the status."""
     body, *row = REQUESTS[name]
     found = await reply(endpoint_of(mode), body, media)
     assert found.status == expected((row[0], row[1], row[2]), media, mode)
@@ -116,7 +116,7 @@ class Refusing:
 @pytest.mark.parametrize("media", [JSON, GRAPHQL])
 @pytest.mark.parametrize("code", [code for code in STATUSES if code in CODES])
 async def test_a_row(code: str, media: str, mode: StatusMode) -> None:
-    """Whoever raises its code."""
+    """An error with a code of the table gets the row's status, wherever it is raised."""
     found = await reply(endpoint_of(mode, Refusing(code)), query("{ x }"), media)
     assert found.status == expected(STATUSES[code], media, mode)
 
@@ -124,13 +124,13 @@ async def test_a_row(code: str, media: str, mode: StatusMode) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("media", [JSON, GRAPHQL])
 async def test_a_status_that_a_plugin_names(media: str, mode: StatusMode) -> None:
-    """Counts as it is; a code without a row is 400."""
+    """A status set by a plugin is used unchanged; a code without a row gets 400."""
     assert (await reply(endpoint_of(mode, Refusing("SAGA_STATE", 409)), query("{ x }"), media)).status == 409
     assert (await reply(endpoint_of(mode, Refusing("SAGA_STATE")), query("{ x }"), media)).status == 400
 
 
 def test_the_table_is_whole() -> None:
-    """Every code of requests has a row, every row a code, and no status is unheard of."""
+    """Every code of requests has a row, every row has a code, and only expected statuses occur."""
     requests = {code.name for code in CODES.values() if code.area == "request"}
     assert set(STATUSES) - {ANSWER, PARTIAL} == requests | {"INTERNAL_SERVER_ERROR"}
     assert {status for row in STATUSES.values() for status in row} <= {
@@ -141,7 +141,7 @@ def test_the_table_is_whole() -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_method_that_is_not_allowed(method: str, mode: StatusMode) -> None:
-    """Says which are."""
+    """The reply lists the allowed methods."""
     asked = b"query=mutation%7Bm%7D"
     found = await endpoint_of(mode).reply(method, asked, RequestHeaders([], None), b"")
     assert (found.status, found.allow) == (405, b"POST" if method == "GET" else b"GET, POST")
@@ -150,7 +150,7 @@ async def test_a_method_that_is_not_allowed(method: str, mode: StatusMode) -> No
 @pytest.mark.parametrize("line", [b"POST /graphql HTTP/1.1", b"POST /graphql?long HTTP/1.1"])
 @pytest.mark.parametrize(("mode", "statuses"), [("audited", (200, 400)), ("draft-2026", (294, 422))])
 async def test_both_doors(line: bytes, mode: StatusMode, statuses: tuple[int, ...]) -> None:
-    """Write it, with a status line that clients read."""
+    """Both doors write the status, with a status line that clients can parse."""
     accept = b"Accept: application/graphql-response+json"
     async with serving(settings=Settings(http_status=mode)) as served, connected(served) as (reader, writer):
         for text, status in zip(("{ broken }", "{ wrong }"), statuses, strict=True):
@@ -159,7 +159,7 @@ async def test_both_doors(line: bytes, mode: StatusMode, statuses: tuple[int, ..
 
 
 async def test_equal_queries_share_a_status() -> None:
-    """Also where one execution answers several clients, whose answer is then written already."""
+    """A shared execution gives each client the same status, though its response is already encoded."""
     async with serving(settings=Settings(http_status="draft-2026")) as served:
         request = post(BOTH, "wait", b"Accept: application/graphql-response+json")
         async with connected(served) as first, connected(served) as second:

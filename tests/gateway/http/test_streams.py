@@ -1,4 +1,4 @@
-"""Answers in parts: each part leaves when it is there, by both doors, and ends for certain."""
+"""Streamed responses: each part is sent when it is available, by both doors, and the stream always ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,9 +16,9 @@ CHUNKED = b"transfer-encoding: chunked\r\n"
 
 
 class Streaming:
-    """Answers every request but `hello` in parts; `go` lets the second one out.
+    """Answers every request except `hello` with a stream.
 
-    "broken" fails after the first.
+    `go` releases the second part; the query "broken" fails after the first.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Streaming:
         return Envelope(self.parts(ask.query), media="multipart/mixed") if "hello" not in ask.query else None
 
     async def parts(self, query: str) -> AsyncIterator[bytes]:
-        """Two parts, an empty one between them, or as many as anybody takes."""
+        """Yield two parts with an empty one between them, or an endless stream."""
         try:
             yield b"first"
             if "broken" in query:
@@ -45,7 +45,7 @@ class Streaming:
 
 
 async def read_chunks(reader: asyncio.StreamReader) -> list[bytes]:
-    """The chunks of a reply up to the last."""
+    """Return the chunks of a reply up to the last."""
     found = []
     while size := int(await reader.readline(), 16):
         found.append(await reader.readexactly(size))
@@ -56,7 +56,7 @@ async def read_chunks(reader: asyncio.StreamReader) -> list[bytes]:
 
 @pytest.mark.parametrize("door", [b"", b"Expect: nothing"], ids=["direct", "asgi"])
 async def test_a_part_leaves_when_it_is_there(door: bytes) -> None:
-    """The first comes before the second is made; the connection then goes on."""
+    """The first part arrives before the second exists; then the connection is reused."""
     plugin = Streaming()
     async with serving(plugins=[plugin]) as served, connected(served) as (reader, writer):
         writer.write(post("{ who }", None, *([door] if door else [])))
@@ -74,7 +74,7 @@ async def test_a_part_leaves_when_it_is_there(door: bytes) -> None:
 
 @pytest.mark.parametrize("door", [b"", b"Expect: nothing"], ids=["direct", "asgi"])
 async def test_a_stream_that_breaks_is_cut_off(door: bytes) -> None:
-    """Nobody takes it for the whole, and the mistake is reported, not told."""
+    """A failed stream never looks complete; the exception is logged, not sent."""
     facts: list[Fact] = []
     async with serving(plugins=[Streaming()]) as served:
         served.observer.listen(facts.append)
@@ -89,7 +89,9 @@ async def test_a_stream_that_breaks_is_cut_off(door: bytes) -> None:
 
 @pytest.mark.parametrize("door", [b"", b"Expect: nothing"], ids=["direct", "asgi"])
 async def test_a_client_that_leaves_ends_its_stream(door: bytes) -> None:
-    """What makes the parts is closed; one that does not read holds up the parts, not the server."""
+    """When the client disconnects, the stream's source is closed; a client that does not read delays only its
+    own parts.
+    """
     plugin = Streaming()
     async with serving(plugins=[plugin]) as served:
         async with connected(served, 1_000) as (reader, writer):

@@ -1,4 +1,4 @@
-"""The direct door uses of uvicorn what one list says, and a version without it is refused."""
+"""The direct door uses only the listed parts of uvicorn, and a version without them is refused."""
 
 import ast
 import inspect
@@ -13,7 +13,7 @@ from gateway.serve import serve
 
 
 def test_the_list_is_what_is_used() -> None:
-    """Every attribute that the protocol takes from uvicorn's stands in it, and nothing else."""
+    """The list has exactly the attributes that the protocol uses of uvicorn's."""
     protocols = [
         node
         for module in (direct, strict)
@@ -32,12 +32,12 @@ def test_the_list_is_what_is_used() -> None:
 
 
 def test_this_uvicorn_will_do() -> None:
-    """The one that is pinned has everything."""
+    """The pinned version of uvicorn has all parts."""
     check_uvicorn()
 
 
 def test_another_uvicorn_is_refused() -> None:
-    """With what it lacks."""
+    """The error names the parts that are missing."""
 
     class Other:
         def on_body(self) -> None:
@@ -48,7 +48,7 @@ def test_another_uvicorn_is_refused() -> None:
 
 
 def test_serving_checks_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before a port is claimed or a supergraph read, so that nobody meets the gap in a request."""
+    """uvicorn is checked before the port is bound and the supergraph is read."""
 
     def lacking() -> None:
         raise SettingsError("uvicorn lacks a part", "BAD_OPTION")

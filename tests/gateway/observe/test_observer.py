@@ -1,5 +1,5 @@
-"""Facts: who hears which, what a request reports of its stages, and that a mistake is logged without
-`gateway serve`.
+"""Facts: who receives which, which stages a request reports, and that errors are logged without `gateway
+serve`.
 """
 
 import io
@@ -22,19 +22,19 @@ SDLS["b"] = 'type Thing @key(fields: "id") { id: ID! name: String }'
 
 
 async def subgraph_a(query: str, variables: Any, operation_name: str | None, headers: Any) -> dict[str, Any]:
-    """Answers, or fails where `hello` is asked."""
+    """Reply, or fail if `hello` is selected."""
     if "hello" in query:
         raise SubgraphError("is down", "SUBGRAPH_UNREACHABLE", subgraph="a")
     return {"data": {"thing": {"__typename": "Thing", "id": "1"}}}
 
 
 async def subgraph_b(query: str, variables: Any, operation_name: str | None, headers: Any) -> dict[str, Any]:
-    """Answers."""
+    """Reply to every request."""
     return {"data": {"_entities": [{"name": "x"}]}}
 
 
 def client(observer: Observer | None = None, **settings: Any) -> httpx.AsyncClient:
-    """A client of an application with an observer."""
+    """Return a client of an application with an observer."""
     local = {"a": subgraph_a, "b": subgraph_b}
     app = create_app(supergraph_of(SDLS), Settings(**settings), local, observer=observer)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
@@ -42,7 +42,9 @@ def client(observer: Observer | None = None, **settings: Any) -> httpx.AsyncClie
 
 @pytest.mark.parametrize("compile", [True, False])
 async def test_every_stage_starts_and_ends(compile: bool) -> None:
-    """With the request's id and how long it took; a known operation is not prepared again."""
+    """Each stage is reported with the request's id and its duration; a cached operation has no stage
+    PREPARE.
+    """
     facts: list[Fact] = []
     async with client(Observer([], [facts.append]), compile=compile) as http:
         for number in "12":
@@ -61,7 +63,7 @@ async def test_every_stage_starts_and_ends(compile: bool) -> None:
 
 
 async def test_a_stage_that_fails_says_so() -> None:
-    """With the code; the failed call is a fact of its own, with the request's id."""
+    """A failed stage has the error code; the failed call is also a fact with the request's id."""
     facts: list[Fact] = []
     async with client(Observer([facts.append], [facts.append])) as http:
         await http.post("/graphql", json={"query": "{ hello }"}, headers={"x-request-id": "r1"})
@@ -76,7 +78,7 @@ async def test_a_stage_that_fails_says_so() -> None:
 
 
 async def test_listeners_of_facts_hear_no_stages() -> None:
-    """And whoever has stopped listening hears nothing."""
+    """Listeners of facts receive no stages, and nothing after they were removed."""
     facts: list[Fact] = []
     observer = Observer()
     stop = observer.listen(facts.append)
@@ -90,7 +92,7 @@ async def test_listeners_of_facts_hear_no_stages() -> None:
 async def test_an_application_logs_by_itself(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A 500 under `create_app` alone has its line in the log, under the id that the client was told."""
+    """A 500 of an application from `create_app` has a log line with the id that the client received."""
 
     def fail(*_: Any) -> Any:
         raise RuntimeError("hunter2")
@@ -106,7 +108,7 @@ async def test_an_application_logs_by_itself(
 
 
 def test_lines_are_json_or_for_people() -> None:
-    """Every fact has a line in both forms."""
+    """Every fact can be logged in both forms."""
     facts: list[Fact] = [
         Reloaded(("a",)),
         SubgraphFailed("a", "SUBGRAPH_TIMEOUT", "gave no answer", "r"),

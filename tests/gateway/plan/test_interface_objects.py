@@ -1,4 +1,6 @@
-"""Fields of interface objects under a type condition: exact, and without a round more where nothing fails."""
+"""Fields of interface objects under a type condition: exact, and without an additional round if nothing
+fails.
+"""
 
 import asyncio
 from typing import Any
@@ -23,7 +25,7 @@ TYPES = {"1": "Book", "2": "Film"}
 
 
 class Subgraphs:
-    """Both subgraphs: a book, which has no trailer, and a film."""
+    """Both subgraphs, with a book, which has no trailer, and a film."""
 
     def __init__(self, failing: bool) -> None:
         self.failing = failing
@@ -45,14 +47,14 @@ class Subgraphs:
         return {"data": {root: [{"id": one, "trailer": "T", "stars": 3} for one in TYPES]}}
 
     def entity(self, call: Call, representation: dict[str, Any]) -> dict[str, Any]:
-        """One entity."""
+        """Return one entity."""
         if call.subgraph == "a":
             return {"__typename": TYPES[representation["id"]]}
         return {"trailer": "T", "stars": 3}
 
 
 def answer(query: str, failing: bool) -> tuple[dict[str, Any], list[str]]:
-    """The answer to a query, and the requests for it."""
+    """Return the response to a query, and the requests for it."""
     subgraphs = Subgraphs(failing)
     engine, _ = fake_engine(SDLS, subgraphs)
     return asyncio.run(ask(engine, query)), [text.split(" ", 1)[0] for text in subgraphs.asked]
@@ -62,28 +64,30 @@ QUERY = "{ rated { ... on Film { trailer } } }"
 
 
 def test_no_round_more_while_nothing_fails() -> None:
-    """The field is asked of all objects where they come; what came for the others is not shown."""
+    """The field is fetched for all objects in one request; values for other types are not in the response."""
     response, asked = answer(QUERY, failing=False)
     assert response == {"data": {"rated": [{}, {"trailer": "T"}]}}
     assert asked == ["b", "a"]
 
 
 def test_failure_for_an_object_of_another_type() -> None:
-    """The field fails for the book, of which nobody asked it: the book is there, and no error."""
+    """The field fails for the book, for which the client did not select it: the book is returned, without an
+    error.
+    """
     response, asked = answer(QUERY, failing=True)
     assert response == {"data": {"rated": [{}, {"trailer": "T"}]}}
     assert asked == ["b", "a", "b", "a", "b"]
 
 
 def test_mutation_is_careful_from_the_start() -> None:
-    """A mutation can't run again."""
+    """A mutation gets the careful plan, since it can't run again."""
     response, asked = answer("mutation { rate { ... on Film { trailer } } }", failing=True)
     assert response == {"data": {"rate": [{}, {"trailer": "T"}]}}
     assert asked == ["b", "a", "b"]
 
 
 def test_types_that_are_known() -> None:
-    """Where a subgraph that knows the types comes first, only the objects of the type are asked for."""
+    """If a subgraph that knows the types comes first, only objects of the type are looked up."""
     subgraphs = Subgraphs(failing=True)
     engine, transport = fake_engine(SDLS, subgraphs)
     response = asyncio.run(ask(engine, "{ all { stars ... on Film { trailer } } }"))

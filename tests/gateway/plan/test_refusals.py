@@ -1,4 +1,4 @@
-"""Operations that no plan answers as they have to be answered: the code, and what the message names."""
+"""Operations for which no correct plan exists: the code, and the names in the message."""
 
 import pytest
 
@@ -36,7 +36,7 @@ NOBODY = {
 
 
 def refusal_of(sdls: dict[str, str], query: str, supergraph: str = "") -> GatewayError | None:
-    """The error of planning a query; None when there is a plan."""
+    """Return the error of planning a query; None if there is a plan."""
     engine = engine_of(supergraph or supergraph_of(sdls), LocalTransport({}))
     checked = check(engine, query)
     try:
@@ -57,7 +57,9 @@ def refusal_of(sdls: dict[str, str], query: str, supergraph: str = "") -> Gatewa
     ],
 )
 def test_field_of_an_interface_that_no_single_subgraph_answers(query: str) -> None:
-    """Merging what two subgraphs say of different types would depend on which of them was asked for what."""
+    """It is refused, because the result of merging subgraphs with different types would depend on the
+    plan.
+    """
     error = refusal_of(SPLIT, query)
     assert error is not None
     assert error.code == "INTERFACE_FIELD_SPLIT"
@@ -70,7 +72,7 @@ def test_field_of_an_interface_that_no_single_subgraph_answers(query: str) -> No
     ["{ asset { ... on Car { tag } ... on Boat { tag } } }", "{ stored { ... on Car { tag wheels } } }"],
 )
 def test_the_same_in_fragments_on_the_object_types(query: str) -> None:
-    """Each fragment is answered where its type is."""
+    """In fragments, each field is resolved in the subgraph that has it for the type."""
     assert refusal_of(SPLIT, query) is None
 
 
@@ -83,14 +85,14 @@ def test_the_same_in_fragments_on_the_object_types(query: str) -> None:
     ],
 )
 def test_field_of_an_interface_without_types(query: str) -> None:
-    """There is no object type to ask it of: it is answered on the interface or refused, never left out."""
+    """Without object types it is resolved on the interface or refused, but never omitted."""
     error = refusal_of(NOBODY, query)
     assert error is not None
     assert error.code == "PLAN_NOT_FOUND"
 
 
 def test_fields_of_an_interface_without_types_that_are_there() -> None:
-    """The subgraph that has the field on the interface itself answers it."""
+    """The subgraph that has the field on the interface resolves it."""
     assert refusal_of(NOBODY, "{ next { code } tracked { ... on Parcel { weight } } }") is None
 
 
@@ -112,7 +114,7 @@ link__Purpose { SECURITY EXECUTION } enum join__Graph { A @join__graph(name: "a"
 
 
 def test_field_of_a_mutation_runs_in_one_subgraph() -> None:
-    """Whatever supergraph is given: what two subgraphs would have to run is refused, not run twice."""
+    """A mutation field that needs two subgraphs is refused, never run twice."""
     error = refusal_of({}, "mutation { make { left right } }", MUTATION)
     assert error is not None
     assert error.code == "PLAN_NOT_FOUND"
@@ -120,7 +122,9 @@ def test_field_of_a_mutation_runs_in_one_subgraph() -> None:
 
 
 def test_alias_that_hides_the_type() -> None:
-    """Under `__typename` the gateway reads types: it alone can't be an alias of something else."""
+    """`__typename` is refused as an alias of another field, because the gateway reads types under
+    this key.
+    """
     sdls = {"a": "type Query { films: [Film] } type Film { name: String }"}
     error = refusal_of(sdls, "{ films { __typename: name } }")
     assert error is not None

@@ -1,6 +1,7 @@
-"""What each stage of planning makes of a page of `tests/cases/plan`, as text: `tests/cases/stages/NAME.txt`.
+"""The result of each stage of planning for each page of `tests/cases/plan`, as text:
+`tests/cases/stages/NAME.txt`.
 
-A change of one stage changes the texts from that stage on. After such a change, write the texts anew with
+A change of one stage changes the texts from that stage on. After such a change, write the texts with
 `REWRITE=1 make test ARGS=tests/gateway/plan`, and read the diff.
 """
 
@@ -26,15 +27,15 @@ PAGES = sorted((CASES / "plan").glob("*.txt"))
 
 
 def place(groups: list[FetchGroup]) -> list[FetchGroup]:
-    """A pass that changes nothing: it shows what the passes begin with."""
+    """Return the groups unchanged: a pass that shows the input of the passes."""
     return groups
 
 
 def stages(page: Path) -> tuple[str, str]:
-    """Each stage's name and what it gives, and the plan in the end.
+    """Return each stage's name and result as text, and the final plan.
 
-    The stages are the normalised operation, the groups placed, and the groups after each pass. A mutation
-    runs them for each of its root fields, or run of root fields, that has requests of its own.
+    The stages are the normalized operation, the placed groups, and the groups after each pass. A mutation has
+    them for each of its own stages.
     """
     head, _, _ = page.read_text().partition("\n== plan\n")
     sections = dict(part.split("\n", 1) for part in head.split("== ")[1:])
@@ -57,7 +58,7 @@ def stages(page: Path) -> tuple[str, str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_stages(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every stage of a page's plan is as its text says."""
+    """Every stage of a page's plan is as in its text."""
     monkeypatch.setattr(planner, "PASSES", (place, *PASSES))
     text, plan = stages(page)
     expect(CASES / "stages" / page.name, text)
@@ -65,5 +66,5 @@ def test_stages(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_there_is_a_page_for_each_text() -> None:
-    """No text is left behind when a page goes."""
+    """Each text belongs to a page."""
     assert {path.name for path in (CASES / "stages").glob("*.txt")} == {page.name for page in PAGES}

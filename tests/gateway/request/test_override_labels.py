@@ -31,7 +31,7 @@ QUERY = "{ things { size color } }"
 
 
 def subgraphs() -> dict[str, Subgraph]:
-    """Each says of its fields which subgraph they come from."""
+    """Return subgraphs whose values contain the subgraph's name."""
     new = {"__typename": "Thing", "id": "1", "size": "new", "color": "new"}
     old = {"__typename": "Thing", "id": "1", "size": "old", "color": "old"}
     third = {"__typename": "Thing", "id": "1", "label": lambda source, **_: f"label of {source['size']}"}
@@ -43,7 +43,7 @@ def subgraphs() -> dict[str, Subgraph]:
 
 
 async def answer(query: str, user: str | None, labels: frozenset[str] = frozenset()) -> Any:
-    """What a user is answered."""
+    """Return the data of a user's response."""
     sdls = {"new": LINK + NEW, "old": LINK + OLD, "third": LINK + THIRD}
     gateway = create_gateway(supergraph_of(sdls, linked=False), Settings(labels=labels), subgraphs())
     headers = {"authorization": user} if user is not None else {}
@@ -52,19 +52,19 @@ async def answer(query: str, user: str | None, labels: frozenset[str] = frozense
 
 
 def user_at(low: float, high: float) -> str:
-    """A user whose point lies between two numbers."""
+    """Return a user whose point is between two numbers."""
     return next(name for number in range(10_000) if low <= point_of(name := f"user {number}") < high)
 
 
 async def test_a_user_stays_on_one_side() -> None:
-    """Users within the share get the new subgraph's field each time, all others the old one's."""
+    """Users within the share always get the new subgraph's field, all others the old one's."""
     inside, outside = user_at(0, 30), user_at(30, 100)
     assert await answer(QUERY, inside) == [{"size": "new", "color": "old"}] * 3
     assert await answer(QUERY, outside) == [{"size": "old", "color": "old"}] * 3
 
 
 async def test_a_label_of_the_settings() -> None:
-    """A label that is switched on holds for everyone; one that the supergraph does not have is refused."""
+    """A label in the settings is active for everyone; one that the supergraph does not have is refused."""
     outside = user_at(30, 100)
     assert await answer(QUERY, outside, frozenset({"new-colors"})) == [{"size": "old", "color": "new"}] * 3
     with pytest.raises(SettingsError, match="new-colours"):
@@ -72,15 +72,15 @@ async def test_a_label_of_the_settings() -> None:
 
 
 async def test_requirements_follow_the_label() -> None:
-    """A field that needs a moving field gets it from the side that is on, also where the client did not
-    ask for it.
+    """A @requires input that moves comes from the subgraph of the active label, also if the client did not
+    select it.
     """
     assert (await answer("{ things { label } }", user_at(0, 30)))[0] == {"label": "label of new"}
     assert (await answer("{ things { label } }", user_at(30, 100)))[0] == {"label": "label of old"}
 
 
 def test_shares() -> None:
-    """A share is that of the users; 0 is nobody and 100 everyone."""
+    """The share of users with the new field is that of the label; 0 is nobody and 100 everyone."""
     labels = ["percent(0)", "percent(25)", "percent(100)"]
     found = [labels_on(labels, (), point_of(str(number))) for number in range(2_000)]
     assert not any("percent(0)" in one for one in found)

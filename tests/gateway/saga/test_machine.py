@@ -1,4 +1,4 @@
-"""The saga's state machine: every way through it, without a clock."""
+"""The saga's state machine: every path through it, without a clock."""
 
 import pytest
 
@@ -23,12 +23,12 @@ from gateway.saga.machine import (
 
 
 def state(status: Status, *steps: StepStatus) -> SagaState:
-    """A state with steps a, b, c …"""
+    """Return a state with the steps a, b, c, ..."""
     return SagaState(status, tuple(StepState(name, one) for name, one in zip("abcdef", steps, strict=False)))
 
 
 def test_the_straight_way() -> None:
-    """Each step begins and is done, in order; then the saga is completed, and rests."""
+    """Each step begins and is done, in order; then the saga is completed, and there is no next move."""
     here = state("started", "pending", "pending")
     for number in range(2):
         move = next_move(here)
@@ -43,7 +43,7 @@ def test_the_straight_way() -> None:
 
 
 def test_a_refused_step_turns_back() -> None:
-    """What was done is undone in reverse order; the refused step has nothing to undo."""
+    """The completed steps are undone in reverse order; the refused step needs no undo."""
     here = begun(state("in_progress", "completed", "completed", "pending"), Attempt(2, "do"))
     here = failed(here, Attempt(2, "do"), 5, refused=True)
     assert (here.status, here.steps[2].status, here.steps[2].uncertain) == ("compensating", "failed", False)
@@ -56,10 +56,7 @@ def test_a_refused_step_turns_back() -> None:
 
 
 def test_a_step_that_may_have_happened_is_undone() -> None:
-    """A time-out says nothing: after the last one the step itself is undone first.
-
-    Also when it was refused in the end.
-    """
+    """After timeouts the step itself is undone first, also if its last attempt was refused."""
     for last_refused in (False, True):
         here = state("in_progress", "completed", "pending")
         move = Attempt(1, "do")
@@ -70,13 +67,13 @@ def test_a_step_that_may_have_happened_is_undone() -> None:
 
 
 def test_nothing_happened() -> None:
-    """Where the first step is refused there is nothing to undo, and the saga has failed."""
+    """If the first step is refused, nothing is undone, and the saga has failed."""
     here = failed(begun(state("started", "pending"), Attempt(0, "do")), Attempt(0, "do"), 3, refused=True)
     assert next_move(here) == "failed"
 
 
 def test_undoing_that_fails_waits_for_a_person() -> None:
-    """After all tries the saga rests as compensation_failed; retry goes on, skip passes it over."""
+    """After all attempts the saga is compensation_failed; `retry` tries again, `skip` skips the step."""
     here = start_compensation(state("in_progress", "completed", "completed"))
     move = Attempt(1, "undo")
     for _ in range(3):
@@ -95,14 +92,14 @@ def test_undoing_that_fails_waits_for_a_person() -> None:
 
 
 def test_a_deadline_turns_back() -> None:
-    """No step is begun after it."""
+    """No step begins after the deadline."""
     assert next_move(state("in_progress", "completed", "pending"), late=True) == "compensating"
     assert next_move(state("compensating", "completed", "pending"), late=True) == Attempt(0, "undo")
     assert next_move(state("completed", "completed"), late=True) is None
 
 
 def test_calling_off() -> None:
-    """A step under way may have happened: it is undone, too; the end is cancelled."""
+    """A step in progress may have taken effect, so it is undone too; the final status is cancelled."""
     here = operated(state("in_progress", "completed", "in_progress", "pending"), "cancel")
     assert next_move(here) == Attempt(1, "undo")
     here = done(begun(here, Attempt(1, "undo")), Attempt(1, "undo"))
@@ -111,7 +108,7 @@ def test_calling_off() -> None:
 
 
 def test_skipping_a_step() -> None:
-    """The next one follows."""
+    """After a skipped step the next one runs."""
     assert next_move(
         operated(state("in_progress", "completed", "in_progress", "pending"), "skip")
     ) == Attempt(2, "do")
@@ -132,7 +129,7 @@ def test_skipping_a_step() -> None:
     ],
 )
 def test_an_operators_word_makes_sense_or_is_refused(verb: Verb, status: Status) -> None:
-    """In each status each word either leads on, or changes nothing."""
+    """In each status each operation either continues the saga, or is refused with SAGA_STATE."""
     step: StepStatus = "compensation_failed" if status == "compensation_failed" else "completed"
     here = state(status, step, "pending" if status in ("started", "in_progress") else "completed")
     if status in VERBS[verb]:
@@ -144,19 +141,19 @@ def test_an_operators_word_makes_sense_or_is_refused(verb: Verb, status: Status)
 
 
 async def act(_: object) -> None:
-    """An action that is never called here."""
+    """Do nothing: an action that is never called."""
 
 
 @pytest.mark.parametrize("names", [[], ["a", "a"], [""], ["a:b"]])
 def test_sagas_are_checked(names: list[str]) -> None:
-    """Steps have names of their own, without what separates them in keys."""
+    """Steps need unique names without the separator of keys."""
     with pytest.raises(SagaError) as caught:
         Saga("s", tuple(Step(name, act) for name in names))
     assert caught.value.code == "INVALID_SAGA"
 
 
 def test_versions() -> None:
-    """New sagas get the newest version, old ones keep theirs."""
+    """New sagas get the newest version, running ones continue with theirs."""
     one, two = Saga("s", (Step("a", act),)), Saga("s", (Step("b", act),), version=2)
     definitions = Definitions.of([two, one])
     assert definitions.newest("s") is two
@@ -170,7 +167,7 @@ def test_versions() -> None:
 
 
 def test_pauses_grow_and_are_spread() -> None:
-    """Exponential backoff with full jitter, up to the longest pause."""
+    """Pauses are exponential backoff with full jitter, up to the longest pause."""
     retry = RetryPolicy(first=0.2, factor=2.0, longest=1.0)
     assert [retry.delay(failures, 1.0) for failures in (1, 2, 3, 4, 50)] == [0.2, 0.4, 0.8, 1.0, 1.0]
     assert retry.delay(3, 0.0) == 0.0

@@ -1,5 +1,5 @@
-"""The saga engine against a model: workers that crash at any write, stale workers, time, failures and
-operators, in any order.
+"""The saga engine against a model: worker crashes at any write, stale workers, time, failures and operators,
+in any order.
 
 The services model `kit.idempotency`. In every case an effect is never applied twice, and in the end all of a
 saga's effects are applied, or none.
@@ -49,7 +49,7 @@ class Mortal(MemoryJournal):
 
 
 class Services:
-    """What the services have stored for each step, and the applied effects."""
+    """The steps that the services have stored, and the applied effects."""
 
     def __init__(self) -> None:
         self.states: dict[tuple[UUID, str], str] = {}
@@ -58,7 +58,7 @@ class Services:
         self.problems: list[Any] = []
 
     async def call(self, call: StepCall) -> Any:
-        """Do or undo a step; the next planned failure comes before it, or after it as a lost reply."""
+        """Do or undo a step. The next planned failure comes before it, or after it as a lost reply."""
         problem = self.problems.pop(0) if self.problems else None
         if problem == "refused" and call.direction == "do" and (call.saga_id, call.step) not in self.states:
             raise StepRefused("no")
@@ -105,7 +105,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.skipped: set[UUID] = set()
 
     def carry(self, record: SagaRecord) -> None:
-        """Let a worker run a saga until it settles, loses it or crashes."""
+        """Let a worker run a saga until it settles, the lease is lost or the worker crashes."""
         worker = Runner(self.journal, self.definitions, RunnerSettings(lease=LEASE), chance=lambda: 1.0)
         try:
             asyncio.run(worker.run_saga(record))
@@ -114,7 +114,7 @@ class EngineMachine(RuleBasedStateMachine):
             self.stale.append(record)
 
     def claim(self) -> list[SagaRecord]:
-        """Claim the due sagas."""
+        """Lease the due sagas."""
         return list(asyncio.run(self.journal.claim("w", [("s", 1)], LEASE, 2)))
 
     @rule(key=st.integers(0, 5))
@@ -131,7 +131,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule(dies_in=st.none() | st.integers(0, 8), before=st.booleans())
     def work(self, dies_in: int | None, before: bool) -> None:
-        """Let a worker claim and run the due sagas; it may crash at a write."""
+        """Let a worker lease and run the due sagas; it may crash at a write."""
         self.journal.dies_in, self.journal.before = dies_in, before
         for record in self.claim():
             self.carry(record)
@@ -140,7 +140,7 @@ class EngineMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.stale)
     @rule(which=st.integers(0, 20))
     def wake_up(self, which: int) -> None:
-        """Let a stale worker continue, after another one has taken over."""
+        """Let a stale worker continue, after another one has leased its saga."""
         record = self.stale.pop(which % len(self.stale))
         if self.journal.rows[record.id].record.token != record.token:
             self.carry(record)

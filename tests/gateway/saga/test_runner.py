@@ -23,8 +23,9 @@ PACE = RunnerSettings(lease=5.0, poll=0.02)
 
 
 class World:
-    """The actions of the steps a, b and c: records each call, and fails as set. `effects`: those that are
-    applied.
+    """The actions of the steps a, b and c: records each call, and fails as set.
+
+    `effects`: those that are applied.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class World:
         self.hold: dict[str, asyncio.Event] = {}
 
     def action(self, name: str, direction: str) -> Callable[[StepCall], Awaitable[Any]]:
-        """The action of a step in a direction."""
+        """Return the action of a step in a direction."""
 
         async def act(call: StepCall) -> Any:
             self.calls.append(call)
@@ -52,7 +53,7 @@ class World:
         return act
 
     def saga(self, names: str = "abc", **settings: Any) -> Saga:
-        """A saga with one step for each letter."""
+        """Return a saga with one step for each letter."""
         given: dict[str, Any] = {
             "timeout": 2.0,
             "retry": FAST,
@@ -65,7 +66,7 @@ class World:
 
 @pytest.fixture(scope="module")
 async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    """A database of this module, with the journal's tables."""
+    """Yield a connection pool to a database of this module, with the journal's tables."""
     async with fresh_database(postgres_url, "sagas") as url:
         pool = await asyncpg.create_pool(url, min_size=1, max_size=8)
         await asyncio.gather(*(PostgresJournal(pool).create() for _ in range(3)))
@@ -75,19 +76,19 @@ async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
 
 @pytest.fixture
 def journal(pool: asyncpg.Pool) -> PostgresJournal:
-    """The journal."""
+    """Return the journal."""
     return PostgresJournal(pool)
 
 
 async def seen(journal: PostgresJournal, saga_id: UUID) -> SagaView:
-    """A saga that exists."""
+    """Return a saga, which must exist."""
     found = await journal.view(saga_id)
     assert found is not None
     return found
 
 
 async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> SagaView:
-    """Let a worker run sagas of a kind until this one settles."""
+    """Let a worker run sagas of a type until this one settles."""
     worker = Runner(journal, Definitions.of([saga]), PACE, owner="w0")
     await worker.start()
     try:
@@ -107,7 +108,7 @@ async def begin(journal: PostgresJournal, saga: Saga, data: Mapping[str, Any] | 
 
 
 async def test_all_steps(journal: PostgresJournal) -> None:
-    """Each is done once, in order, knows what came before, and is in the log with who and what."""
+    """Each step is done once, in order, gets the earlier results, and is recorded with its caller."""
     world = World()
     saga = world.saga()
     found = await run_to_rest(journal, saga, await begin(journal, saga, {"n": 7}))
@@ -128,9 +129,8 @@ async def test_all_steps(journal: PostgresJournal) -> None:
 
 
 async def test_failures_are_tried_again(journal: PostgresJournal) -> None:
-    """With the same key, as often as allowed.
-
-    Each try is logged, and nothing of an unexpected error but its kind.
+    """A step is retried with the same key up to the limit; of an unexpected error only the class name is
+    recorded.
     """
     world = World()
     world.failing["do:b"] = [RuntimeError("password=hunter2"), TimeoutError(), None]
@@ -144,7 +144,7 @@ async def test_failures_are_tried_again(journal: PostgresJournal) -> None:
 
 
 async def test_a_refused_step_undoes_those_before(journal: PostgresJournal) -> None:
-    """In reverse order, once; the reason is kept."""
+    """The earlier steps are undone in reverse order, once; the reason is stored."""
     world = World()
     world.failing["do:c"] = [StepRefused("the musician is taken", "TAKEN")]
     saga = world.saga()
@@ -156,7 +156,7 @@ async def test_a_refused_step_undoes_those_before(journal: PostgresJournal) -> N
 
 
 async def test_a_step_without_end_is_broken_off(journal: PostgresJournal) -> None:
-    """Its time is over: it may have happened, so it is undone as well."""
+    """A step that times out may have taken effect, so it is undone too."""
     world = World()
     world.hold["do:b"] = asyncio.Event()
     world.effects.append("b")  # it did happen, only the answer is lost
@@ -168,10 +168,7 @@ async def test_a_step_without_end_is_broken_off(journal: PostgresJournal) -> Non
 
 
 async def test_undoing_that_fails_waits_for_a_person(journal: PostgresJournal) -> None:
-    """It is tried as often as allowed, then the saga rests.
-
-    Told to retry, it goes on, and the words are in the log.
-    """
+    """After all attempts the saga waits; the operation `retry` continues it and is recorded."""
     world = World()
     world.failing["do:c"] = [StepRefused("no")]
     world.failing["undo:b"] = [RuntimeError()] * 3
@@ -190,7 +187,7 @@ async def test_undoing_that_fails_waits_for_a_person(journal: PostgresJournal) -
 
 
 async def test_calling_off_while_a_step_runs(journal: PostgresJournal) -> None:
-    """The worker loses the saga and writes nothing more; the step under way is undone with the others."""
+    """The worker loses its lease and writes nothing more; the step in progress is undone with the others."""
     world = World()
     world.hold["do:b"] = asyncio.Event()
     saga = world.saga()
@@ -207,7 +204,7 @@ async def test_calling_off_while_a_step_runs(journal: PostgresJournal) -> None:
 
 
 async def test_a_result_that_is_too_large_turns_back(journal: PostgresJournal) -> None:
-    """It can't be kept, so the step is undone: trying again would give the same."""
+    """A result that is too large can't be stored, so the step is undone without a retry."""
     world = World()
     saga = world.saga()
 
@@ -222,7 +219,7 @@ async def test_a_result_that_is_too_large_turns_back(journal: PostgresJournal) -
 
 
 async def test_many_workers_do_each_step_once(journal: PostgresJournal) -> None:
-    """Sagas are shared out; no step is done by two."""
+    """Several workers share the sagas; no step is done by two of them."""
     world = World()
     saga = world.saga()
     ids = [await begin(journal, saga) for _ in range(40)]
@@ -239,9 +236,8 @@ async def test_many_workers_do_each_step_once(journal: PostgresJournal) -> None:
 
 
 async def test_a_worker_that_is_gone_is_replaced(journal: PostgresJournal) -> None:
-    """When its lease is over another goes on with the same step and the same key, and a higher token.
-
-    The old one can write nothing.
+    """After its lease another worker continues with the same step, key and a higher token; the first can't
+    write.
     """
     world = World()
     saga = world.saga()
@@ -264,7 +260,7 @@ async def test_a_worker_that_is_gone_is_replaced(journal: PostgresJournal) -> No
 
 
 async def test_a_deadline(journal: PostgresJournal) -> None:
-    """After it no step is begun: what was done is undone."""
+    """After the deadline no step begins, and completed steps are undone."""
     world = World()
     world.failing["do:b"] = [RuntimeError()] * 100
     retry = RetryPolicy(attempts=1000, first=0.02, factor=1.0)
@@ -274,9 +270,8 @@ async def test_a_deadline(journal: PostgresJournal) -> None:
 
 
 async def test_versions_are_pinned(journal: PostgresJournal) -> None:
-    """A saga goes on with the steps that it was started with.
-
-    A worker that does not know them leaves it alone.
+    """A saga continues with the version it was started with; a worker without that version does not
+    lease it.
     """
     world = World()
     old = world.saga("ab")
@@ -296,7 +291,7 @@ async def test_versions_are_pinned(journal: PostgresJournal) -> None:
 
 
 async def test_stopping_gives_sagas_back(journal: PostgresJournal) -> None:
-    """A worker that ends in the middle of a step leaves it to the next one at once, not after its lease."""
+    """A worker that stops within a step releases its saga at once."""
     world = World()
     world.hold["do:a"] = asyncio.Event()
     saga = world.saga()
@@ -311,9 +306,7 @@ async def test_stopping_gives_sagas_back(journal: PostgresJournal) -> None:
 
 
 async def test_what_is_asked_of_a_step_is_kept(journal: PostgresJournal, pool: asyncpg.Pool) -> None:
-    """The request that a step makes of the input and of earlier results stands in the journal before it is
-    sent.
-    """
+    """The request of a step, made from the input and earlier results, is in the journal before it is sent."""
     world = World()
     saga = world.saga("a")
     asking = Step(
@@ -329,7 +322,7 @@ async def test_what_is_asked_of_a_step_is_kept(journal: PostgresJournal, pool: a
 
 
 async def test_a_request_that_can_not_be_made_turns_back(journal: PostgresJournal) -> None:
-    """It would be the same the next time: what was done is undone, and the reason is kept."""
+    """A request that can't be built would fail again, so completed steps are undone; the reason is stored."""
     world = World()
     first = world.saga("a")
     broken = Step("b", world.action("b", "do"), request=lambda data, results: data["nothing"], retry=FAST)

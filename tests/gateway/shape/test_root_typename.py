@@ -1,4 +1,6 @@
-"""The type name of a root type is the supergraph's, wherever it is selected, whatever a subgraph calls it."""
+"""The `__typename` of a root type is the supergraph's, wherever it is selected, whatever a subgraph calls the
+type.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +27,7 @@ VIEWER["query"]["viewer"] = VIEWER
 async def subgraph(
     query: str, variables: Mapping[str, Any] | None, operation_name: str | None, headers: Mapping[str, str]
 ) -> Mapping[str, Any]:
-    """A subgraph whose query type is called Root."""
+    """Reply as a subgraph whose query type is called Root."""
     return execute_sync(SCHEMA, parse(query), root_value={"viewer": VIEWER, "me": 0}).formatted
 
 
@@ -55,7 +57,7 @@ async def subgraph(
 )  # fmt: skip
 @pytest.mark.parametrize("is_compiled", [True, False], ids=["compiled", "exact"])
 async def test_it_is_the_supergraphs(query: str, data: dict[str, Any], is_compiled: bool) -> None:
-    """At the root, in fragments with directives, and below a field that returns the query type."""
+    """It is so at the root, in fragments with directives, and in a field that returns the query type."""
     settings = Settings(compile=is_compiled)
     app = create_app(supergraph_of({"a": SDL}), settings, {"a": subgraph})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:

@@ -1,4 +1,4 @@
-"""The schema that clients see, as graphql-core's own tools read and copy it."""
+"""The API schema works with graphql-core's own tools."""
 
 import pytest
 from graphql import GraphQLScalarType, lexicographic_sort_schema

@@ -1,4 +1,6 @@
-"""Supergraphs of every join version: some are read, the others are refused wherever they are loaded."""
+"""Supergraphs of every join version: supported versions load, the others are refused wherever they are
+loaded.
+"""
 
 from pathlib import Path
 
@@ -34,14 +36,16 @@ REFUSED = [
 
 @pytest.mark.parametrize("version", ["0.2", "0.3", "0.4", "0.5"])
 def test_versions_that_are_read(version: str) -> None:
-    """By link and by core, and without any link to join."""
+    """A supported version loads by @link and by @core, and without any link to join."""
     for header in (LINK.format(version), CORE.format(version), "schema"):
         assert set(load_supergraph(SDL.format(header=header)).subgraphs) == {"a"}
 
 
 @pytest.mark.parametrize("header", REFUSED)
 def test_versions_that_are_refused(header: str) -> None:
-    """The message names the version found and the versions that are read; every loader says so."""
+    """The message names the version found and the supported versions, in every function that loads a
+    supergraph.
+    """
     sdl = SDL.format(header=header)
     for load in (
         load_supergraph,
@@ -56,7 +60,7 @@ def test_versions_that_are_refused(header: str) -> None:
 
 
 def test_commands_refuse_federation_1(tmp_path: Path) -> None:
-    """serve, plan, contract and check end with the same message, before anything is started or asked."""
+    """serve, plan, contract and check end with the same message, before anything is started or called."""
     file, query = tmp_path / "old.graphql", tmp_path / "query.graphql"
     file.write_text(SDL.format(header=CORE.format("0.1")))
     query.write_text("{ a }")

@@ -1,4 +1,4 @@
-"""Field metadata: read of every directive that carries them, under whatever name a supergraph has it."""
+"""Metadata of types and fields: read from every directive, under whatever name a supergraph imports it."""
 
 import pytest
 
@@ -18,14 +18,14 @@ type Thing @join__type(graph: A) { id: ID }
 
 
 def loaded(links: str, field: str) -> Supergraph:
-    """A supergraph with some links and a root field, and whatever stands on it."""
+    """Return a supergraph with some links and a root field with some directives."""
     head = f'schema @link(url: "{SPECS}/link/v1.0") @link(url: "{SPECS}/join/v0.3")'
     return load_supergraph(f"{head} {links} {{ query: Query }}\n{BODY % field}")
 
 
 @pytest.mark.parametrize(("rename", "name"), [("", "authenticated"), ("mustLogIn", "mustLogIn")])
 def test_access_under_any_name(rename: str, name: str) -> None:
-    """A directive may be imported as another; several demands are met together."""
+    """A directive may be imported under another name; several requirements must all be met."""
     url = "https://specs.apollo.dev/authenticated/v0.1"
     link = (
         f'@link(url: "{url}", for: SECURITY{f", as: {rename!r}".replace(chr(39), chr(34)) if rename else ""})'
@@ -39,7 +39,7 @@ def test_access_under_any_name(rename: str, name: str) -> None:
 
 
 def test_costs_sizes_hints_and_tags() -> None:
-    """Those that specs of their own link, those that are composed by import, and those in
+    """Directives are read if their own spec is linked, if they are composed by import, and in
     @join__directive.
     """
     links = (
@@ -61,7 +61,7 @@ def test_costs_sizes_hints_and_tags() -> None:
 
 
 def test_what_our_own_composition_writes() -> None:
-    """Facts of types and fields survive composition."""
+    """The metadata of types and fields is unchanged after composition."""
     sdl = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.12", import: ["@key",
           "@authenticated", "@policy", {name: "@tag", as: "@label"}, "@cost", "@cacheTag"])
         type Query { thing: Thing @policy(policies: [["p"], ["q", "r"]]) @cacheTag(format: "all") }
@@ -77,7 +77,7 @@ def test_what_our_own_composition_writes() -> None:
 
 @pytest.mark.parametrize("scopes", ['"a"', '["a"]', '[["a"]]'])
 def test_a_single_value_is_a_list_of_one(scopes: str) -> None:
-    """As everywhere in GraphQL."""
+    """A single value counts as a list of one, as everywhere in GraphQL."""
     fields = f'x: Int @requiresScopes(scopes: {scopes}) y: [Int] @listSize(slicingArguments: "first")'
     metadata = loaded("", f"{fields} z: Int @policy(policies: 5)").metadata
     assert metadata.of_field("Query", "z").access == Access(policies=(frozenset({"5"}),))
@@ -101,9 +101,8 @@ def test_a_single_value_is_a_list_of_one(scopes: str) -> None:
     ],
 )
 def test_arguments_of_another_shape(applied: str) -> None:
-    """They are refused with the directive and the place.
-
-    To pass over a demand would hand out what it protects.
+    """Wrong arguments are refused with the directive and the place; ignoring them would expose what they
+    protect.
     """
     with pytest.raises(SupergraphError) as caught:
         loaded("", f"x: Int {applied}")

@@ -1,5 +1,5 @@
-"""Scalars: the exact path and the compiled one take the same values, but for those that one leaves to the
-other.
+"""Scalars: both paths accept the same values, except for those that the compiled path leaves to the exact
+one.
 """
 
 import msgspec
@@ -24,9 +24,8 @@ VALUES = st.recursive(
 @pytest.mark.parametrize("name", SCALARS)
 @given(value=VALUES)
 def test_both_paths_take_the_same(name: str, value: object) -> None:
-    """What a compiled plan decodes, the exact path accepts.
-
-    The exact path also takes numbers as ids, and writes text.
+    """The exact path accepts what a compiled plan decodes; it also accepts numbers as ids, which
+    become text.
     """
     scalar = SCALARS[name]
     try:
@@ -62,5 +61,5 @@ def test_both_paths_take_the_same(name: str, value: object) -> None:
     ],
 )
 def test_values(name: str, value: object, accepted: bool) -> None:
-    """The corners of each."""
+    """Each scalar accepts its limits and refuses what is beyond them."""
     assert SCALARS[name].accepts(value) is accepted

@@ -1,5 +1,6 @@
-"""What protects data and is not enforced yet must not be served, whatever it is called
-(GHSA-g8jh-vg5j-4h3f was such a renaming).
+"""Security features that the gateway does not enforce are not served, whatever their names are.
+
+GHSA-g8jh-vg5j-4h3f was such a renaming.
 """
 
 import subprocess
@@ -38,7 +39,7 @@ PROTECTED = {
 
 
 def composed(name: str) -> str:
-    """The supergraph of one subgraph that uses a protection."""
+    """Return the supergraph of one subgraph that uses a security directive."""
     link, field = PROTECTED[name]
     return compose(
         [SubgraphSource("a", "", f"extend schema {link} type Query {{ {field} b: Int }}")]
@@ -47,8 +48,8 @@ def composed(name: str) -> str:
 
 @pytest.mark.parametrize("name", PROTECTED)
 def test_protection_is_composed_and_not_served(name: str) -> None:
-    """The supergraph carries the protection and can be looked at, but a gateway over it is refused with a
-    code and a next step.
+    """The supergraph has the directive and can be loaded, but a gateway over it is refused with a code and a
+    next step.
     """
     supergraph = composed(name)
     assert load_supergraph(supergraph).unenforced
@@ -95,9 +96,8 @@ PLAIN = compose([SubgraphSource("a", "", "type Query { a: Int }")]).supergraph
     ],
 )
 def test_any_supergraph_that_says_so(old: str, new: str) -> None:
-    """Also a supergraph of another tool is refused.
-
-    By the spec's url, by its purpose, by an import, and by the name alone.
+    """Also a supergraph of another tool is refused: by the spec's URL, its purpose, an import, or the name
+    alone.
     """
     assert old in PLAIN
     create_gateway(PLAIN, Settings(), {})
@@ -106,7 +106,7 @@ def test_any_supergraph_that_says_so(old: str, new: str) -> None:
 
 
 def test_what_is_only_information_is_served() -> None:
-    """Costs, tags, list sizes and cache tags ask for nothing that must be enforced."""
+    """Costs, tags, list sizes and cache tags need no enforcement."""
     sdl = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.12", import: ["@cost", "@listSize", "@tag", "@cacheTag"])
     type Query { a: [Int] @cost(weight: 2) @listSize(assumedSize: 3) @tag(name: "x") @cacheTag(format: "a") }"""
     create_gateway(compose([SubgraphSource("a", "", sdl)]).supergraph, Settings(), {})

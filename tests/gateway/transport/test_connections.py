@@ -1,4 +1,4 @@
-"""Connections to subgraphs: names, TLS, compressed replies, patience, and how many there may be."""
+"""Connections to subgraphs: host names, TLS, compressed replies, timeouts, and the limits of the pool."""
 
 import asyncio
 import datetime
@@ -28,7 +28,7 @@ from tests.gateway.transport.test_http_faults import OK, Handler, read_request, 
 async def server(
     handler: Handler, wire: Wire, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[HttpTransport]:
-    """A server, and a transport to it under the name of localhost."""
+    """Yield a transport to a server under the name localhost."""
     running = await asyncio.start_server(handler, "127.0.0.1", 0, ssl=tls)
     port = running.sockets[0].getsockname()[1]
     transport = HttpTransport({"a": f"{'https' if tls else 'http'}://localhost:{port}/"}, wire)
@@ -40,7 +40,7 @@ async def server(
 
 
 def always(raw: bytes, seen: list[bytes] | None = None) -> Handler:
-    """Answers every request with some bytes, and keeps the requests' heads."""
+    """Return a handler that answers every request with some bytes, and stores the requests' heads."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -76,7 +76,7 @@ PACKED = gzip.compress(OK, mtime=0)  # a name of a test must not depend on the t
     ],
 )
 async def test_compressed_replies(compressed: bool, encoding: bytes, body: bytes) -> None:
-    """They are unpacked, whether they were asked for or not; asking is a setting."""
+    """Compressed replies are decompressed, requested or not; requesting them is a setting."""
     seen: list[bytes] = []
     raw = reply(body, more=b"Content-Encoding: " + encoding + b"\r\n")
     async with server(always(raw, seen), Wire(compressed=compressed)) as transport:
@@ -109,9 +109,8 @@ async def test_compressed_replies(compressed: bool, encoding: bytes, body: bytes
     ],
 )
 async def test_what_can_not_be_unpacked(encoding: bytes, body: bytes, words: str) -> None:
-    """Cut, wrong, too large when unpacked, or of another kind.
-
-    An error of the subgraph, and the next request goes on.
+    """A truncated, corrupt, too large or unknown encoding is an error of the subgraph; the next request
+    succeeds.
     """
     raw = reply(body, more=b"content-encoding: " + encoding + b"\r\n")
     async with server(always(raw), Wire(max_reply=1_000_000)) as transport:
@@ -130,7 +129,7 @@ async def test_what_can_not_be_unpacked(encoding: bytes, body: bytes, words: str
 )
 @pytest.mark.parametrize("encoding", [b"br", b"gzip"])
 async def test_a_status_counts_before_an_encoding(encoding: bytes, status: bytes, words: str) -> None:
-    """A proxy's page that can't be unpacked still tells by its status what has happened."""
+    """An error page that can't be decompressed is still reported by its status."""
     raw = reply(OK, status, b"content-encoding: " + encoding + b"\r\nlocation: /x\r\n")
     async with server(always(raw), Wire()) as transport:
         for _ in range(2):
@@ -143,7 +142,7 @@ async def test_a_status_counts_before_an_encoding(encoding: bytes, status: bytes
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
-    """A self-signed certificate for a name, as a file, and a server's context with it."""
+    """Return a self-signed certificate for a name, as a file, and a server's context with it."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
@@ -170,7 +169,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
 
 
 async def test_https(tmp_path: Path) -> None:
-    """Over TLS with a certificate that is trusted; connections are kept."""
+    """A trusted certificate is accepted over TLS, and connections are reused."""
     ca, context = certificate(tmp_path, "localhost")
     connected = [0]
 
@@ -185,7 +184,7 @@ async def test_https(tmp_path: Path) -> None:
 
 
 async def test_certificates_are_checked(tmp_path: Path) -> None:
-    """One that nobody vouches for, and one for another name, are refused before a byte of the request is
+    """An untrusted certificate, and one for another name, are refused before a byte of the request is
     sent.
     """
     seen: list[bytes] = []
@@ -200,7 +199,7 @@ async def test_certificates_are_checked(tmp_path: Path) -> None:
 
 
 def test_a_file_that_holds_no_certificates(tmp_path: Path) -> None:
-    """Is named at the start."""
+    """A file without certificates is refused at the start, by name."""
     (tmp_path / "ca").write_text("no")
     for name in ("ca", "none"):
         with pytest.raises(SettingsError, match=name) as caught:
@@ -212,7 +211,7 @@ def test_a_file_that_holds_no_certificates(tmp_path: Path) -> None:
 
 
 async def test_names_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For all who need a connection at the same time, and again when none of the addresses works."""
+    """A name is resolved once for concurrent calls, and again when none of its addresses works."""
     asked: list[str] = []
 
     async def look_up(host: str, port: int, **_: Any) -> list[Any]:
@@ -232,7 +231,7 @@ async def test_names_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_a_name_that_nobody_knows() -> None:
-    """Is unreachable, also one that can't be a name."""
+    """An unknown or invalid host name is reported as unreachable."""
     for host in ("nobody.invalid", "a" * 70 + ".invalid"):
         transport = HttpTransport({"a": f"http://{host}/"})
         with pytest.raises(SubgraphError) as caught:
@@ -245,7 +244,7 @@ async def test_a_name_that_nobody_knows() -> None:
 
 
 async def test_a_connection_that_does_not_come_about() -> None:
-    """A host that is silent costs the time for connecting, not the time for the whole."""
+    """A silent host fails after the connect timeout, not after the call's timeout."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -264,7 +263,7 @@ async def test_a_connection_that_does_not_come_about() -> None:
 
 
 async def test_the_first_byte_has_a_time_of_its_own() -> None:
-    """One that says nothing fails early; one that has begun has the time of the whole."""
+    """A reply that does not begin fails early; one that has begun has the call's whole timeout."""
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -292,10 +291,7 @@ async def test_the_first_byte_has_a_time_of_its_own() -> None:
 
 
 async def test_connections_have_a_limit_and_the_queue_has_one() -> None:
-    """No more requests at once than connections; the others wait in line.
-
-    Those for whom there is no place in it fail at once.
-    """
+    """At most `connections` calls run at once, `queue` calls wait, and further calls fail at once."""
     now, most, go = [0], [0], asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -326,7 +322,7 @@ async def test_connections_have_a_limit_and_the_queue_has_one() -> None:
 
 
 async def test_a_closed_transport_keeps_no_connection() -> None:
-    """A request under way is answered; its connection goes with it."""
+    """After `close` a call in progress is answered, and its connection is closed."""
     go, left = asyncio.Event(), asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

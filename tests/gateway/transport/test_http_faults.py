@@ -1,4 +1,4 @@
-"""The way to subgraphs over HTTP against servers that misbehave: each fault has its code, and none hangs."""
+"""Calls over HTTP to servers that misbehave: each fault has its code, and no call hangs."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ OK = b'{"data":{"x":1}}'
 
 @asynccontextmanager
 async def subgraph(handler: Handler, max_reply: int = 1_000_000) -> AsyncIterator[HttpTransport]:
-    """A server on a free port whose connections a handler serves, and a transport to it."""
+    """Yield a transport to a server on a free port whose connections `handler` serves."""
     server = await asyncio.start_server(handler, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     transport = HttpTransport({"a": f"http://127.0.0.1:{port}/graphql"}, Wire(max_reply=max_reply))
@@ -31,7 +31,7 @@ async def subgraph(handler: Handler, max_reply: int = 1_000_000) -> AsyncIterato
 
 
 async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """One request's head and body."""
+    """Return one request's head and body."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(
         int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
@@ -40,12 +40,12 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 
 def reply(body: bytes, status: bytes = b"200 OK", more: bytes = b"") -> bytes:
-    """A plain HTTP reply."""
+    """Return a plain HTTP reply."""
     return b"HTTP/1.1 %b\r\ncontent-length: %d\r\n%b\r\n%b" % (status, len(body), more, body)
 
 
 def answering(raw: bytes, then_close: bool = True) -> Handler:
-    """A handler that answers one request with some bytes."""
+    """Return a handler that answers one request with some bytes."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
@@ -86,7 +86,7 @@ def answering(raw: bytes, then_close: bool = True) -> Handler:
     ],
 )
 async def test_faults_have_codes(raw: bytes, code: str) -> None:
-    """Whatever a server sends instead of an answer becomes an error of the subgraph, with its code."""
+    """Whatever a server sends instead of a reply becomes an error of the subgraph, with its code."""
     async with subgraph(answering(raw)) as transport:
         with pytest.raises(SubgraphError) as caught:
             await payload_from(transport, 5)
@@ -94,7 +94,7 @@ async def test_faults_have_codes(raw: bytes, code: str) -> None:
 
 
 async def test_silence_ends_with_the_time_out() -> None:
-    """A server that accepts and says nothing costs the time-out, no more."""
+    """A server that accepts the connection and sends nothing fails after the timeout."""
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -107,7 +107,7 @@ async def test_silence_ends_with_the_time_out() -> None:
 
 
 async def test_nobody_listens() -> None:
-    """A closed port, and a subgraph without an address, are unreachable."""
+    """A closed port, and a subgraph without a URL, are unreachable."""
     transport = HttpTransport({"a": "http://127.0.0.1:9/graphql"})
     for name in "ab":
         with pytest.raises(SubgraphError) as caught:
@@ -116,7 +116,7 @@ async def test_nobody_listens() -> None:
 
 
 async def test_chunked_replies_and_graphql_errors_with_a_status() -> None:
-    """Chunked bodies are put together; a GraphQL response counts whatever its status is."""
+    """Chunked bodies are joined; a GraphQL response is valid with any status."""
     chunked = (
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\n"
         + OK[:6]
@@ -131,7 +131,9 @@ async def test_chunked_replies_and_graphql_errors_with_a_status() -> None:
 
 
 async def test_a_body_of_a_hundred_megabytes_is_given_up_early() -> None:
-    """What is too large is not read to its end: the connection is closed as soon as the limit is passed."""
+    """A body that is too large is not read to its end: the connection is closed when the limit is
+    exceeded.
+    """
     sent = 0
 
     async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -161,7 +163,7 @@ async def test_a_reply_may_be_announced() -> None:
 
 
 async def test_a_reply_without_a_length_ends_with_its_connection() -> None:
-    """So it is in HTTP/1.0, and allowed later."""
+    """A reply without a length ends with its connection, as in HTTP/1.0."""
     for version in (b"1.0", b"1.1"):
         async with subgraph(answering(b"HTTP/%b 200 OK\r\n\r\n" % version + OK)) as transport:
             assert await payload_from(transport, 5) == json.loads(OK)
@@ -169,7 +171,7 @@ async def test_a_reply_without_a_length_ends_with_its_connection() -> None:
 
 @pytest.mark.parametrize("extra", [reply(b'{"data":{"x":2}}'), b"HTTP/1.1 200", b"junk"])
 async def test_bytes_after_a_reply_answer_nobody(extra: bytes) -> None:
-    """What a subgraph sends along after its reply is never taken for the reply to the next request."""
+    """Bytes after a reply never count as the reply to the next request."""
     connections = 0
 
     async def talkative(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -208,7 +210,7 @@ async def test_connections_are_kept_and_a_closed_one_is_replaced() -> None:
 
 
 async def test_a_mutation_is_never_sent_twice() -> None:
-    """What may have reached the subgraph and must not be repeated fails instead."""
+    """A mutation that may have reached the subgraph fails instead of being repeated."""
     count = 0
 
     async def once_then_hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -229,7 +231,9 @@ async def test_a_mutation_is_never_sent_twice() -> None:
 
 
 async def test_a_mutation_takes_no_connection_that_was_idle_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A query may use an old connection, since it can be repeated; a mutation gets a new one."""
+    """A query may use a connection that was idle for long, since it can be repeated; a mutation gets a new
+    one.
+    """
     connections = 0
 
     async def many(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -297,6 +301,6 @@ async def test_headers_cannot_smuggle() -> None:
     "url", ["localhost:4001", "ftp://x/", "http://", "http://a b/", "http://x:99999/", "http://x\r\n/"]
 )
 def test_addresses_are_checked(url: str) -> None:
-    """What is no address is refused with the subgraph's name."""
+    """An invalid URL is refused with the subgraph's name."""
     with pytest.raises(SettingsError, match="subgraph a"):
         HttpTransport({"a": url})

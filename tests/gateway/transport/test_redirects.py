@@ -1,4 +1,4 @@
-"""Redirects of subgraphs: an error with the status and the target, which nobody can use against anyone."""
+"""Redirects of subgraphs: an error with the status and the target, without anything secret of the target."""
 
 import pytest
 
@@ -34,7 +34,7 @@ LACKS = "lacks the slash at its end"
     ],
 )
 def test_a_target_is_named(location: bytes, address: str, words: str) -> None:
-    """As far as it is of use to a person, with what is wrong about the address."""
+    """The message has the target without secrets, and what is wrong about the configured URL."""
     found = describe_redirect([(b"Location", location)], address)
     assert words in found
     assert "s3cret" not in found
@@ -44,7 +44,7 @@ def test_a_target_is_named(location: bytes, address: str, words: str) -> None:
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
 @pytest.mark.parametrize("body", [b"", b"<html>", OK, b'{"errors":[{"message":"x"}]}'])
 def test_every_redirect_is_an_error(status: int, body: bytes) -> None:
-    """Whatever stands in it: the subgraph is elsewhere."""
+    """Every 3xx status is an error, whatever its body is."""
     with pytest.raises(SubgraphError, match=f"HTTP status {status}, a redirect to /x") as caught:
         read_payload("a", Reply(status, body, [(b"location", b"/x")]))
     assert caught.value.code == "SUBGRAPH_HTTP_ERROR"
@@ -52,7 +52,9 @@ def test_every_redirect_is_an_error(status: int, body: bytes) -> None:
 
 @pytest.mark.parametrize("extra", [b"", b"location: /graphql/\r\n", b"location: /a\r\nlocation: /b\r\n"])
 async def test_over_http(extra: bytes) -> None:
-    """The address is known there; it is not followed, and the connection may be used again."""
+    """Over HTTP the message has the subgraph's URL; the redirect is not followed, and the connection is
+    reused.
+    """
     async with subgraph(answering(reply(b"", b"308 Permanent Redirect", extra))) as transport:
         with pytest.raises(SubgraphError, match="HTTP status 308, a redirect") as caught:
             await payload_from(transport)

@@ -1,5 +1,5 @@
-"""Compiled plans: the same responses as the exact path, no call sent twice, and no memory kept for
-old plans.
+"""Compiled plans give the same responses as the exact path, send no call twice, and leave no memory for old
+plans.
 """
 
 import gc
@@ -34,7 +34,9 @@ QUERY = "{ things { name size any ratio count color price tags } }"
 
 
 def replying(a: Any, b: Any) -> Any:
-    """Subgraph a returns one object and b one entity, or as given."""
+    """Return a function for FakeTransport: subgraph a replies with one object, b with one entity, or as
+    given.
+    """
 
     def reply(request: Call) -> Any:
         return a if request.subgraph == "a" else b
@@ -43,8 +45,9 @@ def replying(a: Any, b: Any) -> Any:
 
 
 async def both(query: str, a: Any, b: Any) -> tuple[Any, Any, list[str], bool]:
-    """The responses of both paths, the subgraphs that the compiled one called, and whether it produced the
-    response itself.
+    """Run both paths.
+
+    Return their responses, the subgraphs that the compiled path called, and whether it answered itself.
     """
     engine, transport = fake_engine(SDLS, replying(a, b))
     checked = check(engine, query)
@@ -59,12 +62,12 @@ async def both(query: str, a: Any, b: Any) -> tuple[Any, Any, list[str], bool]:
 
 
 def data(**changes: Any) -> Any:
-    """Subgraph a's reply, with some values changed."""
+    """Return subgraph a's reply, with some values changed."""
     return {"data": {"things": [{**THING, **changes}]}}
 
 
 def entities(*items: Any) -> Any:
-    """Subgraph b's reply."""
+    """Return subgraph b's reply."""
     return {"data": {"_entities": list(items)}}
 
 
@@ -81,7 +84,7 @@ def entities(*items: Any) -> Any:
     ],
 )
 async def test_usual_replies(a: Any, b: Any) -> None:
-    """What fits is answered by the compiled plan, as the exact path answers it."""
+    """Valid replies are answered by the compiled plan, with the response of the exact path."""
     compiled, exact, _, through = await both(QUERY, a, b)
     assert through
     assert compiled == exact
@@ -113,17 +116,14 @@ async def test_usual_replies(a: Any, b: Any) -> None:
     ],
 )
 async def test_unusual_replies(a: Any, b: Any) -> None:
-    """What does not fit is left to the exact path.
-
-    The same answer, and nothing that was heard is asked again.
-    """
+    """Other replies are left to the exact path, with the same response, and no call is sent twice."""
     compiled, exact, asked, _ = await both(QUERY, a, b)
     assert compiled == exact
     assert asked in (["a"], ["a", "b"])
 
 
 async def test_a_mutation_is_sent_once() -> None:
-    """Also when its reply is unusual."""
+    """A mutation is sent once, also if its reply is left to the exact path."""
     engine, transport = fake_engine(
         SDLS, replying({"data": {"add": {**THING, "name": None}}}, entities(ENTITY))
     )
@@ -137,7 +137,7 @@ async def test_a_mutation_is_sent_once() -> None:
 
 
 async def test_a_mistake_in_a_callback_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody awaits a callback; when one fails, the request is answered all the same."""
+    """An exception in a callback does not lose the request: it is answered on the exact path."""
 
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
@@ -149,9 +149,9 @@ async def test_a_mistake_in_a_callback_ends_the_run(monkeypatch: pytest.MonkeyPa
 
 
 async def test_one_reply_is_passed_on_untouched() -> None:
-    """Where one subgraph answers all of it, its body is the answer, byte by byte.
+    """If one subgraph answers everything, its body is the response, byte by byte.
 
-    What was not asked for is not passed on.
+    Fields that were not requested are removed.
     """
     engine, _ = fake_engine(SDLS, replying(data(), None))
     checked = check(engine, "{ things { name any } }")
@@ -165,7 +165,7 @@ async def test_one_reply_is_passed_on_untouched() -> None:
 
 
 async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
-    """The second time, an operation is found with its plan; other variables don't matter."""
+    """For a repeated operation neither parser nor planner runs, whatever the variables are."""
     gateway = gateway_of(SDLS, FakeTransport(replying({"data": {"add": None}}, None)), Settings())
     for number in range(5):
         ask = GraphQLRequest("mutation($n: Int!) { add(n: $n) { name } }", {"n": number})
@@ -174,9 +174,8 @@ async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
 
 
 async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
-    """Operations of the gateway before are planned ahead.
-
-    What the new supergraph does not have any more is left out.
+    """After a reload the recent operations are already planned; those that are no longer valid are
+    skipped.
     """
     before = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), Settings())
     for ask in (
@@ -195,7 +194,7 @@ async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
 
 
 async def test_what_was_compiled_for_evicted_plans_is_collected() -> None:
-    """The struct types of plans that the cache has dropped are gone."""
+    """The struct types of plans that were evicted from the cache are garbage-collected."""
     gateway = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), Settings(plan_cache=5))
     live = []
     for number in range(90):
@@ -217,7 +216,7 @@ def _live_types() -> int:
 @pytest.mark.parametrize("query", [QUERY, "{ things { name any } }"])
 @pytest.mark.parametrize("settings", [Settings(), Settings(share=False), Settings(share=False, batch=False)])
 async def test_requests_leave_nothing_for_the_garbage_collector(query: str, settings: Settings) -> None:
-    """A request's objects form no circle: they go when it is answered."""
+    """A request's objects form no reference cycle."""
     gateway = gateway_of(SDLS, FakeTransport(replying(data(), entities(ENTITY))), settings)
     for _ in range(3):
         await gateway.answer(GraphQLRequest(query), {})

@@ -49,9 +49,7 @@ B: dict[str, Callable[[str], Any]] = {
 
 
 async def both(query: str, a: Any, b: Any = None) -> tuple[Any, Any, bool, list[Call]]:
-    """The responses of both paths, whether the compiled one produced it itself, and the subgraphs that it
-    called.
-    """
+    """Run both paths. Return their responses, whether the compiled one answered itself, and its calls."""
 
     def reply(request: Call) -> Any:
         if request.subgraph == "a":
@@ -107,7 +105,9 @@ ALL = """{ all { ... on Book { name price tags } ... on Film { minutes price pos
     ],
 )
 async def test_types_decide(query: str, a: Any) -> None:
-    """Each object is answered as its type is asked, without the exact path, in the order of the operation."""
+    """Each object gets the fields selected for its type, without the exact path, in the order of the
+    operation.
+    """
     compiled, exact, through, _ = await both(query, a)
     assert through
     assert orjson.dumps(compiled) == orjson.dumps(exact)
@@ -115,7 +115,7 @@ async def test_types_decide(query: str, a: Any) -> None:
 
 
 async def test_equal_ids_of_two_types_are_two_entities() -> None:
-    """A book and a film with one id are asked for each, and a book that stands twice once."""
+    """A book and a film with equal ids are separate entities; a book that occurs twice is looked up once."""
     query = "{ all { ... on Book { price } ... on Film { price } } }"
     compiled, _, through, asked = await both(query, {"all": [BOOK, FILM, BOOK]})
     assert through
@@ -143,7 +143,7 @@ async def test_equal_ids_of_two_types_are_two_entities() -> None:
     ],
 )
 async def test_what_does_not_fit(query: str, a: Any, b: Any) -> None:
-    """A null that may not be, a type that can't stand there, a wrong value: as the exact path answers it."""
+    """A forbidden null, an impossible type and a wrong value give the response of the exact path."""
     compiled, exact, through, _ = await both(query, a, b)
     assert not through
     assert compiled == exact

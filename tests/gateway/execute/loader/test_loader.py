@@ -1,4 +1,4 @@
-"""Batching of entity fetches: what is batched, what never is, and that no request suffers from another."""
+"""Batching of entity fetches: what is batched, what never is, and that requests do not affect each other."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -28,13 +28,14 @@ Color = Callable[[str, str], Any]
 
 
 def colored(id_: str, user: str) -> Any:
-    """An entity, as subgraph b returns it to a user."""
+    """Return an entity, as subgraph b returns it to a user."""
     return {"color": f"{id_} for {user}"}
 
 
 class Subgraphs:
-    """Subgraph a has all things; b replies as set. `asked`: the ids in each of b's requests. `hold` delays
-    replies.
+    """Subgraph a has all things; b replies as set.
+
+    `asked`: the ids in each of b's requests. `hold`: delays replies.
     """
 
     def __init__(self, entity: Color = colored) -> None:
@@ -76,31 +77,35 @@ class Subgraphs:
 
 
 def query(id_: str, kind: str = "query", extra: str = "") -> GraphQLRequest:
-    """A query for one thing's color; `extra` makes different operations with the same request to b."""
+    """Return a query for one thing's color; `extra` makes different operations with the same request to b."""
     field = "one" if kind == "query" else "change"
     return GraphQLRequest(f"{kind}($id: ID!) {{ {extra} {field}(id: $id) {{ color }} }}", {"id": id_})
 
 
 async def together(gateway: Gateway, *asks: tuple[GraphQLRequest, dict[str, str]]) -> list[Any]:
-    """The responses to concurrent requests."""
+    """Return the responses to concurrent requests."""
     answers = await asyncio.gather(*(gateway.answer(ask, headers) for ask, headers in asks))
     return [orjson.loads(encode(one)) for one in answers]
 
 
 @pytest.fixture(params=[True, False], ids=["compiled", "exact"])
 def settings(request: pytest.FixtureRequest) -> Settings:
-    """Both paths; equal queries are executed separately, so that only the loader can share."""
+    """Yield settings for both paths; equal queries are executed separately, so that only the loader can
+    share.
+    """
     return Settings(compile=request.param, share=False)
 
 
 def colors(responses: list[Any]) -> list[str]:
-    """The colors in responses without errors."""
+    """Return the colors in responses without errors."""
     assert not any("errors" in one for one in responses), responses
     return [one["data"]["one"]["color"] for one in responses]
 
 
 async def test_what_comes_at_once_goes_together(settings: Settings) -> None:
-    """One request for all, with each entity once; every call gets the entities that it asked for."""
+    """Concurrent fetches are one request with each entity once; every call gets the entities that it
+    requested.
+    """
     transport = Subgraphs()
     ids = ["1", "2", "1", "3", "2"]
     responses = await together(gateway_of(SDLS, transport, settings), *((query(one), KIM) for one in ids))
@@ -110,7 +115,7 @@ async def test_what_comes_at_once_goes_together(settings: Settings) -> None:
 
 
 async def test_users_share_nothing(settings: Settings) -> None:
-    """Two users and a stranger ask for the same entity: three requests, three answers."""
+    """Two users and an anonymous caller that request the same entity cause three requests."""
     transport = Subgraphs()
     gateway = gateway_of(SDLS, transport, settings)
     asks = [(query("1"), KIM), (query("1"), LEE), (query("1"), {}), (query("1"), KIM)]
@@ -123,14 +128,14 @@ async def test_users_share_nothing(settings: Settings) -> None:
     [({"traceparent": "b", "x-request-id": "2"}, 1), ({"x-own": "1"}, 1), ({"accept-language": "de"}, 2)],
 )
 async def test_what_tells_callers_apart(settings: Settings, more: dict[str, str], requests: int) -> None:
-    """Headers that are forwarded, but for those that only trace."""
+    """Callers with different forwarded headers share nothing, unless these headers only trace the request."""
     transport = Subgraphs()
     await together(gateway_of(SDLS, transport, settings), (query("1"), KIM), (query("2"), {**KIM, **more}))
     assert len(transport.asked) == requests
 
 
 async def test_another_selection_or_argument_is_another_batch(settings: Settings) -> None:
-    """The text and the variables of a fetch are in the key."""
+    """Fetches with another text or other variables are not in one batch."""
     transport = Subgraphs(lambda id_, user: {"color": id_, "size": 1})
     sized = "query($id: ID!, $u: String) { one(id: $id) { size(unit: $u) } }"
     asks = [
@@ -144,7 +149,7 @@ async def test_another_selection_or_argument_is_another_batch(settings: Settings
 
 
 async def test_mutations_share_nothing(settings: Settings) -> None:
-    """Neither with one another nor with queries."""
+    """Mutations are batched neither with each other nor with queries."""
     transport = Subgraphs()
     asks = [(query("1", "mutation"), KIM), (query("1", "mutation"), KIM), (query("1"), KIM)]
     await together(gateway_of(SDLS, transport, settings), *asks)
@@ -152,7 +157,7 @@ async def test_mutations_share_nothing(settings: Settings) -> None:
 
 
 async def test_it_can_be_turned_off(settings: Settings) -> None:
-    """With batch=False each request asks for itself."""
+    """With batch=False each request sends its own fetch."""
     transport = Subgraphs()
     off = Settings(compile=settings.compile, share=False, batch=False)
     await together(gateway_of(SDLS, transport, off), *((query("1"), KIM) for _ in range(3)))
@@ -164,7 +169,9 @@ async def test_it_can_be_turned_off(settings: Settings) -> None:
     [(b"Set-Cookie", b"a=b"), (b"cache-control", b"private, max-age=5"), (b"Cache-Control", b"no-store")],
 )
 async def test_private_replies_are_not_shared(settings: Settings, header: tuple[bytes, bytes]) -> None:
-    """Everyone asks anew, and from then on at once for themselves."""
+    """After a private reply to a batch every caller sends its own call; later calls of this fetch are not
+    batched.
+    """
     transport = Subgraphs()
     transport.headers = [header]
     gateway = gateway_of(SDLS, transport, settings)
@@ -175,17 +182,17 @@ async def test_private_replies_are_not_shared(settings: Settings, header: tuple[
 
 
 def error(**more: Any) -> dict[str, Any]:
-    """An error of subgraph b."""
+    """Return an error of subgraph b."""
     return {"message": "broken", **more}
 
 
 def without_two(id_: str, user: str) -> Any:
-    """A reply without the second entity."""
+    """Return a reply without the second entity."""
     return None if id_ == "2" else colored(id_, user)
 
 
 async def test_an_error_with_a_position_is_for_its_caller_alone(settings: Settings) -> None:
-    """The others have no error, and nobody asks twice."""
+    """An error of one entity is only in the responses with this entity, and no call is repeated."""
     transport = Subgraphs(without_two)
     transport.whole = lambda found: {
         "data": {"_entities": found},
@@ -215,9 +222,8 @@ BAD = [
 async def test_one_bad_representation_fails_nobody_else(
     settings: Settings, bad: Callable[[list[Any]], Any]
 ) -> None:
-    """What can't be told apart is asked again by each caller alone.
-
-    Only the one that is to blame has an error.
+    """If a reply can't be split, each caller sends its own call, so that only the caller of the bad entity
+    gets an error.
     """
     transport = Subgraphs(without_two)
     transport.whole = lambda found: bad(found) if None in found else {"data": {"_entities": found}}
@@ -228,7 +234,7 @@ async def test_one_bad_representation_fails_nobody_else(
 
 
 async def test_extensions_reach_every_caller() -> None:
-    """What b says in extensions goes to all callers of the batch, as far as it is let through."""
+    """The reply's extensions, as far as they are allowed, are in all responses of the batch."""
     transport = Subgraphs()
     transport.whole = lambda found: {"data": {"_entities": found}, "extensions": {"cost": 3, "secret": 1}}
     gateway = gateway_of(SDLS, transport, Settings(share=False, extensions=frozenset({"cost"})))
@@ -243,7 +249,7 @@ TEMPLATE = template_of("query($representations:[_Any!]!){x}", None, [("represent
 
 
 def load(loader: Loader, ids: Sequence[str], into: list[Outcome], timeout: float = 5.0) -> Handle:
-    """A call for entities."""
+    """Post a call for entities; its outcome is appended to `into`."""
     representations = [[b'{"id":"%b"}' % one.encode() for one in ids]]
     deadline = loader.clock.time() + timeout
     call = Call("b", 1, TEMPLATE, (), representations, NO_HEADERS, True, deadline, timeout)
@@ -251,13 +257,15 @@ def load(loader: Loader, ids: Sequence[str], into: list[Outcome], timeout: float
 
 
 async def settle(turns: int = 6) -> None:
-    """Run callbacks, without time passing."""
+    """Run callbacks without advancing the time."""
     for _ in range(turns):
         await asyncio.sleep(0)
 
 
 async def test_more_is_gathered_while_a_fetch_is_on_its_way() -> None:
-    """The first goes a turn later; what comes while it is out goes together when it is back."""
+    """The first call is sent after one turn; calls that arrive before its reply are sent together
+    after it.
+    """
     transport = Subgraphs()
     transport.hold = asyncio.Event()
     loader, got = Loader(transport, wait=60.0), list[Outcome]()
@@ -277,7 +285,7 @@ async def test_more_is_gathered_while_a_fetch_is_on_its_way() -> None:
 
 
 async def test_nobody_waits_longer_than_the_window() -> None:
-    """A fetch that does not come back holds up nobody for more than the window."""
+    """A slow call delays other batches for at most `wait` seconds."""
     transport = Subgraphs()
     transport.hold = asyncio.Event()
     clock = FakeClock()
@@ -294,7 +302,7 @@ async def test_nobody_waits_longer_than_the_window() -> None:
 
 
 async def test_a_full_batch_goes_at_once() -> None:
-    """No request has more representations than the limit, unless one caller alone brings more."""
+    """No request has more representations than the limit, unless a single call has more."""
     transport = Subgraphs()
     loader, got = Loader(transport, size=3), list[Outcome]()
     for id_ in "1234567":
@@ -305,9 +313,9 @@ async def test_a_full_batch_goes_at_once() -> None:
 
 
 async def test_leaving_takes_nobody_along() -> None:
-    """Who leaves is not called back; the request is given up with the last one.
+    """A cancelled caller is not called back; the request is cancelled with its last caller.
 
-    Who left before it went is not asked for.
+    A call that is cancelled before the request is sent is not in it.
     """
     transport = Subgraphs()
     transport.hold = asyncio.Event()
@@ -330,7 +338,7 @@ async def test_leaving_takes_nobody_along() -> None:
 
 
 async def test_each_caller_keeps_its_own_deadline() -> None:
-    """One whose time is over fails alone; the others get what they asked."""
+    """A caller whose deadline passes fails alone; the others get their entities."""
     transport = Subgraphs()
     transport.hold = asyncio.Event()
     clock = FakeClock()

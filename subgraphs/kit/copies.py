@@ -88,7 +88,7 @@ class Repairable(Protocol):
 class KeyedTable:
     """A Comparable: a table whose rows have a key column and a column `version`.
 
-    `told`: the SQL expression for the facts of a row, which it names `it`.
+    `told`: the SQL expression for the facts of a row, in which `it` is the row.
     """
 
     table: str
@@ -98,9 +98,9 @@ class KeyedTable:
     def sql(self, statement: str) -> TextClause:
         """Return a statement with {table}, {key}, {told}, {bucket} and {hash} replaced.
 
-        {bucket} is the expression for the bucket of a row, {hash} the one for the hash of its key and
-        version. The names come from this code base, never from a caller. Raises ValueError for a table or key
-        that is not a plain name.
+        {bucket} is the SQL expression for the bucket of a row, {hash} that for the hash of its key and
+        version. The table's and the key's name come from this code base, never from a caller. Raises
+        ValueError if one of them is not a plain name.
         """
         if not all(_NAME.fullmatch(name) for name in (self.table, self.key)):
             raise ValueError(f"table and key must match {_NAME.pattern}, got {self.table!r} and {self.key!r}")

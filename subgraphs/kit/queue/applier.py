@@ -48,7 +48,8 @@ def origin_of(entry: StreamEntry) -> tuple[str, int]:
 class EventApplier:
     """Applies the events of one consumer.
 
-    `tokens`, in all methods: the fencing token of each partition that this process has leased, by partition.
+    `tokens` and `partitions`, in all methods: the fencing token of each partition that this process has
+    leased, by the partition's number.
     """
 
     def __init__(
@@ -270,9 +271,10 @@ class EventApplier:
         return state.confirmations()
 
     async def replay(self, entries: Sequence[StreamEntry], tokens: Mapping[int, int]) -> int:
-        """Schedule the failed events that entries of the replay stream name for a retry; return how many.
+        """Schedule failed events for a retry; return how many.
 
-        The replay stream belongs to partition 0, so the caller needs the lease of that partition.
+        `entries` are replays from the stream `replays:<consumer>`, each with the id of an event. Only the
+        process with the lease of partition 0 reads this stream, so the caller needs that lease.
         """
         event_ids = []
         for entry in entries:

@@ -98,8 +98,8 @@ class Index:
         return self._view
 
     def requirements_of(self, request: RequestCopy) -> Requirements:
-        """Return the requirements of a request, with currency and skills as numbers and bits of the
-        columns.
+        """Return the requirements of a request, encoded as in the columns: the currency as its number
+        (`currency`), the skills as bits.
         """
         skills = np.zeros(len(self._columns.skills), np.uint64)
         for skill in request.skill_ids:

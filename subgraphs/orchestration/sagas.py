@@ -164,7 +164,7 @@ def confirmation(steps: Steps) -> Saga:
 def cancellation(steps: Steps) -> Saga:
     """Return the definition of the saga that cancels a booking, releases its time and refunds the client.
 
-    The refund follows POLICY.
+    The refund depends on who cancels and when (`percent_of`).
     """
 
     def refund(data: Given, results: Given) -> Given:
@@ -201,9 +201,10 @@ def _notify_both(steps: Steps, title: str, what: str) -> tuple[Step, Step]:
 
 
 def percent_of(booking: Given) -> int:
-    """Return the percentage of the price to refund: 100 if the musician has cancelled, else by POLICY.
+    """Return the percentage of the price to refund to the client.
 
-    `booking`: the result of the step that cancels it.
+    It is 100 if the musician has cancelled, else it depends on the days before the event (POLICY). `booking`:
+    the result of the step that cancels it.
     """
     if booking.get("cancelledBy") == "musician":
         return 100

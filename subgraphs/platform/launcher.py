@@ -129,9 +129,9 @@ class Launcher:
             )
 
         async def is_ready() -> bool:
-            """Return whether the gateway is live.
+            """Return whether the gateway responds to /health/live.
 
-            Its readiness would be too strict: it is not ready while a service is stopped on purpose.
+            /health/ready would be too strict: it fails while a service is stopped on purpose.
             """
             return await processes.http_status(options.gateway_host, options.port, "/health/live") == 200
 

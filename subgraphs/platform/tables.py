@@ -120,12 +120,12 @@ class ServiceRow:
 
     @property
     def module(self) -> str:
-        """The name of the package with its code: `package`, or `subgraphs.<name>`."""
+        """The name of the package with the service's code: `package`, or `subgraphs.<name>`."""
         return self.package or f"subgraphs.{self.name}"
 
     @property
     def migrations(self) -> Path:
-        """The folder of its migrations. Raises ValueError if the package does not exist."""
+        """The folder of the service's migrations. Raises ValueError if its package does not exist."""
         spec = importlib.util.find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
             raise ValueError(f"service {self.name}: there is no package {self.module}")
@@ -133,7 +133,7 @@ class ServiceRow:
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """The names of all servers whose URLs it gets."""
+        """The names of all servers whose URLs the service gets."""
         return tuple(dict.fromkeys((*self.servers, *self.sinks)))
 
 
@@ -141,7 +141,8 @@ class ServiceRow:
 class ServiceTable:
     """The services of a platform in the order of their start.
 
-    Raises ValueError for repeated names or offsets, calls of later services, and unknown servers.
+    Raises ValueError if a name or port offset (`ServiceRow.offset`) is repeated, a service calls a later one,
+    or a server is not in the table of servers.
     """
 
     rows: tuple[ServiceRow, ...]
@@ -155,7 +156,8 @@ class ServiceTable:
         ):
             pairs = list(zip(self.names, offsets, strict=True))
             raise ValueError(
-                f"services: names must be unique, offsets unique and above 0, got {pairs}; correct the rows"
+                "services: names must be unique, port offsets unique and above 0,"
+                f" got {pairs}; correct the rows"
             )
         known = {server.name for server in SERVERS}
         before: set[str] = set()
@@ -192,7 +194,7 @@ class ServiceTable:
 
     @property
     def highest_offset(self) -> int:
-        """The highest offset of a service; 0 without services."""
+        """The number by which the highest port of a service is above the gateway's; 0 without services."""
         return max((row.offset for row in self.rows), default=0)
 
     def others(self, name: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Answers queries of the read side from the command side, while a read model is not fresh.
 
-The services support fewer conditions and orders than the read models. A query with one of the others raises
-ReadModelUnavailable.
+The services support fewer conditions and orders than the read models. A query with a condition or order that
+they do not support raises ReadModelUnavailable.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -54,7 +54,7 @@ _HASH = "hashtextextended({key}::text || ':' || version, 0)"
 class Comparable(Protocol):
     """A set of objects with keys and versions, which `sync` compares with the same objects elsewhere.
 
-    The owner's objects and the copies of them both implement it.
+    Both the owner's tables and the tables or sinks with copies implement this protocol.
     """
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
@@ -131,7 +131,7 @@ class Copy:
     """A Repairable: a table in which a service stores copies of the objects of the service `source`.
 
     `handler` is the inbox's handler of the event `event_type`, which writes the copy. A repair calls it with
-    an event made of the owner's facts.
+    an event made from the owner's facts.
     """
 
     table: KeyedTable

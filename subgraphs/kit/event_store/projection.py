@@ -105,8 +105,8 @@ class Projection(ABC):
     async def show(self, uow: UnitOfWork, generation: int) -> None:
         """Drop the views under the plain names and create them over the tables of a generation.
 
-        Override it to create other views that depend on them: PostgreSQL refuses to drop a view that another
-        one selects from.
+        A subclass with further views, which select from these, must override the method to drop and create
+        them, too: PostgreSQL does not drop a view from which another view selects.
         """
         for plain in self.tables:
             await uow.execute(text(f"DROP VIEW IF EXISTS {checked_table_name(plain)}"))

@@ -200,8 +200,8 @@ class EventApplier:
     async def retry(self, row: Row[Any], tokens: Mapping[int, int]) -> list[Confirmation]:
         """Apply the stored event of a row (a result of `due`) again; return its confirmations.
 
-        An error of the handler is counted as a failed retry. Raises LeaseLost, and the errors that mean that
-        a server is unavailable (`outages.is_outage`), which count no retry.
+        An error of the handler is counted as a failed retry. Raises LeaseLost, and errors that mean that a
+        server is unavailable (`outages.is_outage`); these are not counted.
         """
         entry = StreamEntry(stream_of(row.source, row.partition), "0", failures.fields_of(row))
         event = ReceivedEvent(entry, envelope_of(row.source, entry.fields), row.partition)

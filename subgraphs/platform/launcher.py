@@ -57,7 +57,10 @@ class Launcher:
             await self._stop()
 
     def _on_signal(self, task: "asyncio.Task[None] | None") -> None:
-        """Stop everything in order at the first signal; kill all processes at the second."""
+        """Stop everything in order at the first signal; kill all processes at the second.
+
+        `task`: the task of `run`, which is cancelled at the first signal.
+        """
         if self._is_stopping:
             for unit in self._supervisor.units.values():
                 if unit.process is not None:

@@ -51,21 +51,21 @@ class ServerRow:
     """A server that services use, such as PostgreSQL: its options, and how to start and check it."""
 
     name: str
-    """The name of its data folder, its log, and its process in `mussikon status`."""
+    """The name of the server's data folder, its log, and its process in `mussikon status`."""
     title: str
     option: str
     """The command line option for an external server: `redis_url` is `--redis-url`."""
     help: str
     container: str
-    """The name of its service in docker-compose.yml."""
+    """The name of the server's service in docker-compose.yml."""
     variable: str | None
-    """The environment variable by which services receive its URL; None: an entry of SERVER_URLS."""
+    """The environment variable by which services receive the server's URL; None: an entry of SERVER_URLS."""
     start: Callable[[Path, Say], EmbeddedServer]
     """Starts the embedded server with the data in a folder; returns when it accepts connections."""
     check: Callable[[str], Awaitable[None]]
     """Raises LaunchError unless a server of this kind answers at the URL."""
     stop_signal: signal.Signals = signal.SIGTERM
-    """The signal by which it shuts down in order."""
+    """The signal by which the server shuts down in order."""
 
 
 SERVERS: Final = (
@@ -101,22 +101,22 @@ class ServiceRow:
     name: str
     """The name of the service, its database, its subgraph and its container."""
     offset: int
-    """The number by which its port is above the gateway's."""
+    """The number by which the service's port is above the gateway's."""
     package: str | None = None
-    """The package with its code; None: `subgraphs.<name>`."""
+    """The package with the service's code; None: `subgraphs.<name>`."""
     signs: Literal["people", "services"] | None = None
-    """The tokens that it signs, and whose private key it gets: of users ("people") or services;
-    None: none.
+    """The tokens that the service signs, those of users ("people") or of services, for which it gets the
+    private key; None: it signs no tokens.
     """
     calls: tuple[str, ...] = ()
-    """The services to which it sends GraphQL requests; they must come before it in the table."""
+    """The services to which this one sends GraphQL requests; they must come before it in the table."""
     reads_all_events: bool = False
-    """Whether it consumes the events of all other services."""
+    """Whether the service consumes the events of all other services."""
     servers: tuple[str, ...] = (POSTGRES, VALKEY)
     sinks: tuple[str, ...] = ()
-    """The names of the servers to which its sinks write (`subgraphs.kit.sinks`)."""
+    """The names of the servers to which the service's sinks write (`subgraphs.kit.sinks`)."""
     extensions: tuple[str, ...] = ()
-    """The keys of its responses' `extensions` that the gateway forwards to clients."""
+    """The keys of `extensions` in the service's responses that the gateway forwards to clients."""
 
     @property
     def module(self) -> str:

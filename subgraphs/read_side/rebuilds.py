@@ -26,7 +26,8 @@ log = structlog.get_logger("subgraphs.rebuilds")
 class Rebuilds:
     """A part of the service that runs rebuilds.
 
-    At its start it resumes interrupted rebuilds, and rebuilds tables of another revision than the code's.
+    At its start it resumes interrupted rebuilds, and rebuilds read models whose tables were filled by code of
+    another `revision`.
     """
 
     def __init__(self, database: Database, models: Mapping[str, type[LogProjection]]) -> None:

@@ -63,9 +63,9 @@ ROWS_OF_EVENTS: Final = (
     CopyPair("booking", "requests", "requests"),
     CopyPair("escrow", "payments", "payments"),
 )
-"""Rows that a service computes from its own events, of which it is also the target.
+"""Rows that a service computes from its own events; source and target of these pairs are the same service.
 
-Only a deep check compares them with the events.
+Only a deep check compares the rows with the events.
 """
 
 

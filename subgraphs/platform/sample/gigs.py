@@ -191,7 +191,7 @@ class GigMaker:
         return tuple(chosen)
 
     def with_outcome(self, gig: Gig) -> Gig:
-        """Add applications, and perhaps a booking, to a request, or cancel it; return it."""
+        """Cancel a request, or add applications and perhaps a booking to it; return the request."""
         random = self.random
         past = gig.ends_at < self.now
         if random.random() < 0.08:

@@ -64,7 +64,10 @@ class LogProjection(BatchProjection):
         return await super().apply(uow, events, generation)
 
     def committed(self, now: datetime) -> None:
-        """Record the latencies of the last applied batch, which queries see since its commit at `now`."""
+        """Record a latency for each event of the last applied batch.
+
+        It is the time from the event's occurrence until `now`, when the batch was committed.
+        """
         for at in self._applied:
             self.latencies.add((now - at).total_seconds() * 1000)
         self._applied = []

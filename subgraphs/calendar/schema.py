@@ -54,7 +54,7 @@ class Mutation:
 
     @resolver
     async def free_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
-        """Mark a time as free, which ends own blocks in it; for musicians."""
+        """Mark a time as free, which removes blocked times in it; for musicians."""
         command = input.read_free(info.context.require_role("musician"))
         return CalendarSlot.of(await info.context.bus.handle(command))
 

@@ -122,7 +122,7 @@ class Index:
         return self._currencies.setdefault(code, len(self._currencies))
 
     def _apply(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Write rows of the table into the columns.
+        """Write rows of the table `matching_musicians` into the columns.
 
         The first value of each row is the snapshot of the read. A read without changes has one row, in which
         the other values are None.

@@ -1,6 +1,6 @@
 """The GraphQL types of the musicians subgraph.
 
-The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+The method `of` makes an object from a record; `resolve_reference` resolves the representation of an entity.
 """
 
 import enum
@@ -229,7 +229,7 @@ class CreateMusicianProfileInput:
 
 @input_type
 class UpdateMusicianProfileInput:
-    """Changes of a profile: an absent field is not changed, null clears an optional one."""
+    """Changes of a profile: an absent field is not changed, null clears an optional field."""
 
     stage_name: str | None = strawberry.field(default=UNSET, description="The stage name.")
     hourly_rate: Decimal | None = strawberry.field(default=UNSET, description="The price of an hour.")

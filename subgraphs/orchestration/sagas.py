@@ -83,7 +83,10 @@ def _booking(results: Given) -> Given:
 
 
 def sagas(client: ServiceClient) -> list[Saga]:
-    """Return all sagas, in the newest version and in earlier ones of which instances may still run."""
+    """Return the definitions of all types of sagas.
+
+    If a definition changes, its earlier versions have to stay in the list while sagas of them may still run.
+    """
     steps = Steps(client)
     return [assignment(steps), confirmation(steps), cancellation(steps)]
 

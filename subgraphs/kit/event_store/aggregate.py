@@ -159,7 +159,7 @@ class Aggregate(Generic[State]):
         if event.version != loaded.version + 1 or event.stream != loaded.stream:
             raise StreamBroken(
                 f"expected version {loaded.version + 1} of {loaded.stream},"
-                f" got version {event.version} of {event.stream}"
+                f" got version {event.version} of {event.stream}: restore the missing event from a backup"
             )
         state = self.apply(loaded.state, self.upcasters.upcast(event))
         return replace(loaded, state=state, version=event.version)

@@ -34,8 +34,8 @@ ANY_TYPE = "*"  # the key of the handler for events whose type has no handler of
 
 
 class MissingEvent(Exception):
-    """An event arrived before an event of its aggregate with a lower version: version 5 while 3 is
-    applied.
+    """An event arrived before an event of its aggregate with a lower version,
+    such as version 5 while the last applied version is 3.
     """
 
 

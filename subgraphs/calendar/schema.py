@@ -48,7 +48,7 @@ class Mutation:
 
     @resolver
     async def block_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
-        """Block a time for bookings; for musicians."""
+        """Block a time, so that the caller cannot be booked in it; for musicians."""
         command = input.read_block(info.context.require_role("musician"))
         return CalendarSlot.of(await info.context.bus.handle(command))
 

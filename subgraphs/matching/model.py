@@ -5,7 +5,7 @@ then those within the radius by the other scores. The best are selected without 
 bench/matching.py measures it.
 
 Example: a musician with both required skills, 5 years of experience, a price at the upper end of the budget,
-at a fifth of the radius has the scores 100, 70, 70 and 80.
+at a fifth of the radius has the scores 100 (skills), 70 (experience), 70 (price) and 80 (distance).
 """
 
 from collections.abc import Sequence
@@ -213,10 +213,10 @@ def _price_scores(columns: Columns, places: Places, wanted: Requirements) -> Flo
 
 
 def _best(columns: Columns, places: Places, total: Floats, distances: Floats, limit: int) -> list[int]:
-    """Return the `limit` best musicians, the best first, each as an index of the arrays.
+    """Return the indexes (in `places`) of the `limit` best musicians, the best first.
 
     `places` has the indexes of the ranked musicians in `columns`; `total` and `distances` have their scores
-    and distances in kilometres, in the same order as `places`. The result has indexes of `places`.
+    and distances in kilometres, in the same order as `places`.
     Equal totals are ordered by distance, then id, so that every process has the same order.
     """
     chosen = np.arange(len(total))

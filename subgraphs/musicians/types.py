@@ -115,7 +115,7 @@ class Musician:
 
     @resolver
     def availability(self) -> JSON | None:
-        """The usual times in a week, by day: {"friday": [{"from": "18:00", "to": "02:00"}]}."""
+        """When the musician is usually available, by day: {"friday": [{"from": "18:00", "to": "02:00"}]}."""
         return JSON(self.profile.availability_schedule)
 
     @resolver

@@ -164,7 +164,7 @@ async def ranked_musicians(info: Info, request_id: str, first: int) -> list[Rank
 
 
 async def active_requests(info: Info) -> list[ActiveRequests]:
-    """Return the summary of open requests and those in progress, computed from the list of all of them.
+    """Return the summary of requests that are open or in progress, computed from the list of these requests.
 
     Raises ReadModelUnavailable if the list has more than MAX_PAGES pages.
     """

@@ -87,7 +87,7 @@ class CancelRequest(Command[RequestRecord]):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyToRequest(Command[ApplicationRecord]):
-    """Apply to a request as the caller's musician; returns the application's record."""
+    """Apply to a request, as a user with a musician's profile; returns the application's record."""
 
     by: Identity
     request_id: UUID
@@ -105,7 +105,7 @@ class AcceptApplication(Command[BookingRecord]):
 
 @dataclass(frozen=True, kw_only=True)
 class RejectApplication(Command[ApplicationRecord]):
-    """Reject an application to the caller's request; returns its record."""
+    """Reject an application to the caller's request; returns the application's record."""
 
     by: Identity
     application_id: UUID

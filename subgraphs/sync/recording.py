@@ -1,7 +1,7 @@
 """Writes events, subscriptions and confirmations as rows of the sync service's tables.
 
-An event and its confirmation arrive in any order: either creates the sync's row, the other completes it. One
-statement writes many rows.
+An event and its confirmation arrive in any order: the first of them inserts the sync's row, the second
+completes it. One statement writes many rows.
 """
 
 from collections.abc import Sequence

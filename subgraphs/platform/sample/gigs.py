@@ -148,7 +148,7 @@ class GigMaker:
     def request(self, client: SamplePerson, occasion: Occasion, days: int) -> Gig:
         """Return a request for an event `days` after now (negative: before).
 
-        It is moved to a weekend with the probability `occasion.weekend`.
+        The event is moved to a weekend with the probability `occasion.weekend`.
         """
         random = self.random
         day = (self.now + timedelta(days=days)).date()

@@ -80,7 +80,7 @@ async def _add_slot(uow: UnitOfWork, new: NewSlot) -> SlotRecord:
 
 
 def facts_of(slot: SlotRecord) -> dict[str, Any]:
-    """Return the fields of SlotTaken and SlotFreed for a slot, by name."""
+    """Return the fields of the events SlotTaken and SlotFreed for a slot, by name."""
     named = values_of(slot, "musician_id", "musician_user_id", "booking_id", "kind")
     return {"slot_id": slot.id, **named, "starts_at": slot.span.starts_at, "ends_at": slot.span.ends_at}
 

@@ -1,6 +1,6 @@
 """Commands and events of the calendar service, and the fields that it reads from other services' events.
 
-`types` makes the commands of GraphQL inputs; `handlers` and `steps` publish the events.
+`types` makes the commands from GraphQL inputs; `handlers` and `steps` publish the events.
 """
 
 from dataclasses import dataclass

@@ -51,7 +51,8 @@ class NewSlot:
 class SlotRecord:
     """A row of the table `slots`.
 
-    `cancelled_by`: "musician", "release" or "undo"; None: the slot is active.
+    `cancelled_by`: "musician" (who has replaced the slot), "release" (a saga has cancelled the booking) or
+    "undo" (a saga has undone the step that added the slot); None: the slot is active.
     """
 
     id: UUID

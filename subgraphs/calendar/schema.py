@@ -48,13 +48,13 @@ class Mutation:
 
     @resolver
     async def block_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
-        """Block a time for bookings; for musicians."""
+        """Block a time, so that the caller cannot be booked in it; for musicians."""
         command = input.read_block(info.context.require_role("musician"))
         return CalendarSlot.of(await info.context.bus.handle(command))
 
     @resolver
     async def free_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
-        """Mark a time as free, which ends own blocks in it; for musicians."""
+        """Mark a time as free, which removes blocked times in it; for musicians."""
         command = input.read_free(info.context.require_role("musician"))
         return CalendarSlot.of(await info.context.bus.handle(command))
 

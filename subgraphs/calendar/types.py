@@ -74,7 +74,7 @@ class CalendarSlot:
 
     @resolver
     def booking(self) -> Booking | None:
-        """The booking of the slot; null for other kinds."""
+        """The booking for which the slot is booked; null for a blocked or free slot."""
         return Booking(id=strawberry.ID(str(self.booking_id))) if self.booking_id else None
 
     @classmethod

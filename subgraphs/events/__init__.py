@@ -1,1 +1,4 @@
-"""The events service: stores the events of all services, which admins query as an audit. It changes none."""
+"""The events service: stores the events of all services, which admins query as an audit.
+
+It never changes or deletes a stored event.
+"""

@@ -1,6 +1,6 @@
 """The record of the events service: a frozen dataclass with the columns of its table.
 
-The functions of `store` and the RecordTables in `tables` return them.
+The functions of `store` and the RecordTable in `tables` return it.
 """
 
 from collections.abc import Mapping

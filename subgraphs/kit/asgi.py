@@ -128,7 +128,10 @@ def _read(body: bytes) -> dict[str, Any]:
 
 
 def _set_address(scope: Scope, headers: dict[str, str]) -> None:
-    """Replace the header `x-forwarded-for` by the address of the client, unless it is a trusted proxy."""
+    """Set the header `x-forwarded-for` to the address of the client.
+
+    The received header is left as it is if the client is one of TRUSTED_PROXIES.
+    """
     peer = (scope.get("client") or ("127.0.0.1", 0))[0]
     if peer not in TRUSTED_PROXIES:
         headers["x-forwarded-for"] = peer

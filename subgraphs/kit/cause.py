@@ -33,7 +33,7 @@ _current: ContextVar[Cause] = ContextVar("cause", default=_NOBODY)
 
 
 def current() -> Cause:
-    """Return the cause of the current work; outside of `because` one with empty fields."""
+    """Return the cause of the current work; outside of `because` a cause with empty fields."""
     return _current.get()
 
 

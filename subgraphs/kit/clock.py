@@ -1,6 +1,7 @@
 """The clock of a service, which tests replace by one that they advance without waiting.
 
-Times that the database compares with its own (leases, retries, check times) are computed by the database.
+Times that SQL statements compare with the database's clock (when a lease expires, when a retry is due) are
+computed by the database, not with this clock.
 Durations for logs and metrics are measured with `time.perf_counter`.
 """
 
@@ -11,7 +12,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The present time, and pauses."""
+    """The present time, and pauses; implemented by SystemClock and, for tests, by FakeClock."""
 
     def now(self) -> datetime:
         """Return the time in UTC, with its time zone."""

@@ -54,7 +54,7 @@ _HASH = "hashtextextended({key}::text || ':' || version, 0)"
 class Comparable(Protocol):
     """A set of objects with keys and versions, which `sync` compares with the same objects elsewhere.
 
-    The owner's objects and the copies of them both implement it.
+    Both the owner's tables and the tables or sinks with copies implement this protocol.
     """
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
@@ -88,7 +88,7 @@ class Repairable(Protocol):
 class KeyedTable:
     """A Comparable: a table whose rows have a key column and a column `version`.
 
-    `told`: the SQL expression for the facts of a row, which it names `it`.
+    `told`: the SQL expression for the facts of a row, in which `it` is the row.
     """
 
     table: str
@@ -98,9 +98,9 @@ class KeyedTable:
     def sql(self, statement: str) -> TextClause:
         """Return a statement with {table}, {key}, {told}, {bucket} and {hash} replaced.
 
-        {bucket} is the expression for the bucket of a row, {hash} the one for the hash of its key and
-        version. The names come from this code base, never from a caller. Raises ValueError for a table or key
-        that is not a plain name.
+        {bucket} is the SQL expression for the bucket of a row, {hash} that for the hash of its key and
+        version. The table's and the key's name come from this code base, never from a caller. Raises
+        ValueError if one of them is not a plain name.
         """
         if not all(_NAME.fullmatch(name) for name in (self.table, self.key)):
             raise ValueError(f"table and key must match {_NAME.pattern}, got {self.table!r} and {self.key!r}")
@@ -131,7 +131,7 @@ class Copy:
     """A Repairable: a table in which a service stores copies of the objects of the service `source`.
 
     `handler` is the inbox's handler of the event `event_type`, which writes the copy. A repair calls it with
-    an event made of the owner's facts.
+    an event made from the owner's facts.
     """
 
     table: KeyedTable
@@ -321,7 +321,7 @@ def verify_field(sourced: Mapping[str, EventSourcedTable[Any, Any]]) -> Strawber
         info: strawberry.Info[ServiceContext, None], kind: str, after: strawberry.ID | None = None
     ) -> JSON | None:
         """For the sync service: compare some rows with their events and repair those that differ. Returns
-        the number of compared rows, the columns that differed by id, and the id to continue behind.
+        the number of compared rows, the columns that differed by id, and the id for the next call's `after`.
         """
         info.context.require_service()
         table: EventSourcedTable[Any, Any] = _find(sourced, kind)

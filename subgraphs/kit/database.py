@@ -34,7 +34,7 @@ def among_ids(column: ColumnElement[Any], parameter: str = "ids") -> ColumnEleme
 
 
 class Session(Protocol):
-    """Executes statements: a `Database` (each in its own transaction) or a `UnitOfWork` (all in one)."""
+    """Executes SQL statements: a `Database` each in its own transaction, a `UnitOfWork` all in one."""
 
     @property
     def clock(self) -> Clock:

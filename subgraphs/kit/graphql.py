@@ -36,9 +36,9 @@ def object_type(
     """Return a decorator that makes a class a GraphQL object type, whose description is the docstring.
 
     `keys` (field sets) make it an entity; `directives`: further arguments of `strawberry.federation.type`.
-    Every field of an entity without a resolver, except its keys, is nullable in the SDL, whatever its Python
-    type: if a subgraph is down, its fields are null, but not the whole entity. Resolvers declare nullable
-    types themselves.
+    The fields of an entity that have no resolver, except its keys, are nullable in the SDL, whatever their
+    Python types: if a subgraph is down, its fields are null, but not the whole entity. Resolvers declare
+    nullable types themselves.
     """
 
     def decorate(cls: Class) -> Class:

@@ -142,9 +142,10 @@ Raises NotFound, Forbidden, BadUserInput.
 
 
 def history_field(about: EventSourcedTable[Any, Any], owner: Owner, description: str) -> StrawberryField:
-    """Return the resolver of a field that returns the changes of an object to callers that `owner` admits.
+    """Return the resolver of a field that returns the changes of an object.
 
-    `about`: the table of the object's type; `description`: the field's description in the schema.
+    `about`: the table of the object's type; `owner` raises an error for callers who may not see the object;
+    `description`: the field's description in the schema.
     """
 
     async def history(
@@ -163,8 +164,8 @@ def history_field(about: EventSourcedTable[Any, Any], owner: Owner, description:
 def as_of_field(about: EventSourcedTable[Any, Any], owner: Owner, description: str) -> StrawberryField:
     """Return the resolver of a field that returns an object's state at a version or time.
 
-    It serves callers that `owner` admits. `about`: the table of the object's type; `description`: the field's
-    description in the schema.
+    `about`: the table of the object's type; `owner` raises an error for callers who may not see the object;
+    `description`: the field's description in the schema.
     """
 
     async def past(

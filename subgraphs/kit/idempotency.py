@@ -84,7 +84,7 @@ async def run_once(
     new = await uow.execute(_CLAIM.bindparams(**key, token=call.token)) == 1
     row = await uow.fetch_one(_LOCK, **key)
     if row is None:
-        raise AssertionError("the row of the step was just written, and is never deleted")
+        raise AssertionError(f"saga_calls has no row of the step {call.step!r}, which was just inserted")
     if call.token < row.token:
         raise Superseded(
             f"A process with the newer fencing token {row.token} executes this saga;"

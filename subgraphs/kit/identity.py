@@ -44,7 +44,7 @@ class Identity:
         return self.role == "admin"
 
     def is_owner_or_admin(self, *owners: UUID | None) -> bool:
-        """Return whether the identity is one of the owners or an admin."""
+        """Return whether the user is one of `owners` (user ids) or an admin."""
         return self.is_admin or self.user_id in owners
 
 

@@ -1,8 +1,8 @@
 """Data loaders: they collect the keys that the resolvers of one request load, and fetch them with
 one statement.
 
-The functions here make loaders of a service's statements; a service's `loaders` module calls them for each
-request. A loader belongs to one request, so it caches values for that request only.
+The functions here make loaders from a service's SQL statements; the service's module `loaders` calls them for
+each request. A loader belongs to one request, so it caches values for that request only.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """The base classes of messages: commands, which request a change, and events, which report a change.
 
-Each service defines its own in its module `messages`.
+Each service defines its own commands and events in its module `messages`.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,10 @@ Reading = TypeVar("Reading")
 
 @dataclass(frozen=True)
 class Command(Generic[Result]):
-    """A request to change something; its handler returns a `Result`. Subclasses are frozen dataclasses."""
+    """A request to change something; its handler returns a `Result`.
+
+    Subclasses are frozen dataclasses. If the docstring of one says what it returns, its handler returns it.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

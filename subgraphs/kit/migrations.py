@@ -49,7 +49,8 @@ async def _apply(connection: asyncpg.Connection, known: dict[str, str], name: st
     if name in known:
         if known[name] != checksum:
             raise MigrationError(
-                f"{name} was changed after it was applied to this database: restore it and add a new script"
+                f"{name} was changed after it was applied to this database: restore the file as it was,"
+                " and make the change in a new file"
             )
         return False
     async with connection.transaction():

@@ -1,7 +1,7 @@
 """Runs one service as a process: `python -m subgraphs.kit.serve users`, with settings from the environment.
 
-`mussikon run` starts each service so, or by a fork that calls `run`. After SIGTERM or SIGINT, or when its
-parent process has ended, the process completes the running requests and ends.
+`mussikon run` starts each service by this command, or by a fork of the zygote that calls `run`. After
+SIGTERM or SIGINT, or when its parent process has ended, the process completes the running requests and ends.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ def _spec_of(module: str) -> ModuleSpec | None:
 
 
 def _service_names() -> list[str]:
-    """Return the names of the services whose code is in the folder of the kit."""
+    """Return the names of the services in the package `subgraphs`: its folders with a module `app`."""
     return sorted(path.parent.name for path in Path(__file__).parents[1].glob("*/app.py"))
 
 
@@ -129,7 +129,7 @@ async def _watch_parent(parent: int, server: uvicorn.Server) -> None:
 def die_with_parent() -> None:
     """On Linux, make the kernel send SIGTERM to this process when its parent ends; elsewhere do nothing.
 
-    On other systems `serve` notices it: it compares the parent's id every second.
+    On other systems `serve` notices the end of the parent: every second it compares the parent's id.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

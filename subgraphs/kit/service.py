@@ -1,7 +1,7 @@
 """A service, which is one subgraph: its schema, its database and its background parts.
 
-It executes requests of callers in the same process (`execute`) and over HTTP (`asgi`). The module `app` of
-each service makes one.
+A `Service` executes requests of callers in the same process (`execute`) and over HTTP (`asgi`). The function
+`bootstrap` in the module `app` of each service makes it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +83,7 @@ class ServiceContext:
         return identity
 
     def require_owner_or_admin(self, *owners: UUID | None) -> Identity:
-        """Return the identity of the caller, who must be one of the owners or an admin.
+        """Return the identity of the caller, who must be one of `owners` (user ids) or an admin.
 
         Raises Unauthenticated, Forbidden.
         """
@@ -203,7 +203,10 @@ class Service:
 
 
 def _without_repeats(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
-    """Return the errors with only the first TooManyElements: every list after it raises it again."""
+    """Return the errors without any TooManyElements but the first.
+
+    Once the budget is exceeded, every list that a request loads raises this error.
+    """
     same = [error for error in errors if isinstance(error.original_error, budget.TooManyElements)]
     return [error for error in errors if not isinstance(error.original_error, budget.TooManyElements)] + same[
         :1

@@ -81,8 +81,9 @@ async def run_step(
 ) -> JSON | None:
     """Do or undo a step, as `order` demands, at its first call; return its result at every call.
 
-    `given` is the step's input. Returns None for the undo of a step that was not done. Raises Unauthenticated
-    or Forbidden for other callers than services, BadUserInput, and the errors of `idempotency.run_once`.
+    `given` is the step's input; the functions `do` and `undo` change the service's data. Returns None for the
+    undo of a step that was not done. Raises Unauthenticated or Forbidden for other callers than services,
+    BadUserInput for a wrong `order`, and the errors of `idempotency.run_once`.
     """
     context.require_service()
     database: Database = context.database

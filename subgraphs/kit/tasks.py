@@ -23,7 +23,7 @@ class Background(ABC):
 
     @abstractmethod
     async def _run(self) -> None:
-        """Run until the task is cancelled."""
+        """Run the loop until the task is cancelled; subclasses implement it."""
 
 
 async def cancel(task: "asyncio.Task[None]") -> None:

@@ -1,7 +1,6 @@
 """Helpers for tests of services: fresh databases, keys and tokens, requests, and counts of SQL statements.
 
-They are in the package, not in tests/, so that services in other repositories and the benchmarks can use
-them.
+They are in the package, not in tests/, so that the benchmarks can use them, too.
 """
 
 import secrets

@@ -1,4 +1,6 @@
-"""The use cases of the matching service: the command FindMatches, and the events that it stores copies of."""
+"""The use cases of the matching service: the handler of the command FindMatches, and the handlers of events,
+which store copies of musicians and requests.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -98,8 +98,8 @@ class Index:
         return self._view
 
     def requirements_of(self, request: RequestCopy) -> Requirements:
-        """Return the requirements of a request, with currency and skills as numbers and bits of the
-        columns.
+        """Return the requirements of a request, encoded as in the columns: the currency as its number
+        (`currency`), the skills as bits.
         """
         skills = np.zeros(len(self._columns.skills), np.uint64)
         for skill in request.skill_ids:
@@ -122,7 +122,7 @@ class Index:
         return self._currencies.setdefault(code, len(self._currencies))
 
     def _apply(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Write rows of the table into the columns.
+        """Write rows of the table `matching_musicians` into the columns.
 
         The first value of each row is the snapshot of the read. A read without changes has one row, in which
         the other values are None.

@@ -20,7 +20,7 @@ from subgraphs.matching.tables import ALGORITHM_ROWS, REQUEST_ROWS, RESULT_ROWS
 
 
 class MatchingContext(ServiceContext):
-    """The data loaders of one GraphQL request, and the matcher."""
+    """The context of one GraphQL request, with data loaders and the matcher."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, matcher: Matcher) -> None:
         super().__init__(caller, database, bus)
@@ -39,8 +39,9 @@ class MatchingContext(ServiceContext):
         return self.matcher.index
 
     async def _rankings(self, pairs: Sequence[tuple[UUID, str]]) -> Mapping[tuple[UUID, str], ResultRecord]:
-        """Return rankings by pairs of request id and algorithm name; a request that is unknown here
-        has none.
+        """Return rankings by pairs of request id and algorithm name.
+
+        The result lacks requests about which this service has received no event.
         """
         algorithms = {known.name: known for known in await store.all_algorithms(self.database)}
         rankings: dict[tuple[UUID, str], ResultRecord] = {}

@@ -54,7 +54,7 @@ class Matcher:
         """Store and return a new result for one request.
 
         If the inputs of the newest stored result have not changed, the new result is a copy of it with
-        `cache_hit`. `force` True: compute it in any case.
+        `cache_hit` True. `force` True: compute a ranking in any case.
         """
         begin = time.perf_counter()
         await self.index.catch_up()

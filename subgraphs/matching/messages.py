@@ -1,6 +1,6 @@
 """Commands and events of the matching service, and the fields that it reads from other services' events.
 
-The structs with the suffix Facts have the latter; `handlers` stores them as copies.
+The classes whose names end with Facts have those fields, which `handlers` stores as copies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from subgraphs.kit.messages import Command, Event
 class FindMatches(Command[UUID]):
     """Rank the musicians for a request; returns the id of the stored result.
 
-    `force_refresh`: compute it also if a stored result could be reused.
+    `force_refresh`: compute a ranking even if a stored one could be reused.
     """
 
     by: Identity
@@ -33,8 +33,8 @@ class FindMatches(Command[UUID]):
 class MatchesRanked(Event):
     """A ranking was computed for a request; `matches` are its best musicians, each an encoded `model.Match`.
 
-    The aggregate is the ranking, which never changes. Of several rankings of a request that with the newest
-    `ranked_at` is valid. `candidates`: the number of all musicians that were ranked.
+    The aggregate is the ranking, which never changes. If a request has several rankings, only that with the
+    newest `ranked_at` is valid. `candidates`: the number of all musicians that were ranked.
     """
 
     aggregate_type: ClassVar[str] = "matching_result"

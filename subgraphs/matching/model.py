@@ -5,7 +5,7 @@ then those within the radius by the other scores. The best are selected without 
 bench/matching.py measures it.
 
 Example: a musician with both required skills, 5 years of experience, a price at the upper end of the budget,
-at a fifth of the radius has the scores 100, 70, 70 and 80.
+at a fifth of the radius has the scores 100 (skills), 70 (experience), 70 (price) and 80 (distance).
 """
 
 from collections.abc import Sequence
@@ -145,8 +145,10 @@ def experience_scores(years: Floats) -> Floats:
 
 
 def price_scores(costs: Floats, budget_min: float, budget_max: float) -> Floats:
-    """Return the score of each cost of the event: 100 up to `budget_min`, 70 at `budget_max`, and 0 at 1.5
-    times `budget_max`, with straight lines between them.
+    """Return the score for each of `costs`, the price that each musician would cost for the whole event.
+
+    It is 100 up to `budget_min`, 70 at `budget_max`, and 0 from 1.5 times `budget_max`, and falls in straight
+    lines between these points.
     """
     span = max(budget_max - budget_min, 1e-9)
     within = 100 - 30 * np.clip((costs - budget_min) / span, 0, 1)
@@ -213,6 +215,8 @@ def _price_scores(columns: Columns, places: Places, wanted: Requirements) -> Flo
 def _best(columns: Columns, places: Places, total: Floats, distances: Floats, limit: int) -> list[int]:
     """Return the indexes (in `places`) of the `limit` best musicians, the best first.
 
+    `places` has the indexes of the ranked musicians in `columns`; `total` and `distances` have their scores
+    and distances in kilometres, in the same order as `places`.
     Equal totals are ordered by distance, then id, so that every process has the same order.
     """
     chosen = np.arange(len(total))

@@ -14,8 +14,8 @@ def band_of(columns: Columns, currency: int, rate: float, years: int) -> str | N
     """Return "budget", "standard" or "premium", by the share of lower rates among musicians of similar
     experience.
 
-    `currency` is the number of a currency in the columns. Returns None if fewer than ten musicians of the
-    group have rates in this currency.
+    `currency` is the number of a currency in the columns (`Index.currency`); `years`: the musician's years of
+    experience. Returns None if fewer than ten musicians of similar experience have rates in this currency.
     """
     group = int(np.searchsorted(_GROUPS, max(years, 0), side="right"))
     alike = (columns.years >= _GROUPS[group - 1]) & (columns.years < _GROUPS[min(group, len(_GROUPS) - 1)])

@@ -1,6 +1,6 @@
 """The GraphQL types of the matching subgraph.
 
-The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+The method `of` makes an object from a record; `resolve_reference` resolves the representation of an entity.
 """
 
 import enum

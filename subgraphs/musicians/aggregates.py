@@ -1,7 +1,7 @@
 """Musicians' profiles as event-sourced aggregates: their state, and the table with the current states.
 
-Handlers change profiles by PROFILES only. Skills and documents are fields of the state, but have tables of
-their own, which the handlers write.
+Handlers change profiles only by `PROFILES`, which appends an event and writes the row. Skills and documents
+are fields of the state, but have tables of their own, which the handlers write.
 """
 
 from decimal import Decimal

@@ -1,7 +1,8 @@
 """The use cases of the musicians service: the handlers of its commands.
 
-Each checks the input (`model`), changes the profile by PROFILES, writes the tables of skills and documents,
-and publishes an event.
+Each handler checks the input (`model`), and calls `aggregates.PROFILES`, which changes the profile and
+publishes an event. Then it writes the profile's skills and its document (further information as free JSON),
+which have tables of their own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Profile:
 async def skill_ids(session: Session, keys: Sequence[str]) -> tuple[UUID, ...]:
     """Return the ids of the skills with these keys, each an id or a name, without repetitions.
 
-    Raises BadUserInput for a key that is in no skill of the catalogue.
+    Raises BadUserInput for a key that is neither id nor name of a skill in the catalogue.
     """
     checked = model.skill_keys(keys)
     known = await store.skills_by_keys(session, checked) if checked else {}
@@ -86,7 +87,7 @@ async def _state(session: Session, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, Any]) -> None:
-    """Write those of skills and document that `values` contains to their tables."""
+    """Write a musician's skills and document to their tables, each only if `values` contains it."""
     if "skill_ids" in values:
         await store.set_skills(uow, musician_id, values["skill_ids"])
     if "profile_document" in values:

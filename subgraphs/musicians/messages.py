@@ -1,7 +1,7 @@
 """Commands and events of the musicians service.
 
-`schema` makes the commands of GraphQL inputs, and `handlers` publishes the events. The fields of an event are
-the profile's values after the change.
+`schema` makes the commands from GraphQL inputs, and `handlers` publishes the events. The fields of an event
+are the profile's values after the change.
 """
 
 from collections.abc import Mapping, Sequence

@@ -108,7 +108,7 @@ def _location(value: Any) -> dict[str, Any]:
 def _availability(value: Any) -> dict[str, Any]:
     """Return a checked weekly schedule; None gives {}.
 
-    A slot that ends before its start ends on the next day.
+    Example: {"monday": [{"from": "18:00", "to": "02:00"}]}, a time that ends on the next day.
     """
     if value is None:
         return {}

@@ -69,7 +69,7 @@ _CONDITIONS: Mapping[str, Any] = {
 
 
 async def set_skills(session: Session, musician_id: UUID, skill_ids: Sequence[UUID]) -> None:
-    """Replace all skills of a musician by these."""
+    """Replace all skills of a musician by those with these ids."""
     await session.execute(delete(musician_skills).where(musician_skills.c.musician_id == musician_id))
     if skill_ids:
         rows = [{"musician_id": musician_id, "skill_id": skill_id} for skill_id in skill_ids]

@@ -1,6 +1,6 @@
 """The GraphQL types of the musicians subgraph.
 
-The method `of` makes an object of a record; `resolve_reference` resolves the representation of an entity.
+The method `of` makes an object from a record; `resolve_reference` resolves the representation of an entity.
 """
 
 import enum
@@ -115,7 +115,7 @@ class Musician:
 
     @resolver
     def availability(self) -> JSON | None:
-        """The usual times in a week, by day: {"friday": [{"from": "18:00", "to": "02:00"}]}."""
+        """When the musician is usually available, by day: {"friday": [{"from": "18:00", "to": "02:00"}]}."""
         return JSON(self.profile.availability_schedule)
 
     @resolver
@@ -229,7 +229,7 @@ class CreateMusicianProfileInput:
 
 @input_type
 class UpdateMusicianProfileInput:
-    """Changes of a profile: an absent field is not changed, null clears an optional one."""
+    """Changes of a profile: an absent field is not changed, null clears an optional field."""
 
     stage_name: str | None = strawberry.field(default=UNSET, description="The stage name.")
     hourly_rate: Decimal | None = strawberry.field(default=UNSET, description="The price of an hour.")

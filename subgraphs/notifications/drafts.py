@@ -19,7 +19,10 @@ MakeDrafts = Callable[[Envelope, datetime], Iterable[NotificationDraft]]
 
 
 def _data(facts: msgspec.Struct, **more: UUID | None) -> dict[str, str]:
-    """Return the ids in an event by name, as the notification's data, without those of users."""
+    """Return the ids in an event by name, as the notification's data, without ids of users.
+
+    `more`: further ids by name.
+    """
     ids = {name: getattr(facts, name) for name in facts.__struct_fields__ if name.endswith("_id")} | more
     private = {"client_id", "musician_user_id", "user_id"}
     return {name: str(value) for name, value in ids.items() if value is not None and name not in private}

@@ -18,7 +18,9 @@ from subgraphs.notifications.tables import NOTIFICATION_ROWS
 
 
 class NotificationsContext(ServiceContext):
-    """The context of one GraphQL request, with data loaders of notifications, their numbers, and settings."""
+    """The context of one GraphQL request, with data loaders of notifications, of the number of notifications
+    of a user, and of users' settings.
+    """
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
         super().__init__(caller, database, bus)

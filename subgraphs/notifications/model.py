@@ -1,8 +1,8 @@
 """The rules of delivery, without I/O: by which channels a notification is sent, and when.
 
 In a user's quiet hours only urgent notifications are sent; others are sent when the quiet hours end. Quiet
-hours are local times in the user's time zone, and usually include midnight. If a change of the clock skips
-their end, they end later by the skipped time.
+hours are local times in the user's time zone, and usually include midnight. If the clocks are set forward
+past the time at which they end, they end later by the skipped time.
 
 Example: with quiet hours from 22:00 to 08:00, a notification that appears at 23:30 is sent at 08:00 of the
 next day.

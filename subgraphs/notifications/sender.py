@@ -15,7 +15,7 @@ EVERY_SECONDS = 1.0
 class Sender(Background):
     """The background task.
 
-    Several processes may run one, because each notification is sent by one of them.
+    Several processes may run it, because SendDue gives each notification to one of them only.
     """
 
     task_name = "sender of notifications"

@@ -43,7 +43,7 @@ async def settings_of(session: Session, users: Sequence[UUID]) -> dict[UUID, Del
 async def change_settings(session: Session, user_id: UUID, changes: Mapping[str, Any]) -> DeliverySettings:
     """Change a user's settings and return all of them; `changes`: the new values by column.
 
-    `notification_types` (True or False by type) is merged into the stored one.
+    In `changes`, `notification_types` (True or False by type) may lack types; their stored values stay.
     """
     values = dict(changes)
     types = values.pop("notification_types", {})
@@ -58,7 +58,7 @@ async def change_settings(session: Session, user_id: UUID, changes: Mapping[str,
 
 
 async def add(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert notifications; an existing one for the same event and user is not changed."""
+    """Insert notifications; an existing notification for the same event and user is not changed."""
     statement = postgresql.insert(notifications).values([dict(row) for row in rows]).on_conflict_do_nothing()
     await session.execute(statement)
 

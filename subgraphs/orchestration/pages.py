@@ -78,7 +78,7 @@ class Dashboard:
     def for_admins(self, answer: Respond) -> Callable[[Request], Awaitable[Response]]:
         """Return an endpoint that responds to admins with the result of `answer` as JSON.
 
-        A DomainError, also that of a caller who is no admin, becomes a JSON response with its status.
+        It responds to a DomainError of `answer`, and to callers who are no admins, with `error_response`.
         """
 
         async def serve(request: Request) -> Response:

@@ -83,7 +83,10 @@ def _booking(results: Given) -> Given:
 
 
 def sagas(client: ServiceClient) -> list[Saga]:
-    """Return all sagas, in the newest version and in earlier ones of which instances may still run."""
+    """Return the definitions of all types of sagas.
+
+    If a definition changes, its earlier versions have to stay in the list while sagas of them may still run.
+    """
     steps = Steps(client)
     return [assignment(steps), confirmation(steps), cancellation(steps)]
 
@@ -164,7 +167,7 @@ def confirmation(steps: Steps) -> Saga:
 def cancellation(steps: Steps) -> Saga:
     """Return the definition of the saga that cancels a booking, releases its time and refunds the client.
 
-    The refund follows POLICY.
+    The refund depends on who cancels and when (`percent_of`).
     """
 
     def refund(data: Given, results: Given) -> Given:
@@ -201,9 +204,10 @@ def _notify_both(steps: Steps, title: str, what: str) -> tuple[Step, Step]:
 
 
 def percent_of(booking: Given) -> int:
-    """Return the percentage of the price to refund: 100 if the musician has cancelled, else by POLICY.
+    """Return the percentage of the price to refund to the client.
 
-    `booking`: the result of the step that cancels it.
+    It is 100 if the musician has cancelled, else it depends on the days before the event (POLICY). `booking`:
+    the result of the step that cancels it.
     """
     if booking.get("cancelledBy") == "musician":
         return 100

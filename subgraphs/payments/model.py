@@ -45,7 +45,7 @@ def balanced(entries: Entries) -> Entries:
 
 
 def reversed_entries(entries: Entries) -> Entries:
-    """Return the entries of the transaction that undoes one with these entries."""
+    """Return the entries of a transaction that undoes a transaction with `entries`: the opposite amounts."""
     return {account: -amount for account, amount in entries.items()}
 
 

@@ -168,7 +168,7 @@ async def _pay_out(
     try:
         return await ESCROWS.change(uow, escrow, values, event, facts or _facts)
     except IntegrityError as error:
-        raise Conflict("The booking has another escrow now") from error
+        raise Conflict("The payout cannot be undone: the booking has another escrow now") from error
 
 
 _FACTS = "booking_id request_id client_id musician_id musician_user_id amount currency status released refunded version"

@@ -36,7 +36,7 @@ def _socket_path(folder: Path) -> Iterator[str]:
 
 
 async def serve_orders(folder: Path, handle: Handle) -> asyncio.Server:
-    """Start a server that executes orders, and return it; it runs until it is closed.
+    """Start a server that executes orders with `handle`, and return it; it runs until it is closed.
 
     `folder`: where the socket is created. Only the user who runs the launcher can send orders.
     """

@@ -33,7 +33,8 @@ def environment_of(service: str, options: Options, servers: Servers, keys: KeyFi
 def _addresses(service: str, options: Options, servers: Servers) -> dict[str, str]:
     """Return the variables with the URLs of the servers that a service uses.
 
-    A server whose row names no variable is in the JSON object SERVER_URLS.
+    The row of a server names its variable (`ServerRow.variable`). The URLs of servers without a variable of
+    their own are in SERVER_URLS, a JSON object by name.
     """
     used = [server for server in SERVERS if server.name in options.services[service].uses]
     own = {server.variable: servers.url_for(server.name, service) for server in used if server.variable}

@@ -1,6 +1,7 @@
 """Starts services as forks of the zygote, the process that has imported all of them (`zygote`).
 
-The launcher uses it. A forked service is no child of the launcher, so the zygote reports its end.
+The launcher uses it. A forked service is a child of the zygote, not of the launcher, so the zygote reports
+its end to the launcher.
 """
 
 import asyncio
@@ -42,12 +43,15 @@ class ForkedProcess:
 
 
 class Zygote:
-    """Starts services by orders to the zygote's process; starts a new zygote if that process was killed."""
+    """The launcher's side of the zygote: orders its process to start services, and receives its reports.
+
+    If the zygote's process was killed, a new one is started.
+    """
 
     def __init__(self, log: Path, environment: Mapping[str, str], packages: Sequence[str]) -> None:
         """`log`: the file for the zygote's output; `environment`: its environment variables.
 
-        `packages`: the services' packages, which it imports.
+        `packages`: the names of the services' packages, which the zygote imports.
         """
         self._log = log
         self._packages = packages
@@ -92,7 +96,7 @@ class Zygote:
         """
         await self.start()
         if self._ready is None or self._writer is None:
-            raise RuntimeError("the zygote was not started")
+            raise RuntimeError("expected a running zygote after start(), found none")
         await self._ready
         loop = asyncio.get_running_loop()
         self._number += 1

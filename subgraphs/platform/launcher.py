@@ -57,7 +57,10 @@ class Launcher:
             await self._stop()
 
     def _on_signal(self, task: "asyncio.Task[None] | None") -> None:
-        """Stop everything in order at the first signal; kill all processes at the second."""
+        """Stop everything in order at the first signal; kill all processes at the second.
+
+        `task`: the task of `run`, which is cancelled at the first signal.
+        """
         if self._is_stopping:
             for unit in self._supervisor.units.values():
                 if unit.process is not None:
@@ -130,9 +133,9 @@ class Launcher:
             )
 
         async def is_ready() -> bool:
-            """Return whether the gateway is live.
+            """Return whether the gateway responds to /health/live.
 
-            Its readiness would be too strict: it is not ready while a service is stopped on purpose.
+            /health/ready would be too strict: it fails while a service is stopped on purpose.
             """
             return await processes.http_status(options.gateway_host, options.port, "/health/live") == 200
 
@@ -163,5 +166,5 @@ class Launcher:
 
 
 async def _always_ready() -> bool:
-    """Embedded servers are ready when their start function returns."""
+    """Return True: an embedded server is ready when the function that starts it returns."""
     return True

@@ -147,9 +147,10 @@ async def load_sample(servers: Servers, services: ServiceTable, size: str) -> No
 
 
 async def prepare(options: Options, servers: Servers) -> tuple[KeyFiles, bool]:
-    """Prepare everything that services need; return the key files, and whether there is sample data.
+    """Prepare keys, databases, sample data and logins; return the key files, and whether there is
+    sample data.
 
-    Raises LaunchError.
+    The servers run already. Raises LaunchError.
     """
     await check_servers(options)
     keys = make_keys(options.data)

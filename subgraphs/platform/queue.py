@@ -16,7 +16,7 @@ async def check_queue(url: str) -> None:
 
 
 async def delete_events(url: str) -> None:
-    """Delete all streams of events, confirmations and replay requests; call it after dropping the databases.
+    """Delete all streams of events, confirmations and replays; call it after dropping the databases.
 
     Raises LaunchError if the server does not answer.
     """

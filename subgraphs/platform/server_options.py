@@ -20,7 +20,8 @@ Urls = Mapping[str, str]
 def with_server_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return the command with one option per server in place of its parameter `urls`.
 
-    The returned command passes the options that the user has set as `urls`.
+    The returned command calls `command` with the values of these options, by name of the server, as `urls`.
+    Options that the user has not set are left out.
     """
 
     @wraps(command)

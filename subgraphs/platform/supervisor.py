@@ -93,7 +93,7 @@ class Supervisor:
     """Starts, watches and stops the units of a platform, which it has by name."""
 
     def __init__(self, say: Say) -> None:
-        """`say` is called with messages for the user."""
+        """`say` is called with messages for the user, such as that a process is restarted."""
         self._say = say
         self.units: dict[str, Unit] = {}
 

@@ -51,21 +51,21 @@ class ServerRow:
     """A server that services use, such as PostgreSQL: its options, and how to start and check it."""
 
     name: str
-    """The name of its data folder, its log, and its process in `mussikon status`."""
+    """The name of the server's data folder, its log, and its process in `mussikon status`."""
     title: str
     option: str
     """The command line option for an external server: `redis_url` is `--redis-url`."""
     help: str
     container: str
-    """The name of its service in docker-compose.yml."""
+    """The name of the server's service in docker-compose.yml."""
     variable: str | None
-    """The environment variable by which services receive its URL; None: an entry of SERVER_URLS."""
+    """The environment variable by which services receive the server's URL; None: an entry of SERVER_URLS."""
     start: Callable[[Path, Say], EmbeddedServer]
     """Starts the embedded server with the data in a folder; returns when it accepts connections."""
     check: Callable[[str], Awaitable[None]]
     """Raises LaunchError unless a server of this kind answers at the URL."""
     stop_signal: signal.Signals = signal.SIGTERM
-    """The signal by which it shuts down in order."""
+    """The signal by which the server shuts down in order."""
 
 
 SERVERS: Final = (
@@ -101,31 +101,31 @@ class ServiceRow:
     name: str
     """The name of the service, its database, its subgraph and its container."""
     offset: int
-    """The number by which its port is above the gateway's."""
+    """The number by which the service's port is above the gateway's."""
     package: str | None = None
-    """The package with its code; None: `subgraphs.<name>`."""
+    """The package with the service's code; None: `subgraphs.<name>`."""
     signs: Literal["people", "services"] | None = None
-    """The tokens that it signs, and whose private key it gets: of users ("people") or services;
-    None: none.
+    """The tokens that the service signs, those of users ("people") or of services, for which it gets the
+    private key; None: it signs no tokens.
     """
     calls: tuple[str, ...] = ()
-    """The services to which it sends GraphQL requests; they must come before it in the table."""
+    """The services to which this one sends GraphQL requests; they must come before it in the table."""
     reads_all_events: bool = False
-    """Whether it consumes the events of all other services."""
+    """Whether the service consumes the events of all other services."""
     servers: tuple[str, ...] = (POSTGRES, VALKEY)
     sinks: tuple[str, ...] = ()
-    """The names of the servers to which its sinks write (`subgraphs.kit.sinks`)."""
+    """The names of the servers to which the service's sinks write (`subgraphs.kit.sinks`)."""
     extensions: tuple[str, ...] = ()
-    """The keys of its responses' `extensions` that the gateway forwards to clients."""
+    """The keys of `extensions` in the service's responses that the gateway forwards to clients."""
 
     @property
     def module(self) -> str:
-        """The package with its code."""
+        """The name of the package with the service's code: `package`, or `subgraphs.<name>`."""
         return self.package or f"subgraphs.{self.name}"
 
     @property
     def migrations(self) -> Path:
-        """The folder of its migrations. Raises ValueError if the package does not exist."""
+        """The folder of the service's migrations. Raises ValueError if its package does not exist."""
         spec = importlib.util.find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
             raise ValueError(f"service {self.name}: there is no package {self.module}")
@@ -133,7 +133,7 @@ class ServiceRow:
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """The names of all servers whose URLs it gets."""
+        """The names of all servers whose URLs the service gets."""
         return tuple(dict.fromkeys((*self.servers, *self.sinks)))
 
 
@@ -141,7 +141,8 @@ class ServiceRow:
 class ServiceTable:
     """The services of a platform in the order of their start.
 
-    Raises ValueError for repeated names or offsets, calls of later services, and unknown servers.
+    Raises ValueError if a name or port offset (`ServiceRow.offset`) is repeated, a service calls a later one,
+    or a server is not in the table of servers.
     """
 
     rows: tuple[ServiceRow, ...]
@@ -155,7 +156,8 @@ class ServiceTable:
         ):
             pairs = list(zip(self.names, offsets, strict=True))
             raise ValueError(
-                f"services: names must be unique, offsets unique and above 0, got {pairs}; correct the rows"
+                "services: names must be unique, port offsets unique and above 0,"
+                f" got {pairs}; correct the rows"
             )
         known = {server.name for server in SERVERS}
         before: set[str] = set()
@@ -192,7 +194,7 @@ class ServiceTable:
 
     @property
     def highest_offset(self) -> int:
-        """The highest offset of a service; 0 without services."""
+        """The number by which the highest port of a service is above the gateway's; 0 without services."""
         return max((row.offset for row in self.rows), default=0)
 
     def others(self, name: str) -> tuple[str, ...]:

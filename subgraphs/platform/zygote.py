@@ -90,7 +90,7 @@ def _fork(order: dict[str, Any], ours: list[socket.socket]) -> int:
 def _run_service(order: dict[str, Any], parent: int, ours: list[socket.socket]) -> int:
     """Run the service of an order in the forked process; return its exit code.
 
-    `parent`: the zygote's process id; `ours`: the zygote's sockets, which the fork closes.
+    `parent`: the zygote's process id; `ours`: the zygote's sockets, which the forked process closes.
     """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -1,6 +1,6 @@
 """The wiring of the read side: makes its parts and connects them.
 
-The inbox appends events to the local log; the projectors compute the read models from it.
+The inbox appends events to the local log; projections compute the read models from it.
 """
 
 from pathlib import Path

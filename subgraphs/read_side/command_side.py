@@ -67,7 +67,7 @@ class CommandSide:
     async def entities(
         self, service: str, typename: str, ids: Sequence[str], selection: str
     ) -> list[dict[str, Any]]:
-        """Return the fields `selection` of entities from a service, in the order of their ids.
+        """Return the fields `selection` of entities from a service, in the order of `ids`.
 
         An entity that the service does not find is {}.
         """

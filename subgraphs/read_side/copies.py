@@ -22,7 +22,7 @@ _LAST = text(
 
 
 async def append_correction(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Append an event with the owner's data (a handler of `Copy`).
+    """Append an event with the owner's data to the log; a repair calls it (`Copy.handler`).
 
     For each object, projections apply the event with the highest position. So the new event's position is
     higher than that of the object's last event in the log, and lower than that of the next event that the

@@ -1,7 +1,7 @@
 """Answers queries of the read side from the command side, while a read model is not fresh.
 
-The services support fewer conditions and orders than the read models. A query with one of the others raises
-ReadModelUnavailable.
+The services support fewer conditions and orders than the read models. A query with a condition or order that
+they do not support raises ReadModelUnavailable.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -164,7 +164,7 @@ async def ranked_musicians(info: Info, request_id: str, first: int) -> list[Rank
 
 
 async def active_requests(info: Info) -> list[ActiveRequests]:
-    """Return the summary of open requests and those in progress, computed from the list of all of them.
+    """Return the summary of requests that are open or in progress, computed from the list of these requests.
 
     Raises ReadModelUnavailable if the list has more than MAX_PAGES pages.
     """

@@ -34,7 +34,7 @@ _TIMEOUT: Final = 2.0  # seconds for one observation
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An observation of a read model: the lag of its generations, or the problem why it could not be read.
+    """An observation of a read model: the lag of its generations, or the reason why it could not be read.
 
     `at`: the monotonic time of the observation.
     """
@@ -88,7 +88,7 @@ class FreshnessMonitor:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Make the first observation, and start to repeat it in the background."""
+        """Observe the read models and the queue, and start to repeat it in the background."""
         await asyncio.gather(self._read_models(), self._read_queue())
         self._tasks = [
             asyncio.create_task(self._repeat(each)) for each in (self._read_models, self._read_queue)

@@ -1,7 +1,7 @@
 """The local log: the read side's own event store, with all events from which the read models are computed.
 
-So they can be rebuilt from the first event. The inbox only appends to the log; the projections interpret the
-events.
+With it a read model can be computed again from the first event. The inbox only appends to the log; the
+projections interpret the events.
 """
 
 from uuid import uuid5

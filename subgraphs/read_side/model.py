@@ -27,8 +27,8 @@ def judge(seconds: float, queue_seconds: float, revisions_agree: bool, threshold
     """Return the verdict on a read model whose tables can be read.
 
     `seconds`: the age of the oldest event in the local log that is not applied; `queue_seconds`: the age of
-    the oldest event in the queue, or the time since the queue could be read. `threshold`: the limit for both.
-    `revisions_agree`: whether this process's code has the revision of the tables.
+    the oldest event in the queue, or the time since the queue could be read last. `threshold`: the limit for
+    both. `revisions_agree`: whether the tables were filled by code of the same revision as this process's.
     """
     behind = max(seconds, queue_seconds)
     if not revisions_agree:

@@ -26,7 +26,8 @@ log = structlog.get_logger("subgraphs.rebuilds")
 class Rebuilds:
     """A part of the service that runs rebuilds.
 
-    At its start it resumes interrupted rebuilds, and rebuilds tables of another revision than the code's.
+    At its start it resumes interrupted rebuilds, and rebuilds read models whose tables were filled by code of
+    another `revision`.
     """
 
     def __init__(self, database: Database, models: Mapping[str, type[LogProjection]]) -> None:
@@ -35,7 +36,7 @@ class Rebuilds:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Create missing tables, and start the rebuilds that are needed."""
+        """Create the tables of read models that have none, and start the rebuilds that are needed."""
         for name, model in self._models.items():
             async with UnitOfWork(self._database) as uow:
                 if not await lag(uow, name):

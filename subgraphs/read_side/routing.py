@@ -83,17 +83,20 @@ def unavailable(what: str) -> DomainError:
 
 
 def unwrap_cursor(after: str | None) -> str | None:
-    """Return the command side's cursor in a cursor of `wrap_cursor`; None for None and other cursors."""
+    """Return the cursor of the command side from which `wrap_cursor` has made `after`.
+
+    Returns None if `after` is None or a cursor of the read model.
+    """
     return after.removeprefix(_CONTINUED) if after is not None and after.startswith(_CONTINUED) else None
 
 
 def wrap_cursor(cursor: str) -> str:
-    """Return a cursor of the command side with the prefix that distinguishes it from the read model's."""
+    """Return the command side's cursor with a prefix that distinguishes it from cursors of a read model."""
     return _CONTINUED + cursor
 
 
 def report_continued(info: Info) -> None:
-    """Report that a page comes from the command side, because the list's first page did."""
+    """Report in `extensions.readModel` that a page comes from the command side, as the first page did."""
     _report(info, "command_side", None, "the first page of the list came from the command side")
 
 

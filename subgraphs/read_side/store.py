@@ -151,6 +151,6 @@ async def client_of_ranking(session: Session, request_id: UUID) -> UUID | None:
 
 
 async def ranking(session: Session, request_id: UUID, first: int) -> list[RankedRecord]:
-    """Return the first `first` musicians of a request's ranking."""
+    """Return the `first` best musicians of a request's ranking, the best first."""
     own = select(matches).where(matches.c.request_id == request_id)
     return await RANKED_ROWS.fetch_all(session, own.order_by(matches.c.ranking_position).limit(first))

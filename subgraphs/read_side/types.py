@@ -1,6 +1,7 @@
 """The GraphQL types of the read side's lists, made from records of the read models or command side responses.
 
-A caller sees the same values from both sources; `totalApplications`, for example, only as the owner.
+A caller sees the same values from both sources. For example, `totalApplications` is null for all callers but
+the client of the request and admins.
 """
 
 from collections.abc import Mapping

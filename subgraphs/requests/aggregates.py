@@ -1,6 +1,6 @@
 """Requests and bookings as event-sourced aggregates: their states, and the tables with the current states.
 
-Handlers and steps change requests and bookings by REQUESTS and BOOKINGS only.
+Handlers and steps change them only by `REQUESTS` and `BOOKINGS`, which append an event and write the row.
 """
 
 from datetime import UTC, date, datetime, time

@@ -34,7 +34,9 @@ class ApplicationStatus(enum.Enum):
 
     PENDING = enum_value("pending", "The client has not decided yet.")
     ACCEPTED = enum_value("accepted", "The client has accepted the application.")
-    REJECTED = enum_value("rejected", "The client has rejected the application, or chosen another musician.")
+    REJECTED = enum_value(
+        "rejected", "The client has rejected the application, or cancelled its request or its booking."
+    )
     WITHDRAWN = enum_value("withdrawn", "The musician has withdrawn the application.")
 
 

@@ -1,8 +1,8 @@
 """The use cases of the requests service: the handlers of its commands and of the events that it consumes.
 
 Each handler locks the rows that it changes, calls the rules (`model`), writes, and publishes events about the
-rows. All raise NotFound for an unknown id, Forbidden for a caller who may not change the object, and Conflict
-if its status does not allow the change. `steps` uses the shared functions, too.
+rows. All handlers raise NotFound for an unknown id, Forbidden for a caller who may not change the object, and
+Conflict if its status does not allow the change. `steps` uses the shared functions, too.
 """
 
 from collections.abc import Mapping

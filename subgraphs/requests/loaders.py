@@ -23,8 +23,8 @@ _PagesLoader = DataLoader[tuple[UUID, Page], list[Record]]
 
 
 class RequestsContext(ServiceContext):
-    """The context of one GraphQL request, with a data loader for each entity, list, and number of
-    elements.
+    """The context of one GraphQL request, with data loaders of entities, of pages of lists, and of the number
+    of elements in a list.
     """
 
     def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:

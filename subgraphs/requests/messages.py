@@ -87,7 +87,7 @@ class CancelRequest(Command[RequestRecord]):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyToRequest(Command[ApplicationRecord]):
-    """Apply to a request as the caller's musician; returns the application's record."""
+    """Apply to a request, as a user with a musician's profile; returns the application's record."""
 
     by: Identity
     request_id: UUID
@@ -97,7 +97,7 @@ class ApplyToRequest(Command[ApplicationRecord]):
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptApplication(Command[BookingRecord]):
-    """Accept an application, and reject the others; returns the record of the new booking."""
+    """Accept an application to the caller's request; returns the record of the new booking."""
 
     by: Identity
     application_id: UUID
@@ -105,7 +105,7 @@ class AcceptApplication(Command[BookingRecord]):
 
 @dataclass(frozen=True, kw_only=True)
 class RejectApplication(Command[ApplicationRecord]):
-    """Reject an application; returns its record."""
+    """Reject an application to the caller's request; returns the application's record."""
 
     by: Identity
     application_id: UUID
@@ -137,7 +137,7 @@ class CompleteBooking(Command[BookingRecord]):
 
 @dataclass(frozen=True, kw_only=True)
 class CancelBooking(Command[BookingRecord]):
-    """Cancel a booking, as its client or musician; the request is open again. Returns its record."""
+    """Cancel a booking, as its client or musician; another applicant can be booked. Returns its record."""
 
     by: Identity
     booking_id: UUID
@@ -223,7 +223,7 @@ class ApplicationAccepted(_ApplicationFacts):
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationRejected(_ApplicationFacts):
-    """The client has rejected an application, or chosen another musician."""
+    """The client has rejected an application, or cancelled its request."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -296,7 +296,7 @@ def _check_duration(starts_at: datetime, ends_at: datetime) -> None:
 def check_budget(budget: Budget) -> Budget:
     """Return a checked budget.
 
-    Raises BadUserInput for negative amounts and a lowest one above the highest.
+    Raises BadUserInput for a negative amount, and for a lowest price above the highest.
     """
     least = checks.money(budget.least, "budgetMin")
     most = checks.money(budget.most, "budgetMax")

@@ -26,7 +26,7 @@ async def count_reviews(session: Session) -> int:
 
 
 async def reputations(session: Session, ids: Sequence[UUID]) -> dict[UUID, Reputation]:
-    """Return the sum and number of musicians' ratings, by musician id; one without reviews is absent."""
+    """Return the sum and number of ratings by musician id; musicians without reviews are absent."""
     rows = await session.fetch_all(_REPUTATIONS, ids=ids)
     return {row.musician_id: Reputation(row.rating_sum, row.total_reviews) for row in rows}
 

@@ -1,4 +1,4 @@
-"""Compares copies with their originals, by version or by content, without I/O; `consistency` queries them.
+"""Compares copies with their originals, by version or by content, without I/O; `consistency` queries both.
 
 Example: with the originals {"a": 3, "b": 1} and the copies {"a": 2, "c": 1} (versions by key), b is missing,
 a is older, and c is extra.
@@ -29,7 +29,7 @@ class Drift:
 
     @property
     def repairable(self) -> frozenset[str]:
-        """The keys whose copy can be repaired from the original."""
+        """The keys of all rows that differ and have an original, from which the copy can be repaired."""
         return self.missing | self.older | self.different
 
     def __and__(self, other: "Drift") -> "Drift":
@@ -58,7 +58,8 @@ def differing_buckets(originals: Digests, copies: Digests) -> list[int]:
 def drift(originals: Versions, copies: Versions) -> Drift:
     """Return the drift by comparing versions, which are by key.
 
-    A copy with a newer version is no drift: originals are read before copies, and it has changed meanwhile.
+    A copy with a higher version than its original is no drift: originals are read before copies, so the
+    object has changed between the two reads.
     """
     return Drift(
         missing=frozenset(originals.keys() - copies.keys()),
@@ -68,7 +69,7 @@ def drift(originals: Versions, copies: Versions) -> Drift:
 
 
 def different_keys(originals: Mapping[str, Any], copies: Mapping[str, Any]) -> frozenset[str]:
-    """Return the keys of rows whose versions are equal and whose contents differ (`same`).
+    """Return the keys of rows whose versions are equal and whose contents are not (`same`).
 
     Both arguments are results of `copyRows`: {"version": ..., "told": facts} by key.
     """

@@ -1,8 +1,8 @@
-"""The consistency check: compares the services' rows with the copies in other services, and repairs drift.
+"""The consistency check: compares services' rows with the copies in other services, and repairs the copies.
 
-It queries the services (kit/copies): first digests by bucket, then the versions in the buckets that differ.
-Rows that differ are compared again after a delay, because their event may not have arrived yet. Rows that
-still differ are replaced by the originals.
+It queries the services (`kit/copies`): first the count and hash of each bucket, then the versions of the
+rows in the buckets that differ. Rows that differ are compared again after a delay, because their event may
+not have arrived yet. Copies that still differ are replaced by their originals.
 """
 
 import asyncio
@@ -63,9 +63,9 @@ ROWS_OF_EVENTS: Final = (
     CopyPair("booking", "requests", "requests"),
     CopyPair("escrow", "payments", "payments"),
 )
-"""Rows that a service computes from its own events, of which it is also the target.
+"""Rows that a service computes from its own events; source and target of these pairs are the same service.
 
-Only a deep check compares them with the events.
+Only a deep check compares the rows with the events.
 """
 
 
@@ -100,7 +100,9 @@ class PairReport:
 
 
 class Checker(Background):
-    """A background task that checks 30 seconds after the start and then every hour; admins call `check`, too.
+    """A background task that calls `check` 30 seconds after the start and then every hour.
+
+    The mutation `checkConsistency` calls it, too.
 
     `settling`: the seconds before rows that differ are compared again.
     """
@@ -126,7 +128,8 @@ class Checker(Background):
     async def check(self, *, deep: bool = False) -> list[PairReport]:
         """Compare all copies with their originals, repair them, and store and return a report per pair.
 
-        `deep`: also compare the contents of rows with equal versions, and rows with their events.
+        `deep`: also compare the contents of rows with equal versions, and each row that a service computes
+        from its own events (`ROWS_OF_EVENTS`) with these events.
         """
         async with self._lock:
             # originals are repaired first, because copies are repaired from them

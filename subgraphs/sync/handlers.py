@@ -27,8 +27,9 @@ def command_handlers(redis: Redis) -> Mapping[type[Command[Any]], CommandHandler
     async def replay(uow: UnitOfWork, command: ReplaySync) -> UUID:
         """Publish a request to the consumer to apply a failed event again; return the sync's id.
 
-        It is published before the commit, because a repeated request is harmless, a lost one is not. Raises
-        NotFound, and Conflict unless the sync has failed or the queue is down.
+        The request is published before the commit, because a repeated request is harmless, a lost one is not.
+        Raises NotFound for an unknown sync, and Conflict if its status is not in REPLAYABLE or the queue is
+        down.
         """
         sync = await SYNC_ROWS.lock(uow, command.id, f"There is no sync with the id {command.id}")
         if sync.status not in REPLAYABLE:

@@ -1,7 +1,7 @@
 """Writes events, subscriptions and confirmations as rows of the sync service's tables.
 
-An event and its confirmation arrive in any order: either creates the sync's row, the other completes it. One
-statement writes many rows.
+An event and its confirmation arrive in any order: the first of them inserts the sync's row, the second
+completes it. One statement writes many rows.
 """
 
 from collections.abc import Sequence
@@ -62,9 +62,9 @@ DELETE FROM pending_syncs WHERE created_at < now() - CASE WHEN status IN ('faile
 
 
 async def record_event(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Insert a pending sync for each consumer of the event's type (a handler of events).
+    """Insert a sync with status "pending" for each consumer of the event's type (a handler of events).
 
-    If a confirmation has inserted the sync before, only its data are added.
+    If a confirmation has inserted the sync before, only the event's data are added to it.
     """
     await uow.execute(
         _RECORD_EVENT.bindparams(
@@ -135,9 +135,9 @@ def _row_of(confirmation: Confirmation) -> dict[str, Any]:
 
 
 async def delete_old(database: Database) -> None:
-    """Delete log entries and syncs after 7 days, failed and processing syncs after 30 days.
+    """Delete log entries and syncs after 7 days; syncs with status "failed" or "processing" after 30 days.
 
-    Consumers are deleted if they have not subscribed for 30 days.
+    Consumers are deleted if they have not published a subscription for 30 days.
     """
     for statement in _DELETE_OLD:
         await database.execute(statement)

@@ -1,4 +1,5 @@
-"""The records of the sync service: dataclasses with the columns of its tables and of its query of targets.
+"""The records of the sync service: dataclasses with the columns of its tables, and of its query of pairs of
+services (`TargetRecord`).
 
 The functions of `store` and the RecordTables in `tables` return them.
 """
@@ -36,8 +37,8 @@ class SyncRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncLogRecord:
-    """A log entry of a sync: an outcome that the consumer confirmed, or a replay by the admin
-    `ordered_by`.
+    """A log entry of a sync: an outcome that the consumer confirmed, or a replay that the admin `ordered_by`
+    (a user id) requested.
     """
 
     id: UUID
@@ -62,8 +63,8 @@ class SyncLogRecord:
 class CheckRecord:
     """The result of one comparison of originals with copies.
 
-    The numbers are of rows, by kind of difference (`comparison.Drift`); `examples` are ids of rows that
-    differed.
+    `compared`, `missing`, `older`, `different`, `extra` and `repaired` are numbers of rows; the four in the
+    middle are the kinds of difference in `comparison.Drift`. `examples` are ids of rows that differed.
     """
 
     id: UUID
@@ -84,10 +85,13 @@ class CheckRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetRecord:
-    """The numbers of syncs between a publishing and a consuming service, by status.
+    """How far the service `target_service` is with the events that `source_service` publishes.
 
-    `completed` and `latencies` (percentiles 50, 95 and 99 in milliseconds; None without events) are those of
-    the last hour. `seen_at`: the consumer's last subscription.
+    `event_types`: the types that the target consumes, ["*"] for all. `pending`, `processing`, `retrying`,
+    `failed`: how many of the events are in this state at the target (`model.Status`). `completed`: how many
+    events the target has completed in the last hour; `latencies`: the percentiles 50, 95 and 99 of the
+    milliseconds from their occurrence to their completion, None if there were no such events. `seen_at`: when
+    the target last published its subscription, as it does every minute.
     """
 
     source_service: str

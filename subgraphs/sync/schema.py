@@ -46,7 +46,7 @@ class SyncFilter:
     entity_id: strawberry.ID | None = strawberry.field(default=None, description="The entity's id.")
 
     def read(self) -> store.SyncCriteria:
-        """The filter, checked."""
+        """Return the filter as checked conditions. Raises BadUserInput."""
         return store.SyncCriteria(
             status=self.status and self.status.value,
             source_service=_text(self.source, "source"),
@@ -66,7 +66,7 @@ class SyncLogFilter:
     sync_id: strawberry.ID | None = strawberry.field(default=None, description="The sync's id.")
 
     def read(self) -> store.SyncCriteria:
-        """The filter, checked."""
+        """Return the filter as checked conditions. Raises BadUserInput."""
         return store.SyncCriteria(
             outcome=self.outcome and self.outcome.value,
             source_service=_text(self.source, "source"),

@@ -79,7 +79,7 @@ class SyncCriteria:
 
 
 async def targets(session: Session) -> list[TargetRecord]:
-    """Return every pair of publishing and consuming service, with its numbers of syncs by status."""
+    """Return a record for every pair of publishing and consuming service, ordered by their names."""
     return records(TargetRecord, await session.fetch_all(_TARGETS))
 
 

@@ -1,6 +1,6 @@
 """The GraphQL types of the sync subgraph, and the context of its requests.
 
-The method `of` makes an object of a record.
+The method `of` makes an object from a record.
 """
 
 from datetime import datetime

@@ -26,7 +26,8 @@ def bootstrap(settings: ServiceSettings) -> Service:
     """
     if settings.jwt_private_key_file is None:
         raise ServiceSettingsError(
-            "service users: the environment lacks JWT_PRIVATE_KEY_FILE: set it to the key that signs tokens"
+            "service users: the environment lacks JWT_PRIVATE_KEY_FILE:"
+            " set it to the path of the PEM file with the key that signs users' tokens"
         )
     database = Database(settings.database_url, clock=settings.clock)
     bus = Bus(database, COMMAND_HANDLERS)

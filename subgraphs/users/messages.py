@@ -1,7 +1,7 @@
 """Commands and events of the users service.
 
-`schema` makes the commands of GraphQL inputs, and `handlers` publishes the events. Each command returns the
-account after the change.
+`schema` makes the commands from GraphQL inputs, and `handlers` publishes the events. The handler of each
+command returns the account after the change.
 """
 
 from collections.abc import Mapping

@@ -60,7 +60,7 @@ def username(value: str) -> str:
     cleaned = checks.text(value, "username", 50, 3)
     if not _USERNAME.fullmatch(cleaned):
         raise BadUserInput(
-            "'username' must have letters, digits, '_', and between them '.' and '-' only", "username"
+            "'username' may contain letters, digits and '_', and '.' and '-' except at its ends", "username"
         )
     return cleaned
 

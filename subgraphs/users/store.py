@@ -50,7 +50,7 @@ async def accounts_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, A
 
 
 async def account(session: Session, user_id: UUID) -> Account | None:
-    """Return an account, None if it does not exist."""
+    """Return the account with this id, None if it does not exist."""
     return (await accounts_by_ids(session, [user_id])).get(user_id)
 
 
@@ -108,7 +108,7 @@ async def credentials_of(session: Session, user_id: UUID) -> Credentials | None:
 
 
 async def change(session: Session, user_id: UUID, **values: Any) -> bool:
-    """Change columns of a user; return False if the user does not exist."""
+    """Change columns of a user, `values` by name; return False if the user does not exist."""
     changed = update(users).where(users.c.id == user_id).values(**values, updated_at=func.now())
     return await session.execute(changed) == 1
 

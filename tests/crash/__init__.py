@@ -1,1 +1,3 @@
-"""Killing the processes that write, at every point where they write, and looking at what is left."""
+"""Crash tests: processes that execute sagas are killed before and after every write, and the result is
+checked (`make crash-test`).
+"""

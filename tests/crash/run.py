@@ -1,9 +1,7 @@
-"""`make crash-test`: every point of every write is passed by a process that dies there, and another one has
-to go on.
-
-Then many sagas with workers killed at random, PostgreSQL restarted, and a worker stopped for longer than its
-lease. The last line counts points, kills, effects that are lost, effects that are doubled, and sagas that do
-not end.
+"""`make crash-test`: kills a worker at every point of every scenario, and checks that another one completes
+the saga. A point is before or after one write. Then many sagas run with workers killed at random, PostgreSQL
+restarted, and a worker stopped for longer than its lease. The last line has the numbers of points, kills,
+lost effects, doubled effects, and sagas that do not end.
 """
 
 import argparse
@@ -46,7 +44,7 @@ BLIND = (
 
 @dataclass(slots=True)
 class Tally:
-    """What was found."""
+    """The counts of the last line, and the findings."""
 
     points: int = 0
     kills: int = 0
@@ -56,7 +54,7 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
 
     def judge(self, about: str, found: Sequence[str]) -> None:
-        """Count what is wrong with one saga."""
+        """Add the faults of one saga to the tally."""
         self.lost += any(one.startswith("lost") for one in found)
         self.doubled += any(one.startswith("doubled") for one in found)
         self.stuck += any(one.startswith("stuck") for one in found)
@@ -68,7 +66,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A saga under way, and its case."""
+    """A saga that was started, and its case."""
 
     saga: UUID
     case: Case
@@ -76,20 +74,22 @@ class Started:
 
 @dataclass(slots=True)
 class Ground:
-    """Where it happens: a PostgreSQL of its own, with a database for the journal and one for the services."""
+    """The environment of the tests: a PostgreSQL, with a database for the journal and one for each
+    service.
+    """
 
     folder: Path
     server: PostgresServer
     where: Addresses
 
     def restart(self) -> None:
-        """PostgreSQL dies at once, as by a failing machine, and is started again."""
+        """Kill PostgreSQL, as a failing machine would, and start it again."""
         self.server.process.send_signal(signal.SIGQUIT)
         self.server.process.wait(20)
         self.server = start_postgres(self.folder / "postgres")
 
     def start(self, scenario: Scenario, count: int = 1) -> list[Started]:
-        """Start sagas, each for a case of its own."""
+        """Start this number of sagas, each with a case of its own."""
         return asyncio.run(self._start(scenario, count))
 
     async def _start(self, scenario: Scenario, count: int) -> list[Started]:
@@ -111,7 +111,7 @@ class Ground:
     async def _prelude(
         self, journal: PostgresJournal, definitions: Definitions, town: Town, begun: "Started"
     ) -> "Started":
-        """The assignment is completed by itself; then what the scenario is about begins."""
+        """Complete the saga of assignment that the scenario needs, before it begins."""
         runner = Runner(journal, definitions, QUICK)
         await runner.start()
         while (view := await journal.view(begun.saga)) is None or view.status in ACTIVE:  # noqa: ASYNC110
@@ -130,7 +130,7 @@ class Ground:
         )
 
     def judge(self, sagas: Sequence[Started]) -> list[list[str]]:
-        """What is wrong with each of some sagas."""
+        """Return the faults of each of these sagas."""
         return asyncio.run(self._judge(sagas))
 
     async def _judge(self, sagas: Sequence[Started]) -> list[list[str]]:
@@ -146,7 +146,7 @@ class Ground:
         return found
 
     def active(self) -> int:
-        """How many sagas have not ended."""
+        """Return how many sagas have not ended."""
         return int(asyncio.run(self._active()))
 
     async def _active(self) -> Any:
@@ -159,7 +159,7 @@ class Ground:
 
 @contextmanager
 def ground() -> Iterator[Ground]:
-    """A PostgreSQL with durable settings, and both databases."""
+    """Yield a Ground on a PostgreSQL with durable settings."""
     folder = make_folder("mussikon-crash-")
     server = start_postgres(folder / "postgres")
     urls = {name: server.url.replace("/postgres?", f"/{name}?") for name in ("journal", *SERVICES)}
@@ -186,7 +186,7 @@ async def _prepare(admin_url: str, where: Addresses) -> None:
 
 
 def wait_for(pid: int, seconds: float = PATIENCE) -> int | None:
-    """How a child ended (as waitpid says); None when it had to be killed."""
+    """Wait for a child process; return its status as waitpid does, None if it had to be killed."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         done, status = os.waitpid(pid, os.WNOHANG)
@@ -199,7 +199,7 @@ def wait_for(pid: int, seconds: float = PATIENCE) -> int | None:
 
 
 def points_of(place: Ground, scenario: Scenario) -> list[Where]:
-    """Every point that a worker passes while it carries one saga alone."""
+    """Return every point that a worker passes while it executes one saga of a scenario."""
     (started,) = place.start(scenario)
     file = place.folder / "points.json"
 
@@ -216,7 +216,7 @@ def points_of(place: Ground, scenario: Scenario) -> list[Where]:
 
 
 def kill_at(place: Ground, scenario: Scenario, point: Where, tally: Tally, *, careful: bool = True) -> str:
-    """One saga whose worker dies at a point, and another that goes on; what came of it."""
+    """Run a saga whose worker dies at a point, and let another worker continue it; record what was found."""
     (started,) = place.start(scenario)
     ended = wait_for(worker(place.where, point, started.saga, careful=careful))
     if ended is None or os.WIFEXITED(ended):
@@ -230,7 +230,7 @@ def kill_at(place: Ground, scenario: Scenario, point: Where, tally: Tally, *, ca
 
 
 def systematic(place: Ground, tally: Tally, every: int) -> None:
-    """Each point of each scenario, or every so many of them."""
+    """Run `kill_at` for each point of each scenario, or for every nth of them."""
     for scenario in SCENARIOS:
         points = points_of(place, scenario)
         tally.points += len(points)
@@ -253,10 +253,10 @@ def await_end(place: Ground, seconds: float = PATIENCE) -> None:
 
 
 def at_random(place: Ground, tally: Tally, sagas: int, seed: int) -> None:
-    """Sagas carried by four workers that are killed, stopped and robbed of their database at random.
+    """Run sagas with four workers that are killed, stopped and disconnected from their database at random.
 
-    After as many kills as there are sagas, the workers that live have to end the rest: a machine on which
-    starting a worker takes longer than a worker lives would never come to an end.
+    After as many kills as there are sagas the living workers complete the rest, because on a slow machine a
+    worker may be killed before it has started.
     """
     chance = random.Random(seed)
     mixed = [one for one in SCENARIOS if one.saga == ASSIGNMENT and not one.undone]
@@ -303,7 +303,9 @@ def at_random(place: Ground, tally: Tally, sagas: int, seed: int) -> None:
 
 
 def main() -> int:
-    """Run both parts; exit code 1 unless nothing is lost, doubled or stuck, and the test can see."""
+    """Run both parts; return exit code 1 if an effect is lost or doubled, a saga does not end, or a planted
+    fault is not found.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="only every so many points")
     parser.add_argument("--sagas", type=int, default=1_000, help="sagas of the random part")

@@ -1,9 +1,6 @@
-"""MussikOn's real services, without a queue, for the sagas that are killed.
-
-What a case needs to be there, and what must be left of it.
-
-A case is a request with a musician who has applied. Expectations are in numbers of bookings, escrows, slots
-and notices: fewer is lost, more is doubled; and the ledger has to balance.
+"""The real services without a queue, for the sagas of the crash tests; creates what a case needs and checks
+what is left. A case is a request with a musician who has applied. Expectations are numbers of bookings,
+escrows, slots and notifications: fewer means lost, more means doubled; and the ledger has to balance.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,11 +64,10 @@ _BUSY = text(
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A saga, what makes some step refuse it, and how it ends.
+    """A saga, what makes one of its steps refuse, and its expected end.
 
-    `after`: it goes on from a saga of assignment that is completed.
-
-    `undone`: a completed saga of assignment is undone on an operator's word.
+    `after`: it needs a completed saga of assignment. `undone`: an operator undoes a completed saga of
+    assignment.
     """
 
     name: str
@@ -98,7 +94,7 @@ SCENARIOS = (
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The people and the request of one saga."""
+    """The users and the request of one saga."""
 
     scenario: Scenario
     request: UUID
@@ -107,7 +103,7 @@ class Case:
     user: UUID
 
     def data(self, booking: str | None = None) -> Mapping[str, str]:
-        """The saga's input."""
+        """Return the saga's input."""
         if booking is not None:
             return {"bookingId": booking, "byUserId": str(self.client), "reason": "rain"}
         client = uuid4() if self.scenario.spoiled == "requests" else self.client
@@ -115,7 +111,7 @@ class Case:
 
 
 class Town:
-    """The services on their databases, called directly."""
+    """The services on their databases, called without HTTP."""
 
     def __init__(self, urls: Mapping[str, str], keys: SigningKeys) -> None:
         self.services: dict[str, Service] = {}
@@ -125,7 +121,7 @@ class Town:
         self.sagas: Sequence[Saga] = sagas(ServiceClient(way, authorization(keys.service, SELF)))
 
     async def migrate(self) -> None:
-        """Make all tables."""
+        """Create all tables."""
         for name, (_, folder) in SERVICES.items():
             await self.services[name].database.migrate(Path(folder))
 
@@ -135,7 +131,7 @@ class Town:
             await service.database.close()
 
     async def case(self, scenario: Scenario) -> Case:
-        """Somebody who looks for a musician, and one who has applied."""
+        """Create a case: a client with a request, and a musician who has applied."""
         made = Case(scenario, uuid4(), uuid4(), uuid4(), uuid4())
         start = datetime.now(UTC).replace(hour=20, minute=0, second=0, microsecond=0) + timedelta(days=20)
         ids = {"id": made.request, "client": made.client}
@@ -154,22 +150,22 @@ class Town:
         return made
 
     async def spoil_escrow(self, booking: str) -> None:
-        """Nobody can pay out of the escrow any more."""
+        """Change an escrow so that nothing can be paid out of it."""
         broken = "UPDATE escrows SET booking_id = gen_random_uuid() WHERE booking_id = :booking"
         await self.services["payments"].database.execute(text(broken).bindparams(booking=UUID(booking)))
 
     async def rows(self, service: str, statement: str, **values: Any) -> Sequence[Any]:
-        """Rows of a service's database."""
+        """Return rows of a service's database."""
         return await self.services[service].database.fetch_all(text(statement), **values)
 
     async def booking(self, case: Case) -> str:
-        """The booking of a request that counts."""
+        """Return the id of a request's booking that is not cancelled."""
         query = "SELECT id FROM bookings WHERE request_id = :id AND status <> 'cancelled'"
         (row,) = await self.rows("requests", query, id=case.request)
         return str(row.id)
 
     async def left(self, case: Case) -> dict[str, Any]:
-        """What there is of a case."""
+        """Return the effects of a case that are stored in the services."""
         bookings = await self.rows(
             "requests", "SELECT id, status FROM bookings WHERE request_id = :id", id=case.request
         )
@@ -189,7 +185,7 @@ class Town:
         }
 
     async def judge(self, case: Case, status: str) -> list[str]:
-        """What is wrong with the effects of a saga that has ended: `lost …` or `doubled …`."""
+        """Return the faults in the effects of an ended saga: texts that begin with "lost" or "doubled"."""
         scenario = case.scenario
         # where an attempt's outcome was unknown before the step was refused, the step is undone, too
         undone = scenario.ends == "failed" and status == "compensated"
@@ -207,9 +203,9 @@ class Town:
 
 
 def wanted_of(scenario: Scenario) -> dict[str, tuple[Any, Any]]:
-    """What a scenario must leave.
+    """Return the possible numbers of effects that a scenario may leave.
 
-    Either of two, where an effect may have been undone before it was seen or never have begun.
+    There are two if an effect may have been undone before it was visible, or never begun.
     """
     booked = ["You are booked"]
     kept = {"bookings": ["pending"], "escrows": ["held"], "slots": 1, "notices": booked}

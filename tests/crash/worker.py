@@ -1,4 +1,6 @@
-"""One process that carries sagas, and may be told to die at a point: before or after one of its writes."""
+"""A process that executes sagas, and can be told to kill itself at a point: before or after one of its
+writes.
+"""
 
 import asyncio
 import os
@@ -27,7 +29,7 @@ QUICK = RunnerSettings(lease=0.3, at_once=16, poll=0.05)
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A point: the write's name, whether before or after it, and which time it is passed (from 1)."""
+    """A point: the name of the write, whether before or after it, and at which of its passes (from 1)."""
 
     name: str
     when: str
@@ -38,7 +40,7 @@ class Where:
 
 
 class Points:
-    """Notes every point that is passed; dies at one of them."""
+    """Records every point that is passed, and kills the process at one of them."""
 
     def __init__(self, deadly: Where | None = None) -> None:
         self.deadly = deadly
@@ -46,7 +48,7 @@ class Points:
         self.order: list[Where] = []
 
     async def __call__(self, name: str, when: str) -> None:
-        """A point is passed."""
+        """Record that a point is passed."""
         self.passed[name, when] += 1
         here = Where(name, when, self.passed[name, when])
         self.order.append(here)
@@ -55,7 +57,7 @@ class Points:
 
 
 class PointedJournal(PostgresJournal):
-    """The journal with a point before and after each of its writes."""
+    """A journal of sagas with a point before and after each write."""
 
     def __init__(self, pool: asyncpg.Pool, points: Points) -> None:
         super().__init__(pool)
@@ -64,7 +66,7 @@ class PointedJournal(PostgresJournal):
     async def claim(
         self, owner: str, kinds: Collection[tuple[str, int]], lease: float, most: int
     ) -> Sequence[SagaRecord]:
-        """See Journal; a look that finds nothing writes nothing."""
+        """See Journal; a claim that finds no saga writes nothing, so it has no point."""
         if (await self.due_in(kinds) or 0.0) <= 0.0:
             await self.points("claim", "before")
         found = await super().claim(owner, kinds, lease, most)
@@ -87,19 +89,19 @@ class PointedJournal(PostgresJournal):
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the journal and the services' databases are, and the platform's keys."""
+    """The URLs of the journal's and the services' databases, and the platform's keys."""
 
     journal: str
     services: Mapping[str, str]
     keys: SigningKeys
 
     def town(self) -> Town:
-        """The services, on their databases."""
+        """Return the services on their databases."""
         return Town(self.services, self.keys)
 
 
 def point_commits(points: Points) -> None:
-    """A point before and after each commit of a service; only ever in a process of its own."""
+    """Add a point before and after each commit of a service; use it only in a process of its own."""
     commit = UnitOfWork.__aexit__
 
     async def pointed(self: UnitOfWork, kind: Any, error: Any, trace: Any) -> None:
@@ -116,12 +118,14 @@ def point_commits(points: Points) -> None:
 async def careless(
     _: UnitOfWork, call: SagaCall, __: Mapping[str, Any], effect: Effect
 ) -> Mapping[str, Any] | None:
-    """In place of `once`: nobody looks whether it was done before."""
+    """A replacement of `run_once` without the idempotency check, to see that the tests find doubled
+    effects.
+    """
     return await effect(None)
 
 
 async def work(where: Addresses, points: Points, ended: UUID | None, *, careful: bool) -> None:
-    """Carry sagas; until one of them rests, or for ever."""
+    """Execute sagas, until one of them has ended or without end."""
     async with asyncpg.create_pool(
         where.journal, min_size=1, max_size=4, timeout=5, command_timeout=10
     ) as pool:
@@ -141,9 +145,9 @@ async def work(where: Addresses, points: Points, ended: UUID | None, *, careful:
 
 
 def in_child(main: Callable[[], Any]) -> int:
-    """Run something in a forked process that prints nothing; its id.
+    """Run a function in a forked process whose output is discarded; return its id.
 
-    The parent has no threads and no event loop.
+    The parent must have no threads and no event loop.
     """
     pid = os.fork()
     if pid:
@@ -160,6 +164,6 @@ def in_child(main: Callable[[], Any]) -> int:
 
 
 def worker(where: Addresses, deadly: Where | None, ended: UUID | None, *, careful: bool = True) -> int:
-    """A worker in a process of its own; its id."""
+    """Start a worker in a process of its own; return its id."""
     points = Points(deadly)
     return in_child(lambda: asyncio.run(work(where, points, ended, careful=careful)))

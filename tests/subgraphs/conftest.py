@@ -1,4 +1,4 @@
-"""What tests of services share: keys, a queue of their own, and services that run with all their parts."""
+"""Fixtures of the services' tests: keys, an empty queue, and services that run with all their parts."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +18,7 @@ _numbers = itertools.cycle(range(1, 16))
 
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
-    """The keys that sign and check the tokens of these tests."""
+    """The keys that sign and verify the tokens of these tests."""
     return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
@@ -33,7 +33,7 @@ def queue_url(redis_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def running(postgres_url: str, queue_url: str, keys: SigningKeys) -> Running:
-    """Runs a service with its relay and inbox on a fresh database."""
+    """A function that runs a service with its relay and inbox on a fresh database."""
 
     @asynccontextmanager
     async def run(name: str, bootstrap: Bootstrap) -> AsyncIterator[Service]:

@@ -1,9 +1,7 @@
-"""The fields of an aggregate, which several places list: the table, the record, the state, the event, the
-GraphQL type, and the copies in other services.
-
-A field that is added in one place and forgotten in another fails here, with the names of the aggregate, the
-place and the field. Intended differences are listed with the reason; one that is no longer a difference fails
-as well.
+"""Tests that the lists of an aggregate's fields agree: in the table, the record, the state, the event, the
+GraphQL type, and the copies in other services. A field that is added in one place and forgotten in another
+fails here, with the names of the aggregate, the place and the field. Intended differences are listed with the
+reason; one that is no difference any more fails, too.
 """
 
 import types
@@ -60,12 +58,12 @@ class Place:
 
 
 def table(columns: Table) -> Fields:
-    """The columns of a table."""
+    """Return the columns of a table."""
     return dict.fromkeys(columns.c.keys())
 
 
 def struct(kind: type[Any]) -> Fields:
-    """The fields of a dataclass or struct, except `event_id`, which is no field of an aggregate."""
+    """Return the fields of a dataclass or struct, except `event_id`, which is no field of an aggregate."""
     assert is_dataclass(kind) or hasattr(kind, "__struct_fields__"), kind
     hints = get_type_hints(kind)
     return {
@@ -76,7 +74,10 @@ def struct(kind: type[Any]) -> Fields:
 
 
 def graphql(kind: Any, parts: Mapping[str, Any] | None = None) -> Fields:
-    """The fields of a GraphQL type in Python's spelling. `parts`: types of fields whose own fields count."""
+    """Return the fields of a GraphQL type in Python's spelling.
+
+    `parts`: types of fields whose own fields count.
+    """
     names: dict[str, Any] = {}
     for item in kind.__strawberry_definition__.fields:
         inner = (parts or {}).get(item.python_name)
@@ -263,13 +264,14 @@ READERS: Final[Sequence[tuple[str, type[Any], Sequence[type[Event]], str]]] = [
 
 
 def names_in(reasons: Reasons) -> set[str]:
-    """All names in the values."""
+    """Return all names in the values."""
     return {name for names in reasons.values() for name in names.split()}
 
 
 def shape(hint: Any) -> Any:
-    """A type without what its encoding does not show: the kind of sequence or mapping, and whether a value
-    may be None is kept.
+    """Return a type without the differences that encoding hides: the kind of sequence or mapping.
+
+    Whether a value may be None is part of the result.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -282,7 +284,7 @@ def shape(hint: Any) -> Any:
 
 
 def differences(reference: Fields, place: Place) -> list[str]:
-    """What the place has and the reference has not, or the other way round, beyond what is intended."""
+    """Return the fields that only the place or only the reference has, beyond the intended differences."""
     own = {place.renamed.get(name, name): hint for name, hint in place.fields.items()}
     lacking, added = names_in(place.lacks), names_in(place.adds)
     found = [f"{name}: not in the {place.name}" for name in sorted(reference.keys() - own.keys() - lacking)]
@@ -299,7 +301,7 @@ def differences(reference: Fields, place: Place) -> list[str]:
 
 
 def cases() -> Iterable[Any]:
-    """Each aggregate with each of its places."""
+    """Return each aggregate with each of its places."""
     for aggregate, (columns, places) in OWNERS.items():
         for place in places:
             yield pytest.param(aggregate, columns, place, id=f"{aggregate}-{place.name}")
@@ -346,7 +348,7 @@ def test_readers_read_what_events_have(
 
 
 def test_a_forgotten_field_is_named() -> None:
-    """A field that is missing, one that is new, a difference that is none, and another type."""
+    """A missing field, a new field, an unneeded exception, and another type are found."""
     reference = {"id": None, "title": str, "price": Decimal}
     place = Place("event", {"title": bytes, "length": int}, lacks={"why": "id title"})
     assert differences(reference, place) == [

@@ -1,5 +1,5 @@
-"""The schemas as committed: printed by the code, composing, and made so that one subgraph's failure stays
-its own.
+"""Tests of the schemas: the committed files are current and compose, and a failing subgraph costs only its
+own fields.
 """
 
 import json
@@ -41,9 +41,7 @@ def test_the_committed_schemas_are_current() -> None:
 
 
 def test_what_another_service_supplies_is_nullable(supergraph: Supergraph) -> None:
-    """A field of a shared entity, and a field that leads to one of another service, can be null without
-    taking more along.
-    """
+    """A field of a shared entity, and a field that leads to another service's entity, is nullable."""
     shared = {
         name
         for subgraph in supergraph.subgraphs.values()
@@ -63,7 +61,7 @@ def test_what_another_service_supplies_is_nullable(supergraph: Supergraph) -> No
 
 
 def test_everything_is_described(supergraph: Supergraph) -> None:
-    """Every type and every field that clients see says what it is."""
+    """Every type and every field that clients see has a description."""
     types = [item for name, item in supergraph.api.type_map.items() if not name.startswith("__")]
     bare = [
         item.name for item in types if not item.description and not item.name.endswith(("Connection", "Edge"))
@@ -78,7 +76,7 @@ def test_everything_is_described(supergraph: Supergraph) -> None:
 
 
 def test_requires_and_provides_are_in_use(supergraph: Supergraph) -> None:
-    """The platform exercises @requires, @provides and @shareable."""
+    """The platform's schemas use @requires, @provides and @shareable."""
     fields = [
         field
         for subgraph in supergraph.subgraphs.values()
@@ -91,7 +89,7 @@ def test_requires_and_provides_are_in_use(supergraph: Supergraph) -> None:
 
 
 def test_the_operations_cross_services() -> None:
-    """Operations are valid, and together ask every subgraph; most ask more than one."""
+    """The operations are valid, together query every subgraph, and most query several."""
     engine = engine_of((SCHEMA / "supergraph.graphql").read_text(), LocalTransport({}))
     assert isinstance(engine.graphs.plain, QueryGraph)
     for path in (SCHEMA / "operations").glob("*.graphql"):

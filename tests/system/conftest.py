@@ -1,4 +1,4 @@
-"""The whole platform with its small sample, started once as a person starts it."""
+"""Fixtures of the system tests: a whole platform with the small sample data, started as a user starts it."""
 
 import secrets
 import shutil
@@ -31,7 +31,7 @@ class Platform:
     data: Path
 
     def post(self, query: str, variables: Any = None, token: str | None = None) -> dict[str, Any]:
-        """The gateway's answer to one operation."""
+        """Send an operation to the gateway and return its response."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
         body = {"query": query, "variables": variables or {}}
         found: dict[str, Any] = httpx.post(
@@ -40,7 +40,7 @@ class Platform:
         return found
 
     def token(self, login: str) -> str:
-        """A demo account's token."""
+        """Return the token of a demo account."""
         query = "mutation ($input: LogInInput!) { logIn(input: $input) { token } }"
         answer = self.post(query, {"input": {"login": login, "password": DEMO_PASSWORD}})
         found: str = answer["data"]["logIn"]["token"]
@@ -53,7 +53,7 @@ class Platform:
 
 
 def free_port() -> int:
-    """The first of free ports in a row, for the gateway and each service."""
+    """Return the first of successive free ports, for the gateway and each service."""
     for port in range(6200 + secrets.randbelow(8000), 30000, len(SERVICES) + 1):
         if all(processes.port_is_free(port + offset) for offset in range(len(SERVICES) + 1)):
             return port
@@ -65,7 +65,9 @@ _ending: dict[str, Callable[[], None]] = {}  # by the way of running: what ends 
 
 @pytest.fixture(scope="session", params=["processes", "in-process"])
 def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
-    """A platform with the small sample; each subgraph a process of its own, and all in one process."""
+    """A platform with the small sample data, in two variants: a process per service, and all in one
+    process.
+    """
     folder = make_folder("mussikon-system-")
     copy_seeded_data(folder / "data")
     port = free_port()
@@ -101,7 +103,7 @@ def _end(process: "subprocess.Popen[bytes]", folder: Path) -> None:
 
 
 def _way(item: pytest.Item) -> str | None:
-    """The way of running the platform that a test asks for."""
+    """Return the variant of the platform that a test requests."""
     call = getattr(item, "callspec", None)
     found: str | None = call.params.get("platform") if call is not None else None
     return found
@@ -109,9 +111,10 @@ def _way(item: pytest.Item) -> str | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """End a platform with the last test of its group: a worker goes on to other files for minutes.
+    """Stop a platform after the last test of its group.
 
-    Session fixtures end with the worker, and a platform that nobody asks anything takes a tenth of a core.
+    Session fixtures end with the worker process, which may go on with other tests for minutes, and an idle
+    platform uses a tenth of a core.
     """
     way = _way(item)
     in_worker = hasattr(item.config, "workerinput")

@@ -1,7 +1,4 @@
-"""docker-compose.yml: valid for docker-compose itself, and in step with the platform.
-
-No engine runs it here.
-"""
+"""Tests that docker-compose.yml is valid and agrees with the platform's tables. No container is started."""
 
 import json
 import shutil
@@ -22,14 +19,14 @@ COMMAND = shutil.which("docker-compose")
 
 @pytest.fixture
 def services() -> dict[str, Any]:
-    """The services of the file."""
+    """Return the services of the file."""
     found: dict[str, Any] = yaml.safe_load(FILE.read_text())["services"]
     return found
 
 
 @pytest.mark.skipif(COMMAND is None, reason="no docker-compose on this machine")
 def test_the_file_fits_the_schema() -> None:
-    """docker-compose reads the file, checks it against its schema, and resolves every reference in it."""
+    """docker-compose itself accepts the file and resolves every reference in it."""
     assert COMMAND is not None
     done = subprocess.run(
         [COMMAND, "-f", str(FILE), "config"], capture_output=True, text=True, check=False, timeout=60
@@ -40,7 +37,9 @@ def test_the_file_fits_the_schema() -> None:
 
 
 def test_every_container_is_its_row(services: dict[str, Any]) -> None:
-    """Each service of the table has a container whose environment is what the launcher would give it."""
+    """Each service of the table has a container with the environment variables that the launcher
+    would set.
+    """
     options = Options(services=SERVICES)
     for row in SERVICES:
         environment = dict(services[row.name]["environment"])
@@ -64,8 +63,9 @@ def test_every_container_is_its_row(services: dict[str, Any]) -> None:
 
 
 def test_the_containers_are_those_of_the_tables(services: dict[str, Any]) -> None:
-    """Servers and services of the tables, the gateway and the setup; beside them only what nothing waits for
-    yet."""
+    """The containers are those of the tables, the gateway and the setup, and two servers for future sinks,
+    for which no container waits.
+    """
     containers = {*SERVICES.names, *(row.container for row in SERVERS), "gateway", "setup"}
     assert set(services) - containers == {"neo4j", "elasticsearch"}
     assert containers <= set(services)
@@ -74,8 +74,7 @@ def test_the_containers_are_those_of_the_tables(services: dict[str, Any]) -> Non
 
 
 def test_the_gateway_knows_every_service(services: dict[str, Any]) -> None:
-    """The gateway gets the address of each service of the table, passes its extensions on, and waits
-    for it."""
+    """The gateway has the URL of each service of the table, forwards its extensions, and waits for it."""
     options, command = Options(), services["gateway"]["command"]
     urls = {f"--subgraph-url={name}=http://{name}:{options.port_of(name)}/graphql" for name in SERVICES.names}
     assert {word for word in command if word.startswith("--subgraph-url=")} == urls
@@ -85,8 +84,9 @@ def test_the_gateway_knows_every_service(services: dict[str, Any]) -> None:
 
 
 def test_each_key_is_where_it_signs_and_only_the_gateway_has_a_port(services: dict[str, Any]) -> None:
-    """A private key is mounted where its row says (and where it is made); the machine's network sees the
-    gateway alone."""
+    """A private key is mounted only where its row demands it or it is made; only the gateway has a published
+    port.
+    """
     for volume, kind in (("private-key", "people"), ("service-key", "services")):
         holders = {
             name for name, one in services.items() if any(volume in each for each in one.get("volumes", []))
@@ -97,7 +97,7 @@ def test_each_key_is_where_it_signs_and_only_the_gateway_has_a_port(services: di
 
 
 def test_the_image_holds_what_the_containers_run() -> None:
-    """Every file that the Dockerfile copies is in the repository, and what is not needed stays out."""
+    """Every file that the Dockerfile copies is in the repository, and unneeded files are excluded."""
     copies = [
         line.split()[1:-1]
         for line in (ROOT / "Dockerfile").read_text().splitlines()

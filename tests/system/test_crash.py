@@ -1,4 +1,4 @@
-"""A bounded part of `make crash-test`: some of the points, some sagas at random."""
+"""A part of `make crash-test`: some of the points, and some sagas with kills at random."""
 
 import re
 import subprocess
@@ -9,9 +9,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_nothing_is_lost_or_doubled_or_stuck() -> None:
-    """Whatever dies, each effect happens once, and every saga ends.
-
-    Without the idempotency check it would be seen.
+    """Each effect happens once, and every saga ends, whatever is killed; a missing idempotency check would be
+    found.
     """
     command = [sys.executable, "-m", "tests.crash.run", "--every", "7", "--sagas", "90"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)

@@ -1,6 +1,5 @@
-"""Every field of every entity of every subgraph, asked at the subgraph itself.
-
-By its owner, by nobody, by another, by a forger.
+"""Tests every field of every entity by requests to its subgraph: by the owner, without a token, by another
+user, and with a forged identity.
 """
 
 import base64
@@ -62,7 +61,9 @@ ARGUMENTS = {
 
 @cache
 def things(url: str) -> dict[str, dict[str, Any]]:
-    """A representation of one entity of each type: the demo client's, or what the demo musician has."""
+    """Return a representation of one entity of each type, which belongs to the demo client or the demo
+    musician.
+    """
     platform = Platform(url, Path())
     client = token_of(platform, "demo_client")
     desk = platform.post(
@@ -105,7 +106,7 @@ def things(url: str) -> dict[str, dict[str, Any]]:
 
 
 def first_event(platform: Platform) -> dict[str, Any]:
-    """An event of the audit; something has to happen first."""
+    """Return an event of the audit, after causing one."""
     client, admin = token_of(platform, "demo_client"), token_of(platform, "demo_admin")
     change = 'mutation { updateProfile(input: {firstName: "Ada"}) { id } }'
     platform.post(change, token=client)
@@ -123,7 +124,9 @@ def first_event(platform: Platform) -> dict[str, Any]:
 def asked(
     platform: Platform, service: str, kind: str, field: str, headers: dict[str, str]
 ) -> tuple[Any, list[str]]:
-    """The field's value as a subgraph gives it for these headers, and the codes of errors."""
+    """Return the field's value in the subgraph's response to a request with these headers, and the codes of
+    errors.
+    """
     reference = SUPERGRAPH.subgraphs[service].types[kind].fields[field].type_name
     below = "{ __typename }" if QueryGraph(SUPERGRAPH).is_composite(reference) else ""
     given = ARGUMENTS.get((service, kind, field), "")
@@ -139,12 +142,12 @@ def asked(
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header of a token."""
+    """Return the header for a token."""
     return {"authorization": f"Bearer {token}"}
 
 
 def forged(platform: Platform, user: str) -> list[dict[str, str]]:
-    """Headers that claim to be a user without being signed as one."""
+    """Return headers that claim to be a user without a signature."""
 
     def part(value: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
@@ -161,9 +164,8 @@ def forged(platform: Platform, user: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize(("service", "kind", "field"), FIELDS, ids=str)
 def test_who_sees_it(platform: Platform, service: str, kind: str, field: str) -> None:
-    """A private field is null with an error for all but its people.
-
-    A public one is the same for everybody; forging opens nothing.
+    """A private field is null with an error for everybody but its users; a public field has the same value
+    for everybody; forged headers change nothing.
     """
     owner = {"Musician": "demo_musician", "AuditEvent": "demo_admin"}.get(kind, "demo_client")
     value, codes = asked(platform, service, kind, field, bearer(token_of(platform, owner)))
@@ -201,5 +203,5 @@ def _token(url: str, name: str) -> str:
 
 
 def token_of(platform: Platform, name: str) -> str:
-    """The token of a demo account, or of a newly registered stranger."""
+    """Return the token of a demo account, or of a newly registered user."""
     return _token(platform.url, name)

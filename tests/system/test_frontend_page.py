@@ -1,4 +1,4 @@
-"""The page for frontend developers: each of its operations answers as the page says."""
+"""Tests that the operations on the page for frontend developers work as the page says."""
 
 import json
 import re
@@ -15,20 +15,20 @@ PAGE = (ROOT / "docs" / "platform" / "frontend.md").read_text()
 
 
 def operation(name: str) -> str:
-    """An operation of the page."""
+    """Return an operation of the page."""
     blocks: list[str] = re.findall(r"```graphql\n(.*?)```", PAGE, re.DOTALL)
     return next(block for block in blocks if re.match(rf"(query|mutation) {name}\b", block))
 
 
 def test_log_in(platform: Platform) -> None:
-    """The command of the page gives a token."""
+    """The page's command returns a token."""
     (body,) = re.findall(r"-d '(\{\"query\":.*?\})'\n```", PAGE, re.DOTALL)
     answer = platform.post(json.loads(body.replace("\n", " "))["query"])
     assert answer["data"]["logIn"]["token"].count(".") == 2
 
 
 def test_read_and_pages(platform: Platform) -> None:
-    """Own requests, and two pages of musicians without a common row."""
+    """The page's queries return own requests, and two pages of musicians without a common element."""
     token = platform.token("demo_client")
     requests = platform.post(operation("MyRequests"), token=token)["data"]["me"]["requests"]
     assert requests["totalCount"] >= len(requests["edges"]) == 2
@@ -41,7 +41,7 @@ def test_read_and_pages(platform: Platform) -> None:
 
 
 def test_a_command_sent_twice_is_executed_once(platform: Platform) -> None:
-    """The same commandId gives the same request."""
+    """The same commandId returns the same request."""
     example = (ROOT / "schema" / "operations" / "publishRequest.json").read_text()
     variables = json.loads(example) | {"commandId": str(uuid.uuid4())}
     token = platform.token("demo_client")
@@ -51,7 +51,7 @@ def test_a_command_sent_twice_is_executed_once(platform: Platform) -> None:
 
 
 def test_a_saga_is_shown(platform: Platform) -> None:
-    """A booking that is refused ends as a saga with an error; asked again, it is the same saga."""
+    """A refused booking ends as a saga with an error; the same idempotency key returns the same saga."""
     token, key = platform.token("demo_client"), str(uuid.uuid4())
     variables = {"requestId": str(uuid.uuid4()), "musicianId": str(uuid.uuid4()), "key": key}
     saga = platform.post(operation("Assign"), variables, token)["data"]["assignMusician"]

@@ -1,8 +1,5 @@
-"""GraphiQL in a real browser.
-
-An example is chosen and run, its answer and its plan are on the page, nothing comes from elsewhere.
-
-`PICTURE=docs/graphiql.png` keeps what the browser shows; the README's picture is made so.
+"""Tests of GraphiQL in a real browser: an example is executed, its response and plan are visible, and nothing
+is loaded from other servers. `PICTURE=docs/graphiql.png` saves a screenshot, the picture in the README.
 """
 
 import os
@@ -22,14 +19,14 @@ pytestmark = [pytest.mark.system, needs_browser]
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Chrome]:
-    """A headless browser with a fresh profile that looks nowhere else."""
+    """A headless browser with a fresh profile and without access to other servers."""
     with open_browser(tmp_path) as browser:
         yield browser
 
 
 @pytest.mark.parametrize("platform", ["processes"], indirect=True)
 def test_an_example_runs_and_shows_its_plan(platform: Platform, browser: Chrome) -> None:
-    """Choosing an example and pressing play shows its answer, and the requests to subgraphs beside it."""
+    """Choosing an example and pressing play shows its response, and the subgraph requests beside it."""
     browser.get(f"{platform.url}/")
     wait = WebDriverWait(browser, 60)
     wait.until(lambda _: len(Select(browser.find_element(By.ID, "examples")).options) > 15)
@@ -60,7 +57,7 @@ def test_an_example_runs_and_shows_its_plan(platform: Platform, browser: Chrome)
 
 @pytest.mark.parametrize("platform", ["processes"], indirect=True)
 def test_on_a_phone_everything_is_within_reach(platform: Platform, browser: Chrome) -> None:
-    """At 390 pixels no control lies outside of the page, and the plan is below the editor, not over it."""
+    """On a page of 390 pixels no control is outside of the page, and the plan is below the editor."""
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     browser.get(f"{platform.url}/")
@@ -76,7 +73,7 @@ def test_on_a_phone_everything_is_within_reach(platform: Platform, browser: Chro
 
 @pytest.mark.parametrize("platform", ["processes"], indirect=True)
 def test_a_token_acts_as_its_user(platform: Platform, browser: Chrome) -> None:
-    """A token pasted into its field is sent along."""
+    """A token in its field is sent with the request."""
     browser.get(f"{platform.url}/graphql")
     wait = WebDriverWait(browser, 60)
     wait.until(lambda _: len(Select(browser.find_element(By.ID, "examples")).options) > 15)

@@ -1,4 +1,4 @@
-"""What somebody new would try, wrong input above all: each gets an answer that says what is wrong."""
+"""Tests of wrong input that a new user may send: each gets an error that says what is wrong."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ SOON = (TODAY + timedelta(days=30)).isoformat()
 
 
 def request_input(**changes: Any) -> dict[str, Any]:
-    """A request that is fine, with some of it changed."""
+    """Return a valid input of a request, with these changes."""
     fine = {
         "title": "Birthday",
         "eventDate": SOON,
@@ -46,7 +46,7 @@ def request_input(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_wrong_requests_are_explained(platform: Platform, changes: dict[str, Any], words: str) -> None:
-    """A request that makes no sense is refused with the field or the reason."""
+    """A request that breaks a rule is refused with the field or the reason."""
     answer = platform.post(PUBLISH, {"input": request_input(**changes)}, platform.token("demo_client"))
     error = answer["errors"][0]
     assert words in error["message"]
@@ -54,13 +54,13 @@ def test_wrong_requests_are_explained(platform: Platform, changes: dict[str, Any
 
 
 def test_a_gig_past_midnight_ends_the_next_day(platform: Platform) -> None:
-    """An end at or before the start is the next day's."""
+    """An end at or before the start is on the next day."""
     answer = platform.post(PUBLISH, {"input": request_input()}, platform.token("demo_client"))
     assert answer["data"]["publishRequest"]["durationHours"] == 5
 
 
 def test_words_of_sql_are_words(platform: Platform) -> None:
-    """SQL in a name is a name like any other, and finds nothing but itself."""
+    """SQL in a name is stored as text, and a search for it finds only that name."""
     name = "Robert'); DROP TABLE users;--"
     query = """query ($s: String) {
         users(first: 1, filter: {search: $s}) { totalCount }
@@ -77,7 +77,7 @@ def test_words_of_sql_are_words(platform: Platform) -> None:
 
 
 def test_nobody_registers_as_admin(platform: Platform) -> None:
-    """The type ADMIN is refused."""
+    """A registration with the type ADMIN is refused."""
     register = "mutation ($input: RegisterInput!) { register(input: $input) { token } }"
     account = {
         "username": "boss",
@@ -93,7 +93,7 @@ def test_nobody_registers_as_admin(platform: Platform) -> None:
 
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."])
 def test_a_bad_token_is_told(platform: Platform, token: str) -> None:
-    """A token that does not hold is an error that says to log in again, not a silent stranger."""
+    """A token that is not valid is an error, not a request without a token."""
     answer = platform.post("{ me { username } }", token=token)
     assert answer["data"] == {"me": None}
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -101,7 +101,7 @@ def test_a_bad_token_is_told(platform: Platform, token: str) -> None:
 
 
 def test_typos_and_sizes(platform: Platform) -> None:
-    """An unknown field, a body of 10 MB, an unknown page and an unknown id get clear answers."""
+    """An unknown field, a body of 10 MB, an unknown path and an unknown id get clear errors."""
     typo = platform.post("{ musicans { totalCount } }")["errors"][0]
     assert "Did you mean 'musicians'" in typo["message"]
     large = httpx.post(
@@ -119,7 +119,9 @@ def test_typos_and_sizes(platform: Platform) -> None:
 
 
 def test_private_things_stay_private(platform: Platform) -> None:
-    """Nobody, another user and forged headers see no address, notification or booking of a user."""
+    """Without a token, as another user and with forged headers nobody sees a user's address, notifications or
+    bookings.
+    """
     query = '{ user(id: "%s") { username email phone unreadNotificationCount notifications { totalCount } bookings { totalCount } } }'
     me = platform.post("{ me { id } }", token=platform.token("demo_client"))["data"]["me"]["id"]
     for token in (None, platform.token("demo_musician")):
@@ -141,9 +143,8 @@ def test_private_things_stay_private(platform: Platform) -> None:
     "platform", ["processes"], indirect=True
 )  # in one process no subgraph can be stopped alone
 def test_one_subgraph_down_costs_its_own_fields(platform: Platform) -> None:
-    """While reviews is stopped, its fields are null with errors at their paths.
-
-    Everything else is there, and it all comes back.
+    """While `reviews` is stopped, its fields are null with errors at their paths, and all others have values;
+    afterwards all have values again.
     """
     query = """{
         musicians(first: 2) { edges { node { stageName rating totalReviews user { username } priceBand } } }

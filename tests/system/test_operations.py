@@ -1,4 +1,6 @@
-"""The operations that clients would send, each against the whole platform with its small sample."""
+"""Tests of the operations in schema/operations, each executed on the whole platform with the small sample
+data.
+"""
 
 import json
 from pathlib import Path
@@ -15,7 +17,7 @@ LOGINS = {"myGigs": "demo_musician"}
 
 
 def empty(value: Any) -> bool:
-    """Whether there is no value in an answer at all."""
+    """Return whether a response has no value at all."""
     if isinstance(value, dict):
         return all(empty(item) for key, item in value.items() if key != "__typename")
     if isinstance(value, list):
@@ -24,17 +26,14 @@ def empty(value: Any) -> bool:
 
 
 def test_there_are_enough() -> None:
-    """At least 15 operations, whose variables belong to one of them."""
+    """There are at least 15 operations, and every file of variables belongs to one."""
     assert len(NAMES) >= 15
     assert {path.stem for path in FOLDER.glob("*.json")} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_operation(platform: Platform, name: str) -> None:
-    """The operation answers with data and no errors.
-
-    One that needs a token says how to get it, and is refused without.
-    """
+    """The operation returns data and no errors; one that needs a token is refused without it."""
     query = (FOLDER / f"{name}.graphql").read_text()
     beside = FOLDER / f"{name}.json"
     variables = json.loads(beside.read_text()) if beside.exists() else {}

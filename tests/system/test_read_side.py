@@ -1,6 +1,5 @@
-"""The read side in the whole platform.
-
-The gateway passes on what it says, and it reaches the command side as it was told to.
+"""Tests of the read side in the whole platform: the gateway forwards its extensions, and it queries the
+command side at the configured URLs.
 """
 
 import asyncio
@@ -23,7 +22,7 @@ LISTS = """{ findMusicians(first: 5, orderBy: RATE_ASC) { totalCount edges { nod
 
 
 def answer_from(platform: Platform, source: str, token: str) -> dict[str, Any]:
-    """The data of both lists as soon as both come from this source, within thirty seconds."""
+    """Return the data of both lists when both come from this source; wait up to thirty seconds."""
     answer: dict[str, Any] = {}
     for _ in range(300):
         answer = platform.post(LISTS, token=token)
@@ -40,7 +39,7 @@ def answer_from(platform: Platform, source: str, token: str) -> dict[str, Any]:
 
 @contextmanager
 def closed(platform: Platform) -> Iterator[None]:
-    """Meanwhile the read database takes nobody in."""
+    """The read side's database refuses connections while the `with` block runs."""
 
     async def order(*statements: str) -> None:
         folder = platform.data / "postgres"
@@ -61,9 +60,8 @@ def closed(platform: Platform) -> Iterator[None]:
 
 
 def test_without_the_read_database(platform: Platform) -> None:
-    """While the read database is away, clients get the same from the command side and are told so.
-
-    Afterwards the read model is back.
+    """While the read side's database is down, clients get the same data from the command side, and
+    `extensions` says so; afterwards the read model answers.
     """
     token = platform.token("demo_client")
     before = answer_from(platform, "read_model", token)

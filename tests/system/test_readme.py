@@ -1,4 +1,4 @@
-"""The README's examples answer as it says."""
+"""Test of the README's first example."""
 
 import json
 import re
@@ -13,7 +13,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 def test_the_first_query_answers_as_printed(platform: Platform) -> None:
-    """The query of the README gives the answer below it."""
+    """The README's query returns the response that is printed below it."""
     bodies = re.findall(r"-d '(\{\"query\":.*?\})'\n```", README, re.DOTALL)
     queries = [json.loads(body.replace("\n", " "))["query"] for body in bodies]
     printed = json.loads(re.findall(r"```json\n(.*?)\n```", README, re.DOTALL)[0])

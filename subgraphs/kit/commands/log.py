@@ -141,10 +141,10 @@ class CommandLog:
     async def process(
         self, command_id: UUID, command: Command[Any], again: Mapping[str, Any] | None = None
     ) -> Any:
-        """Execute a stored command that has not ended; return its result, or the stored one if it has.
+        """Execute a stored command and return its result; if it was completed before, return the stored one.
 
-        `again`: if the id was stored before this request, the row that would have been stored for it, by
-        column; it must have the type, input and caller of the stored row. Raises the errors of `execute`.
+        `again`: None if this request has stored the command; otherwise the row of this request, by column,
+        whose type, input and caller must equal those of the stored row. Raises the errors of `execute`.
         """
         begun = time.perf_counter()
         try:

@@ -31,7 +31,7 @@ _OLD = text(
 class Recovery(Background):
     """The background task.
 
-    Every process of a service may run one: the execution of a command locks its row.
+    Every process of a service may run it: the execution of a command locks the command's row.
     """
 
     task_name = "recovery of commands"

@@ -96,7 +96,7 @@ class Aggregate(Generic[State]):
     upcasters: Upcasters = field(default_factory=Upcasters)
 
     def stream(self, aggregate_id: UUID) -> Stream:
-        """Return the stream of one aggregate of the type."""
+        """Return the stream (type and id) of the aggregate with this id."""
         return Stream(self.aggregate_type, aggregate_id)
 
     async def load(self, session: Session, stream: Stream) -> Loaded[State]:
@@ -159,7 +159,7 @@ class Aggregate(Generic[State]):
         if event.version != loaded.version + 1 or event.stream != loaded.stream:
             raise StreamBroken(
                 f"expected version {loaded.version + 1} of {loaded.stream},"
-                f" got version {event.version} of {event.stream}"
+                f" got version {event.version} of {event.stream}: restore the missing event from a backup"
             )
         state = self.apply(loaded.state, self.upcasters.upcast(event))
         return replace(loaded, state=state, version=event.version)

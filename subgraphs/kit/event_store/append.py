@@ -76,8 +76,9 @@ async def append(
 ) -> list[StoredEvent]:
     """Append events to a stream in the transaction of the unit of work; return them as stored.
 
-    `expected_version` is the version that the writer has read, `NO_STREAM` or `ANY`. Raises VersionConflict
-    if the stream has another version, WrongType if its aggregate has another type; nothing is then written.
+    `expected_version` is the version that the writer has read, `NO_STREAM` (the stream must not exist), or
+    `ANY` (the version is not compared). Raises VersionConflict if the stream has another version, WrongType
+    if its aggregate has another type; nothing is then written.
     Other writers of the stream wait until the unit of work ends. Append to several streams of one unit of
     work in the order of their ids: otherwise two writers may deadlock.
     """

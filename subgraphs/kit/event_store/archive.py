@@ -1,7 +1,8 @@
 """Archiving: moves old events to the table `archived_events`, so that the table `events` stays small.
 
-Only events that a snapshot covers (its version is theirs or higher) are moved, because loading the newest
-state does not need them. Past states, audits and rebuilds read both tables through the view `every_event`.
+Only events that a snapshot covers (the snapshot has their version or a higher one) are moved, because
+loading the newest state does not need them. Past states, audits and rebuilds read both tables through the
+view `every_event`.
 """
 
 from sqlalchemy import text

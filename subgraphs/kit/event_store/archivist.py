@@ -29,7 +29,7 @@ GROUP BY aggregate_id, aggregate_type LIMIT 500
 
 
 class Archivist(Background):
-    """The background task. Several processes of a service may run one: each event is archived once."""
+    """The background task. Several processes of a service may run it: each event is archived once."""
 
     task_name = "archivist"
 

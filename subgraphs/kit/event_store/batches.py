@@ -1,7 +1,8 @@
-"""Projections that apply a batch of events with a few statements, in place of a few per event.
+"""Projections that apply a batch of events with a few SQL statements, instead of a few statements per event.
 
 An event that is applied alone costs a round trip or more; five hundred events in one statement cost little
-more than one event. Rebuilds would be too slow without batches. The read side's projections are of this kind.
+more than one event. Rebuilds would be too slow without batches. The projections of the read side are
+BatchProjections.
 """
 
 from abc import abstractmethod
@@ -25,10 +26,10 @@ class ProjectionStep:
 
 
 class BatchProjection(Projection):
-    """A projection in steps; each step is called once per batch, with the events of its types.
+    """A projection in steps; each step is called once per batch, with the batch's events of the step's types.
 
-    The second step runs after the first has applied the whole batch. So the result must not depend on the
-    order of an event of one step relative to an event of another.
+    A step runs after the previous step has applied the whole batch. So the result must not depend on the
+    order of two events that are applied by different steps.
     """
 
     @property

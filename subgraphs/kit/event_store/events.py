@@ -61,7 +61,9 @@ class AppendContext:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cursor:
-    """A position in the global order of events: behind the event that has these two numbers."""
+    """A place in the global order of events: behind the event with this transaction id and this position (a
+    number that grows with every inserted event).
+    """
 
     transaction_id: int
     position: int

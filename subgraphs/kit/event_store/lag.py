@@ -32,7 +32,8 @@ class Lag:
     """The lag of one generation of a projection, and its checkpoint.
 
     `events`: the number of events that the generation has not read; `seconds`: the age of the oldest of them.
-    `events_applied`: the number of events that had a handler; `updated_at`: the time of its last batch.
+    `events_applied`: the number of events with a handler that it has applied since its creation;
+    `updated_at`: when it applied the last batch of events.
     """
 
     generation: int

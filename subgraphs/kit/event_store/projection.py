@@ -105,8 +105,8 @@ class Projection(ABC):
     async def show(self, uow: UnitOfWork, generation: int) -> None:
         """Drop the views under the plain names and create them over the tables of a generation.
 
-        Override it to create other views that depend on them: PostgreSQL refuses to drop a view that another
-        one selects from.
+        A subclass with further views, which select from these, must override the method to drop and create
+        them, too: PostgreSQL does not drop a view from which another view selects.
         """
         for plain in self.tables:
             await uow.execute(text(f"DROP VIEW IF EXISTS {checked_table_name(plain)}"))
@@ -127,7 +127,9 @@ def checked_table_name(plain: str) -> str:
 async def create(
     uow: UnitOfWork, projection: Projection, generation: int = 1, *, serving: bool = True
 ) -> None:
-    """Create tables and checkpoint of a generation, unless it exists; with `serving` also the views.
+    """Create tables and checkpoint of a generation, unless it exists.
+
+    `serving`: the generation serves queries, so the views that select from its tables are created, too.
 
     Several processes may call it at the same time.
     """
@@ -142,8 +144,8 @@ async def apply_next(uow: UnitOfWork, projection: Projection, limit: int = BATCH
     """Apply the next events to the serving generation and move its checkpoint; return how many were read.
 
     Creates the first generation if there is none. 0: there was no new event. None: another process applies
-    events now, or the tables have another revision and need a rebuild. Raises the errors of handlers; the
-    caller must then not commit the unit of work.
+    events now, or code of another `revision` has filled the tables, so that they need a rebuild. Raises the
+    errors of handlers; the caller must then not commit the unit of work.
     """
     checkpoint = await uow.fetch_one(_LOCK_SERVING, **_own(projection))
     if checkpoint is None and await uow.fetch_value(_EXISTS, name=projection.name) is None:
@@ -157,11 +159,13 @@ async def apply_next(uow: UnitOfWork, projection: Projection, limit: int = BATCH
 async def apply_to(uow: UnitOfWork, projection: Projection, generation: int, limit: int = BATCH) -> int:
     """Wait for the lock of a generation and apply the next events to it; return how many were read.
 
-    Raises LookupError if the generation does not exist with the projection's revision.
+    Raises LookupError if there is no such generation, or code of another `revision` has created it.
     """
     checkpoint = await uow.fetch_one(_LOCK_GENERATION, generation=generation, **_own(projection))
     if checkpoint is None:
-        raise LookupError(f"{projection.name} has no generation {generation}")
+        raise LookupError(
+            f"{projection.name} has no generation {generation} with revision {projection.revision}"
+        )
     return await advance(uow, projection, checkpoint, limit)
 
 

@@ -18,8 +18,8 @@ log = structlog.get_logger("subgraphs.projector")
 class ProjectionRunner(Background):
     """A background task of a service that applies events to a projection.
 
-    Each process of the service may run one; a lock on the checkpoint lets one process at a time apply events,
-    and the others poll.
+    Each process of the service may run this task. A lock on the checkpoint lets only one process at a time
+    apply events; the others try again after each pause.
     """
 
     def __init__(

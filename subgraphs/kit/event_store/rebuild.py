@@ -38,9 +38,10 @@ async def rebuild(
 
     Events are applied in transactions of `batch` events. The last transaction locks the old generation,
     applies the remaining events to the new one and makes it serve, so no query sees an older state than
-    before. An interrupted rebuild leaves its tables: with `resume` the next rebuild continues to fill them if
-    they have the same revision; otherwise it drops them. `begun` is called with the new generation's number
-    when its tables exist. Raises RebuildRunning if another process rebuilds the projection.
+    before. An interrupted rebuild leaves its tables. The next rebuild continues to fill them if `resume` is
+    True and code of the same `revision` has created them; otherwise it drops them. `begun` is called with the
+    new generation's number when its tables exist. Raises RebuildRunning if another process rebuilds the
+    projection.
     """
     async with exclusive(database, projection.name):
         generation = await _begin(database, projection, resume=resume)

@@ -1,4 +1,4 @@
-"""Snapshots: stored states of aggregates, so that loading an aggregate reads only the events after one.
+"""Snapshots: stored states of aggregates, so that loading an aggregate reads the later events only.
 
 `aggregate` writes and reads them; `archive` moves only events that a snapshot covers.
 """

@@ -1,8 +1,8 @@
 """Tables whose rows are the current states of event-sourced aggregates, for queries, lists and joins.
 
-Profiles, requests, bookings and escrows are stored so. A change appends an event and writes the row from the
-stream's new state in one transaction; both have the same version. If other SQL changes a row, the table's
-trigger appends an event with the change (migration 0007).
+Profiles, requests, bookings and escrows have such tables. A change appends an event and writes the row from
+the stream's new state in one transaction; event and row have the same version. If other SQL changes a row,
+the table's trigger appends an event with the change (migration 0007).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -49,9 +49,9 @@ _SET_LOADING = text("SELECT set_config('mussikon.loading', :on, true)")
 
 
 def merge_changes(state: State, event: StoredEvent) -> State:
-    """Return the state with the new values of an event's data, which are by field name.
+    """Return a state after an event whose data are new values of fields, by name.
 
-    It is the `apply` of aggregates whose events contain the changed fields.
+    It is the function `apply` of all aggregates in event-sourced tables.
     """
     return msgspec.convert({**msgspec.to_builtins(state), **event.data}, type(state), strict=False)
 
@@ -100,9 +100,9 @@ class EventSourcedTable(Generic[State, Record]):
     ) -> Record | None:
         """Create a stream with its first event, insert its row and publish the event; return the new record.
 
-        `values` are the fields of the state that differ from the initial one; `facts` returns the fields of
-        the published event. Returns None if the row violates a unique constraint; the caller must then not
-        commit the unit of work.
+        `values` are the fields of the state that differ from the initial one; `facts` computes the fields of
+        the published event from the new record. Returns None if the row violates a unique constraint; the
+        caller must then not commit the unit of work.
         """
         start = Loaded(self.aggregate.stream(row_id), self.aggregate.initial, 0, 0)
         event_id, loaded = await self._append(uow, start, event, values)
@@ -124,7 +124,8 @@ class EventSourcedTable(Generic[State, Record]):
         """Append an event with changed values, update the row and publish the event; return the new record.
 
         `before` is the record that the caller has read; `values` are new values of the state's fields, by
-        name. Raises VersionConflict if the aggregate was changed since `before` was read.
+        name; `facts` computes the fields of the published event from the new record. Raises
+        VersionConflict if the aggregate was changed since `before` was read.
         """
         loaded = await self.aggregate.load(uow, self.aggregate.stream(before.id))
         if loaded.version != before.version:

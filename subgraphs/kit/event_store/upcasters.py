@@ -58,7 +58,8 @@ class Upcasters:
             return event
         if event.schema_version > newest:
             raise UnknownSchemaVersion(
-                f"{event.event_type}: expected a schema version up to {newest}, got {event.schema_version}"
+                f"{event.event_type}: expected a schema version up to {newest}, got {event.schema_version}:"
+                " run the code that has written the event"
             )
         data = event.data
         for version in range(event.schema_version, newest):

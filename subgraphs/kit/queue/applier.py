@@ -34,8 +34,8 @@ ANY_TYPE = "*"  # the key of the handler for events whose type has no handler of
 
 
 class MissingEvent(Exception):
-    """An event arrived before an event of its aggregate with a lower version: version 5 while 3 is
-    applied.
+    """An event arrived before an event of its aggregate with a lower version,
+    such as version 5 while the last applied version is 3.
     """
 
 
@@ -48,7 +48,8 @@ def origin_of(entry: StreamEntry) -> tuple[str, int]:
 class EventApplier:
     """Applies the events of one consumer.
 
-    `tokens`, in all methods: the fencing token of each partition that this process has leased, by partition.
+    `tokens` and `partitions`, in all methods: the fencing token of each partition that this process has
+    leased, by the partition's number.
     """
 
     def __init__(
@@ -199,8 +200,8 @@ class EventApplier:
     async def retry(self, row: Row[Any], tokens: Mapping[int, int]) -> list[Confirmation]:
         """Apply the stored event of a row (a result of `due`) again; return its confirmations.
 
-        An error of the handler is counted as a failed retry. Raises LeaseLost, and the errors that mean that
-        a server is unavailable (`outages.is_outage`), which count no retry.
+        An error of the handler is counted as a failed retry. Raises LeaseLost, and errors that mean that a
+        server is unavailable (`outages.is_outage`); these are not counted.
         """
         entry = StreamEntry(stream_of(row.source, row.partition), "0", failures.fields_of(row))
         event = ReceivedEvent(entry, envelope_of(row.source, entry.fields), row.partition)
@@ -220,7 +221,10 @@ class EventApplier:
         return state.confirmations()
 
     async def _resolve(self, uow: UnitOfWork, state: BatchState, event: ReceivedEvent, row: Row[Any]) -> None:
-        """Apply a stored event, or skip it if a later version was applied; delete its row in both cases."""
+        """Apply a stored event, or skip it if a later version was applied; delete its row in both cases.
+
+        Raises MissingEvent for a gap before the last retry; at the last retry the event is applied anyway.
+        """
         known = state.versions.get(event.aggregate)
         verdict = compare_versions(row.version, known)
         if verdict == "stale" and row.replays and row.version == known:
@@ -267,9 +271,10 @@ class EventApplier:
         return state.confirmations()
 
     async def replay(self, entries: Sequence[StreamEntry], tokens: Mapping[int, int]) -> int:
-        """Schedule the failed events that entries of the replay stream name for a retry; return how many.
+        """Schedule failed events for a retry; return how many.
 
-        The replay stream belongs to partition 0, so the caller needs the lease of that partition.
+        `entries` are replays from the stream `replays:<consumer>`, each with the id of an event. Only the
+        process with the lease of partition 0 reads this stream, so the caller needs that lease.
         """
         event_ids = []
         for entry in entries:

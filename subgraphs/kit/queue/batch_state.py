@@ -1,6 +1,6 @@
-"""The state of one batch of events during its transaction: read once before it, written once after it.
+"""The state of one batch of events: read once at the beginning of its transaction, written once at its end.
 
-`applier` decides with it what to do with each event: skip it as a duplicate, store it behind an earlier
+`applier` decides by this state what to do with each event: skip it as a duplicate, store it behind an earlier
 event of its aggregate, or apply it according to its version.
 
 Example: version 3 of an aggregate was applied. Version 4 is "next", version 3 is "stale", and version 5 is a

@@ -89,7 +89,9 @@ _DUE = (
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often an event is retried, and after which pauses: `seconds`, multiplied by `factor` each time."""
+    """The number of retries of an event, and their pauses: `seconds` before the first, then each time
+    `factor` times as long.
+    """
 
     max_retries: int = 3
     seconds: float = 1.0
@@ -165,7 +167,9 @@ def fields_of(row: Row[Any]) -> dict[bytes, bytes]:
 async def known_failures(
     session: Session, consumer: str, events: Collection[UUID], aggregates: Collection[UUID]
 ) -> Sequence[Row[Any]]:
-    """Return the rows of these events, and the rows of these aggregates with status `retry` or `waiting`."""
+    """Return stored failures of a consumer: those of `events`, whatever their status, and the unfinished ones
+    (status `retry` or `waiting`) of `aggregates`. Both arguments are ids.
+    """
     return await session.fetch_all(
         _KNOWN, consumer=consumer, events=list(events), aggregates=list(aggregates)
     )
@@ -208,7 +212,10 @@ async def record_retry(uow: UnitOfWork, row: Row[Any], retry_policy: RetryPolicy
 
 
 async def release_next(uow: UnitOfWork, row: Row[Any]) -> None:
-    """Schedule the first stored event of the same aggregate behind a row's event for an immediate retry."""
+    """Schedule an immediate retry of the event that waits behind the event of `row`.
+
+    It is the stored event of the same aggregate with the lowest position.
+    """
     behind = (
         (_columns.consumer == row.consumer)
         & (_columns.source == row.source)

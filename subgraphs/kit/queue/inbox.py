@@ -82,7 +82,8 @@ class Inbox:
     async def stop(self) -> None:
         """Stop the tasks and release the leases, so that another process can lease the partitions now.
 
-        It reads from the stored positions, so it applies the events that this process has not committed.
+        The other process reads from the stored positions, so it applies the events that this process has read
+        and not committed.
         """
         while self._tasks:
             await cancel(self._tasks.pop())
@@ -103,8 +104,8 @@ class Inbox:
             await self._clock.sleep(self._leases.seconds / 5)
 
     async def _subscribe(self) -> None:
-        """Publish the subscriptions every HELLO_SECONDS: the queue may lose them, and the publisher sees by
-        them that the consumer is alive.
+        """Publish the subscriptions every HELLO_SECONDS: the queue may lose one, and a publisher considers a
+        consumer without a recent subscription as dead.
         """
         while True:
             pause = HELLO_SECONDS
@@ -154,7 +155,7 @@ class Inbox:
 
     async def _find_positions(self, tokens: dict[int, int]) -> None:
         """Load the stored positions of the leased partitions if the leases changed or the queue's server was
-        restarted. The owner of partition 0 also reads the stream of replay requests.
+        restarted. The process with the lease of partition 0 also reads the stream of replays.
         """
         current = await run_id(self._redis) if not self._run_id or tokens != self._tokens else self._run_id
         if current != self._run_id or tokens != self._tokens:

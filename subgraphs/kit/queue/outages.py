@@ -14,7 +14,10 @@ _IDLE = "25P03"
 
 
 class ServerUnavailable(Exception):
-    """A server to which a handler writes is unavailable. The inbox waits for it and counts no retry."""
+    """A server to which a handler writes is unavailable.
+
+    The inbox waits until it is available again, and does not count the attempt as a retry of the event.
+    """
 
 
 class ConnectFailed(Exception):

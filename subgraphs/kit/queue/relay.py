@@ -173,8 +173,7 @@ class Relay:
             self._run_id = current
 
     async def _published_positions(self) -> tuple[set[int], int]:
-        """Return the outbox positions of the newest stream entries, and the position above which they are
-        all.
+        """Return the positions of events in the streams, and the position above which the set is complete.
 
         Only the newest COMPARED_ENTRIES of a stream are read. Example: if the oldest entry that was read of a
         full stream has position 300, the set has all published positions above 300, but not all below.

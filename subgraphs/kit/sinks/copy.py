@@ -1,7 +1,7 @@
 """Makes the documents of a sink a copy that the consistency check compares and repairs (`kit/copies`).
 
-The check compares the documents with the objects of the service that owns them, bucket by bucket (a bucket is
-a share of the keys by hash), and rewrites those that differ.
+The check compares the documents with the objects of the service that owns them, bucket by bucket, and
+rewrites the documents that differ.
 """
 
 from collections.abc import Callable, Mapping, Sequence

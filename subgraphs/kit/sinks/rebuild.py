@@ -19,7 +19,8 @@ class Originals(Protocol):
     def batches(self) -> AsyncIterator[Sequence[Envelope]]:
         """Yield events with the present facts of the objects.
 
-        Read the objects after the call only, so that they include every event published before it.
+        An implementation reads the objects after this call, not before, so that their facts include the
+        effects of every event that was published before the call.
         """
         ...
 

@@ -148,7 +148,7 @@ class GigMaker:
     def request(self, client: SamplePerson, occasion: Occasion, days: int) -> Gig:
         """Return a request for an event `days` after now (negative: before).
 
-        It is moved to a weekend with the probability `occasion.weekend`.
+        The event is moved to a weekend with the probability `occasion.weekend`.
         """
         random = self.random
         day = (self.now + timedelta(days=days)).date()
@@ -191,7 +191,7 @@ class GigMaker:
         return tuple(chosen)
 
     def with_outcome(self, gig: Gig) -> Gig:
-        """Add applications, and perhaps a booking, to a request, or cancel it; return it."""
+        """Cancel a request, or add applications and perhaps a booking to it; return the request."""
         random = self.random
         past = gig.ends_at < self.now
         if random.random() < 0.08:

@@ -317,8 +317,8 @@ def _slots(world: SampleData) -> Iterator[Row]:
 
 
 def _notifications(world: SampleData) -> Iterator[Row]:
-    """Yield the rows of the last month's notifications: for clients of applications, for musicians of
-    bookings.
+    """Yield the rows of the last month's notifications: of applications for clients, and of bookings for
+    musicians.
     """
     random = Random(f"{SEED}/notifications")
     for gig in world.gigs:

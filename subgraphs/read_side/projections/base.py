@@ -40,7 +40,7 @@ class LogProjection(BatchProjection):
             await uow.execute(text(self.with_table_names(statement, generation)))
 
     def shown(self, plain: str, generation: int) -> str:
-        """Return the SELECT statement of the view `plain`, with its condition in `conditions`."""
+        """Return the SELECT statement of the view `plain`, with the view's condition in `conditions`."""
         condition = self.conditions.get(plain)
         return super().shown(plain, generation) + (f" WHERE {condition}" if condition else "")
 
@@ -53,7 +53,10 @@ class LogProjection(BatchProjection):
             await uow.execute(text(f"CREATE VIEW {checked_table_name(name)} AS {query}"))
 
     async def apply(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> int:
-        """Apply events, and remember when those from the queue occurred, for `committed`."""
+        """Apply events to a generation's tables; return how many had a handler.
+
+        The times at which the events occurred are stored until `committed` computes latencies from them.
+        """
         known = frozenset(self.handlers)
         self._applied = [
             at for event in events if event.event_type in known and (at := _occurred_at(event)) is not None
@@ -61,7 +64,10 @@ class LogProjection(BatchProjection):
         return await super().apply(uow, events, generation)
 
     def committed(self, now: datetime) -> None:
-        """Record the latencies of the last applied batch, which queries see since its commit at `now`."""
+        """Record a latency for each event of the last applied batch.
+
+        It is the time from the event's occurrence until `now`, when the batch was committed.
+        """
         for at in self._applied:
             self.latencies.add((now - at).total_seconds() * 1000)
         self._applied = []

@@ -1,4 +1,6 @@
-"""The calendar service on a fresh database, without background parts: events are read in the outbox."""
+"""Fixtures of the calendar's tests: the service on a fresh database, without background parts, so that its
+events stay in the outbox.
+"""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,13 +21,13 @@ DAY = datetime(2027, 6, 5, tzinfo=UTC)
 
 
 def at(hour: float) -> str:
-    """A time on the day of these tests."""
+    """Return the time `hour` hours after the start of the day of these tests, as text."""
     return (DAY + timedelta(hours=hour)).isoformat()
 
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """A musician with a calendar, and the steps that sagas take in it, each of a new saga."""
+    """A musician with a calendar, and the steps that sagas execute on it, each in a new saga."""
 
     client: Client
     carrier: ApiUser
@@ -33,7 +35,7 @@ class Player:
     musician_id: UUID
 
     def block(self, start: float, end: float, booking_id: UUID | None = None) -> StepCall:
-        """Book them for these hours."""
+        """Return the step that blocks these hours for a booking."""
         ids = {
             "bookingId": booking_id or uuid4(),
             "musicianId": self.musician_id,
@@ -44,12 +46,12 @@ class Player:
         return StepCall(self.client, self.carrier, "blockAvailability", BLOCK, given)
 
     def release(self, step: StepCall) -> StepCall:
-        """Let go of the time of a booking."""
+        """Return the step that releases the time of the booking in another step."""
         given = {"bookingId": step.given["bookingId"]}
         return StepCall(self.client, self.carrier, "releaseAvailability", "bookingId: ID!", given)
 
     async def busy(self) -> list[tuple[float, float]]:
-        """The hours of that day and its neighbours at which anybody sees that they are busy."""
+        """Return the hours of the day at which the musician is publicly busy."""
         query = """query($id: ID!, $from: DateTime!, $to: DateTime!) {
             musicianAvailability(musicianId: $id, from: $from, to: $to) { startsAt endsAt } }"""
         data = await self.client.data(
@@ -58,7 +60,7 @@ class Player:
         return [(hours(one["startsAt"]), hours(one["endsAt"])) for one in data["musicianAvailability"]]
 
     async def calendar(self) -> list[tuple[str, float, float, str]]:
-        """What they see themselves."""
+        """Return the musician's own view of the calendar."""
         query = """query($from: DateTime!, $to: DateTime!) {
             myCalendar(from: $from, to: $to) { kind startsAt endsAt title } }"""
         data = await self.client.data(query, self.person, **{"from": at(-48), "to": at(72)})
@@ -68,26 +70,26 @@ class Player:
         ]
 
     async def say(self, what: str, start: float, end: float, **changes: Any) -> dict[str, Any]:
-        """The whole answer to `blockTime` or `freeTime`."""
+        """Send `blockTime` or `freeTime`; return the whole response."""
         query = f"mutation($input: TimeInput!) {{ {what}(input: $input) {{ id kind startsAt }} }}"
         given = {"startsAt": at(start), "endsAt": at(end), **changes}
         return await self.client.send(query, self.person, input=given)
 
 
 def hours(moment: str) -> float:
-    """The hour of the day of these tests."""
+    """Return a time as hours after the start of the day of these tests."""
     return (datetime.fromisoformat(moment) - DAY) / timedelta(hours=1)
 
 
 @pytest.fixture(scope="package")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
-    """The keys that sign and check the tokens of these tests."""
+    """The keys that sign and verify the tokens of these tests."""
     return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="package")
 async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
-    """Asks the service in the process."""
+    """A client of the service in this process."""
     async with fresh_database(postgres_url, "calendar") as url:
         service = bootstrap(ServiceSettings("calendar", url, redis_url, keys.public))
         await service.database.migrate(MIGRATIONS)
@@ -97,12 +99,12 @@ async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncI
 
 @pytest.fixture
 async def player(client: Client, keys: SigningKeys) -> Player:
-    """A musician whom the service knows."""
+    """A musician about whom the service has received an event."""
     return await make_player(client, keys)
 
 
 async def make_player(client: Client, keys: SigningKeys) -> Player:
-    """A musician whom the service knows."""
+    """Create a musician about whom the service has received an event."""
     person, musician_id = ApiUser.make(keys, "musician"), uuid4()
     await store.upsert_musician(client.service.database, musician_id, person.id, 1)
     return Player(client, ApiUser.make(keys, "service"), person, musician_id)

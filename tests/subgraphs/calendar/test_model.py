@@ -1,4 +1,6 @@
-"""The rules of a calendar without a database: spans, and what is left of slots when a span is cut out."""
+"""Tests of the calendar's rules without a database: spans, and what remains of slots when a span is
+removed.
+"""
 
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
@@ -15,7 +17,7 @@ START = datetime(2027, 3, 1, tzinfo=UTC)
 
 
 def hours(first: float, last: float) -> Span:
-    """A span in hours after START."""
+    """Return a span in hours after START."""
     return Span(START + timedelta(hours=first), START + timedelta(hours=last))
 
 
@@ -23,7 +25,7 @@ SPANS = some.tuples(some.integers(0, 30), some.integers(1, 30)).map(lambda at: h
 
 
 def slot(span: Span, kind: str = "blocked", cancelled_by: str | None = None) -> SlotRecord:
-    """A slot of a musician."""
+    """Return a slot of a musician."""
     return SlotRecord(
         id=uuid4(),
         musician_id=uuid4(),
@@ -40,7 +42,7 @@ def slot(span: Span, kind: str = "blocked", cancelled_by: str | None = None) -> 
 
 
 def hours_of(*spans: Span) -> set[int]:
-    """The numbers of the hours in spans."""
+    """Return the numbers of the hours in spans."""
     found: set[int] = set()
     for span in spans:
         first, last = span.starts_at - START, span.ends_at - START
@@ -50,7 +52,7 @@ def hours_of(*spans: Span) -> set[int]:
 
 @given(SPANS, SPANS)
 def test_a_span_without_another(span: Span, other: Span) -> None:
-    """The parts are exactly the hours outside of the other span; they are in order and do not overlap."""
+    """The parts have exactly the hours outside of the other span; they are in order and do not overlap."""
     parts = span.without(other)
     assert hours_of(*parts) == hours_of(span) - hours_of(other)
     assert len(parts) <= 2
@@ -74,13 +76,13 @@ def test_cuts_leave_the_rest_as_it_was(spans: list[Span], removed: Span) -> None
 
 
 def test_a_slot_is_cut_in_two() -> None:
-    """8 to 20 without 10 to 12."""
+    """A slot from 8 to 20 without 10 to 12 has two parts."""
     (cut,) = model.cuts([slot(hours(8, 20))], hours(10, 12))
     assert [part.span for part in cut.parts] == [hours(8, 10), hours(12, 20)]
 
 
 def test_only_a_release_is_undone() -> None:
-    """A slot that was cancelled for another reason stays cancelled."""
+    """A slot that was cancelled for another reason cannot be restored."""
     model.check_restorable(slot(hours(8, 20), "booked", "release"))
     for by in (None, "undo", "musician"):
         with pytest.raises(Conflict, match="undone"):
@@ -107,12 +109,14 @@ def test_spans_are_in_utc() -> None:
     ],
 )
 def test_wrong_spans_are_refused(first: datetime, last: datetime, field: str) -> None:
-    """Empty, reversed and too long spans, and years that PostgreSQL or a client may not handle."""
+    """Empty, reversed and too long spans are refused, and years that PostgreSQL or a client may not
+    support.
+    """
     with pytest.raises(BadUserInput) as caught:
         model.check_span(first, last, model.MAX_EVENT)
     assert caught.value.extensions["field"] == field
 
 
 def test_the_longest_span_is_allowed() -> None:
-    """Exactly 24 hours."""
+    """A span of exactly 24 hours is accepted."""
     assert model.check_span(START, START + timedelta(hours=24), model.MAX_EVENT) == hours(0, 24)

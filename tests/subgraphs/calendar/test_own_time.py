@@ -1,4 +1,4 @@
-"""What musicians do with their own time, what others see of it, and how the service knows who is a
+"""Tests of what musicians do with their own time, what others see of it, and how the service learns who is a
 musician.
 """
 
@@ -16,7 +16,7 @@ from tests.subgraphs.calendar.conftest import Player, at, hours
 
 
 async def test_block_and_free(player: Player) -> None:
-    """The newest word about a time holds; what lies beside it stays as it was."""
+    """The newest slot replaces the parts of older ones in its span; the rest of them remains."""
     await player.say("blockTime", 10, 20, title="Holidays")
     assert await player.block(12, 13).do() == "CONFLICT"
     freed = await player.say("freeTime", 12, 14, title="After all")
@@ -38,7 +38,7 @@ async def test_block_and_free(player: Player) -> None:
 
 
 async def test_what_is_booked_stays(player: Player) -> None:
-    """A musician neither blocks nor frees the time of a booking, and nothing is half done."""
+    """A musician can neither block nor free the time of a booking, and a refused attempt changes nothing."""
     await player.say("blockTime", 10, 12)
     await player.block(12, 14).do()
     for what in ("blockTime", "freeTime"):
@@ -58,13 +58,13 @@ async def test_what_is_booked_stays(player: Player) -> None:
     ],
 )
 async def test_wrong_input_is_refused(player: Player, changes: dict[str, str], field: str) -> None:
-    """Each wrong value is named."""
+    """Each wrong value is refused with its field."""
     answer = await player.say("blockTime", 10, 12, **changes)
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
 
 
 async def test_times_have_an_offset_or_are_utc(player: Player) -> None:
-    """A time without an offset is UTC, one with an offset is what it says."""
+    """A time without an offset is in UTC; one with an offset is converted."""
     answer = await player.say(
         "blockTime", 0, 0, startsAt="2027-06-05T10:00:00", endsAt="2027-06-05T14:00:00+02:00"
     )
@@ -73,7 +73,7 @@ async def test_times_have_an_offset_or_are_utc(player: Player) -> None:
 
 
 async def test_who_may(client: Client, keys: SigningKeys, player: Player) -> None:
-    """Musicians with a profile have a calendar, and everybody sees but when they are busy."""
+    """Only musicians with a profile have a calendar; everybody sees their busy times and nothing else."""
     query = "mutation($input: TimeInput!) { blockTime(input: $input) { id } }"
     time = {"startsAt": at(1), "endsAt": at(2)}
     assert await client.codes(query, None, input=time) == ["UNAUTHENTICATED"]
@@ -87,7 +87,7 @@ async def test_who_may(client: Client, keys: SigningKeys, player: Player) -> Non
 
 
 async def test_windows_have_bounds(client: Client, player: Player) -> None:
-    """Nobody asks for more than a year at once, or for a time that ends before it begins."""
+    """A query for more than 366 days, or for an end before the start, is refused."""
     query = 'query($id: ID!, $to: DateTime!) { musicianAvailability(musicianId: $id, from: "%s", to: $to) { startsAt } }'
     for end in (at(-1), at(24 * 367), "9999-12-31T23:59:59-14:00"):
         assert await client.codes(query % at(0), None, id=str(player.musician_id), to=end) == [
@@ -97,7 +97,7 @@ async def test_windows_have_bounds(client: Client, player: Player) -> None:
 
 
 async def test_a_booking_is_named(client: Client, player: Player) -> None:
-    """What is booked says by which booking; what is blocked has none."""
+    """A booked slot has its booking, a blocked slot has none."""
     block = player.block(20, 22)
     await block.do()
     await player.say("blockTime", 10, 12)
@@ -109,7 +109,7 @@ async def test_a_booking_is_named(client: Client, player: Player) -> None:
 
 
 async def test_musicians_are_known_by_events(client: Client, keys: SigningKeys) -> None:
-    """An event makes a musician known, one that comes late changes nothing."""
+    """An event about a profile makes the musician known; a late event changes nothing."""
     person, musician_id = ApiUser.make(keys, "musician"), uuid4()
     await tell(client, musician_id, person.id, 5)
     await tell(client, musician_id, uuid4(), 4)
@@ -119,7 +119,7 @@ async def test_musicians_are_known_by_events(client: Client, keys: SigningKeys) 
 
 
 async def tell(client: Client, musician_id: UUID, user_id: UUID, position: int) -> None:
-    """Hand the service an event of the musicians service."""
+    """Call the service's handler with an event of the musicians service."""
     envelope = Envelope(
         event_id=uuid4(),
         source="musicians",
@@ -135,7 +135,7 @@ async def tell(client: Client, musician_id: UUID, user_id: UUID, position: int) 
 
 
 def test_what_is_left_of_a_span() -> None:
-    """Before it, after it, both, or nothing."""
+    """A part before it, after it, both, or nothing remains."""
     one, two, three, four = [datetime(2027, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
     assert Span(one, four).without(Span(two, three)) == [Span(one, two), Span(three, four)]
     assert Span(one, three).without(Span(two, four)) == [Span(one, two)]

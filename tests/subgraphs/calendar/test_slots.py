@@ -1,4 +1,6 @@
-"""Time for bookings: taken once, never twice at once, let go of, and all of it taken back."""
+"""Tests of the saga steps on slots: time is booked once, never twice at the same time, and released or
+undone.
+"""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -15,14 +17,16 @@ INSERT = """insert into slots (musician_id, musician_user_id, kind, booking_id, 
 
 
 async def events_of(player: Player) -> list[tuple[str, str]]:
-    """What the others are told about a musician's time."""
+    """Return the events about a musician's slots."""
     query = text("select event_type, payload from outbox where payload ->> 'musician_id' = :id order by id")
     rows = await player.client.service.database.fetch_all(query, id=str(player.musician_id))
     return [(row.event_type, row.payload["kind"]) for row in rows]
 
 
 async def test_a_booking_takes_time_once(player: Player) -> None:
-    """However often it is asked for; other bookings may follow at once, and other musicians are free."""
+    """A repeated step adds one slot; bookings may follow each other directly, and other musicians are not
+    affected.
+    """
     block = player.block(20, 24)
     made = await block.do()
     assert UUID(made["slotId"])
@@ -42,7 +46,7 @@ async def test_a_booking_takes_time_once(player: Player) -> None:
 
 
 async def test_taken_back(player: Player) -> None:
-    """Undone, the time is free; released, too, until that is undone."""
+    """An undone booking frees its time; so does a release, until the release is undone."""
     block = player.block(20, 24)
     made = await block.do()
     assert await block.undo() == await block.undo() == made
@@ -60,7 +64,7 @@ async def test_taken_back(player: Player) -> None:
 
 
 async def test_time_that_is_gone_does_not_come_back(player: Player) -> None:
-    """Somebody else has it by now, or what took it first was taken back itself."""
+    """A release cannot be undone if the time is booked again or the slot's own step was undone."""
     block = player.block(20, 24)
     release = player.release(block)
     await block.do()
@@ -75,14 +79,14 @@ async def test_time_that_is_gone_does_not_come_back(player: Player) -> None:
 
 
 async def test_an_undo_that_comes_first_stays(player: Player) -> None:
-    """What was undone before it was done is not done any more."""
+    """A step that was undone before it arrived is refused."""
     block = player.block(20, 24)
     assert await block.undo() is None
     assert await block.do() == "ALREADY_UNDONE"
 
 
 async def test_one_of_many_gets_the_time(player: Player) -> None:
-    """Several sagas at the same moment: one books, the others are refused, none fails otherwise."""
+    """Of several concurrent sagas one books the time, and the others are refused without other errors."""
     answers = await asyncio.gather(*[player.block(20 + n / 10, 24 + n / 10).do() for n in range(6)])
     assert sum(isinstance(one, dict) for one in answers) == 1
     assert answers.count("CONFLICT") == 5
@@ -90,9 +94,8 @@ async def test_one_of_many_gets_the_time(player: Player) -> None:
 
 
 async def test_the_database_refuses_what_overlaps(player: Player, client: Client) -> None:
-    """Two transactions that know nothing of each other.
-
-    The second waits, and fails when the first commits.
+    """Of two concurrent transactions with overlapping slots the second waits, and fails when the first
+    commits.
     """
     who = player.musician_id
     first, second = [await asyncpg.connect(client.service.database.url) for _ in range(2)]
@@ -131,7 +134,7 @@ async def test_the_database_refuses_what_overlaps(player: Player, client: Client
 async def test_the_database_refuses_what_is_no_slot(
     client: Client, kind: str, booking: UUID | None, start: str, end: str | None
 ) -> None:
-    """Bookings are booked, others are not, and a slot begins and ends."""
+    """The database refuses a booked slot without a booking, other slots with one, and empty ranges."""
     connection = await asyncpg.connect(client.service.database.url)
     try:
         with pytest.raises(asyncpg.CheckViolationError):
@@ -153,13 +156,13 @@ async def test_the_database_refuses_what_is_no_slot(
     ],
 )
 async def test_wrong_orders_are_refused(player: Player, changes: dict[str, str], field: str) -> None:
-    """Each wrong value is named."""
+    """Each wrong value is refused with its field."""
     answer = await player.block(20, 24).send(changes=changes)
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
 
 
 async def test_nobody_but_sagas_takes_time_for_bookings(player: Player, keys: SigningKeys) -> None:
-    """Not the musician, and not an admin."""
+    """Neither the musician nor an admin may call the steps."""
     block = player.block(20, 24)
     for person in (player.person, ApiUser.make(keys, "admin")):
         for step in (block, player.release(block)):
@@ -168,7 +171,7 @@ async def test_nobody_but_sagas_takes_time_for_bookings(player: Player, keys: Si
 
 
 async def test_many_musicians_take_one_statement(client: Client, keys: SigningKeys, player: Player) -> None:
-    """Busy times of all musicians of a request come at once, in order."""
+    """The busy times of all musicians in a GraphQL request are loaded with one statement, in order."""
     other = await make_player(client, keys)
     await player.block(22, 23).do()
     await player.block(20, 21).do()

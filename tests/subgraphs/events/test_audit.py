@@ -1,4 +1,6 @@
-"""The audit: every event of every service, once, with who and why; for admins alone, and never changed."""
+"""Tests of the audit: it has every event of every service once, with its author and cause; only admins see
+it, and nobody can change it.
+"""
 
 import asyncio
 from typing import Any
@@ -29,7 +31,7 @@ INPUT = {
 
 
 async def told(audit: Client, admin: ApiUser, filter: dict[str, Any], count: int) -> list[dict[str, Any]]:
-    """Events that pass a filter, once there are so many."""
+    """Return the events that a filter selects, once there are this many."""
     async with asyncio.timeout(20):
         while True:
             found = (await audit.data(AUDIT, admin, filter=filter))["audit"]
@@ -39,9 +41,8 @@ async def told(audit: Client, admin: ApiUser, filter: dict[str, Any], count: int
 
 
 async def test_who_what_and_why(running: Running, keys: SigningKeys) -> None:
-    """What a client does is there with the client's id, its request's id, and all that follows.
-
-    A second delivery adds nothing.
+    """The events of a client's request have the client's id and the request's id, also those that follow from
+    them; a second delivery adds nothing.
     """
     host, admin = ApiUser.make(keys, "client"), ApiUser.make(keys, "admin")
     async with running("events", bootstrap) as service, running("requests", requests) as others:
@@ -73,7 +74,7 @@ async def test_who_what_and_why(running: Running, keys: SigningKeys) -> None:
 
 
 async def never_changed(service: Service) -> None:
-    """The database refuses to change or to forget what is in the audit."""
+    """The database refuses to change or delete events."""
     for statement in (
         "UPDATE audit_events SET created_by = ''",
         "DELETE FROM audit_events",
@@ -84,7 +85,7 @@ async def never_changed(service: Service) -> None:
 
 
 async def test_for_admins_alone(running: Running, keys: SigningKeys) -> None:
-    """Nobody else sees anything of it."""
+    """Other callers are refused."""
     async with running("events", bootstrap) as service:
         audit = Client(service)
         queries = (

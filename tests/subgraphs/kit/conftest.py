@@ -1,4 +1,4 @@
-"""A pair for the tests of the queue."""
+"""Fixture of the queue's tests: a publishing and a consuming service."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from tests.subgraphs.kit.queue.service_pair import ServicePair, service_pair_of
 
 @pytest.fixture
 async def pair(postgres_url: str, queue_url: str) -> AsyncIterator[ServicePair]:
-    """A pair with an empty queue."""
+    """A publisher and a consumer with an empty queue."""
     async with service_pair_of(postgres_url, queue_url) as pair:
         await pair.queue.redis.flushdb()
         yield pair

@@ -1,4 +1,4 @@
-"""Checks of what callers type in."""
+"""Tests of the checks of callers' input."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -16,7 +16,9 @@ NOON = datetime(2027, 6, 5, 12, tzinfo=UTC)
 
 
 def test_texts_are_cleaned() -> None:
-    """Blanks around are cut, letters are composed, quotes and semicolons are letters like any other."""
+    """Blanks at the ends are removed, letters are composed (NFC), and quotes and semicolons are not
+    special.
+    """
     assert checks.text("  Robert'); DROP TABLE users;-- ", "name", 50) == "Robert'); DROP TABLE users;--"
     assert checks.text("e\u0301", "name", 1) == "é"
     assert checks.text("a\nb", "text", 10, lines=True) == "a\nb"
@@ -56,7 +58,7 @@ def test_texts_are_cleaned() -> None:
     ],
 )
 def test_what_is_wrong_is_named(check: Callable[[Any], Any], wrong: list[Any]) -> None:
-    """Each wrong value is refused with an error that names the field."""
+    """Each wrong value raises an error that names the field."""
     for value in wrong:
         with pytest.raises(BadUserInput) as caught:
             check(value)
@@ -64,7 +66,7 @@ def test_what_is_wrong_is_named(check: Callable[[Any], Any], wrong: list[Any]) -
 
 
 def test_right_values_pass() -> None:
-    """Values in order come back cleaned."""
+    """Valid values are returned, cleaned."""
     assert checks.email(" Ann.O'Neil+x@mail.example.org ") == "Ann.O'Neil+x@mail.example.org"
     assert checks.url("https://example.org/a?b=c", "x") == "https://example.org/a?b=c"
     assert checks.money(Decimal("99999999.99"), "x") == Decimal("99999999.99")
@@ -77,7 +79,7 @@ def test_right_values_pass() -> None:
 
 
 def test_times_in_utc() -> None:
-    """A time without an offset is in UTC; a period may lack each end, and may be empty."""
+    """A time without an offset is in UTC; a period may lack either end, and may be empty."""
     assert checks.in_utc(NOON.astimezone(EAST), "x") == NOON
     assert checks.in_utc(NOON.replace(tzinfo=None), "x").tzinfo is UTC
     names = ("from", "to")

@@ -1,5 +1,4 @@
-"""The clock: a fake one wakes sleepers in the order of their times, and nothing else in the services reads
-the time."""
+"""Tests of the clocks, and that nothing else in the services reads the time."""
 
 import ast
 import asyncio
@@ -22,7 +21,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("clock", [SYSTEM_CLOCK, FakeClock()])
 async def test_what_every_clock_does(clock: Clock) -> None:
-    """It says the time in UTC, never goes back, and sleeps at least as long as it was asked to."""
+    """A clock returns the time in UTC, never goes back, and sleeps at least for the given time."""
     before, moment = clock.monotonic(), clock.now()
     sleeping = asyncio.create_task(clock.sleep(0.01))
     if isinstance(clock, FakeClock):
@@ -36,8 +35,9 @@ async def test_what_every_clock_does(clock: Clock) -> None:
 
 
 async def test_sleepers_wake_in_order() -> None:
-    """Each at its own time, also one that begins to sleep while the time moves on; who would sleep longer
-    does."""
+    """Each task wakes at its time, also one that begins to sleep during `advance`; one whose time is later
+    sleeps on.
+    """
     clock, woken = FakeClock(datetime(2026, 5, 1, tzinfo=UTC)), list[tuple[str, float]]()
 
     async def sleeper(name: str, *pauses: float) -> None:
@@ -56,7 +56,7 @@ async def test_sleepers_wake_in_order() -> None:
 
 
 async def test_a_cancelled_sleeper_is_forgotten() -> None:
-    """It does not count as one that sleeps."""
+    """A cancelled task does not count as asleep."""
     clock = FakeClock()
     sleeping = asyncio.create_task(clock.sleep(1))
     await clock.wait_for_sleepers()
@@ -67,7 +67,7 @@ async def test_a_cancelled_sleeper_is_forgotten() -> None:
 
 
 async def test_waiting_for_an_event() -> None:
-    """It ends when the event is set, or when the time is over; nothing is left running."""
+    """`wait` returns when the event is set or the time is over, and leaves no task running."""
     clock, event = FakeClock(), asyncio.Event()
     waiting = asyncio.create_task(wait(clock, event, 60))
     await clock.wait_for_sleepers()
@@ -83,7 +83,7 @@ async def test_waiting_for_an_event() -> None:
 
 
 def test_nothing_else_reads_the_time() -> None:
-    """What decides by the time asks a clock that tests can advance."""
+    """Code of the services that depends on the time reads a Clock."""
     found = set()
     for path in SOURCES.rglob("*.py"):
         name = str(path.relative_to(SOURCES))

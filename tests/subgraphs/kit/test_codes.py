@@ -1,4 +1,4 @@
-"""The table of the services' error codes."""
+"""Tests of the table of the services' error codes."""
 
 import importlib
 import pkgutil
@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[3]
 
 
 def subclasses(of: type[DomainError]) -> list[type[DomainError]]:
-    """All classes derived from an error, at any depth."""
+    """Return all classes that are derived from an error, directly or not."""
     return [found for direct in of.__subclasses__() for found in (direct, *subclasses(direct))]
 
 
 def test_every_error_of_a_service_has_a_row() -> None:
-    """Each class of DomainError in any service has a code with a meaning and a next step."""
+    """The code of each DomainError in any service has a row with a meaning and what to do."""
     for module in pkgutil.walk_packages(subgraphs.__path__, "subgraphs."):
         if module.name.rpartition(".")[2] == "errors" or module.name.startswith("subgraphs.kit."):
             importlib.import_module(module.name)

@@ -1,4 +1,6 @@
-"""Databases: migrations are applied once, units of work are all or nothing, statements are counted."""
+"""Tests of databases: migrations are applied once, a unit of work is all or nothing, loaders execute few
+statements.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +26,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 
 async def test_migrations_are_applied_once(database: Database, tmp_path: Path) -> None:
-    """Three processes at once apply each script once, later ones are added, in order."""
+    """Three concurrent processes apply each script once; later scripts are applied in order."""
     (tmp_path / "0001_first.sql").write_text("CREATE TABLE first (id int); INSERT INTO first VALUES (1);")
     applied = await asyncio.gather(*[database.migrate(tmp_path) for _ in range(3)])
     kit = [f"kit/{path.stem}" for path in sorted(OWN.glob("*.sql"))]
@@ -35,7 +37,7 @@ async def test_migrations_are_applied_once(database: Database, tmp_path: Path) -
 
 
 async def test_a_changed_migration_is_refused(database: Database, tmp_path: Path) -> None:
-    """A script that was applied and then edited is an error, and so is one without a number."""
+    """A script that was changed after it was applied, or has no number, raises MigrationError."""
     script = tmp_path / "0001_first.sql"
     script.write_text("CREATE TABLE first (id int)")
     await database.migrate(tmp_path)
@@ -56,7 +58,9 @@ async def test_a_failing_migration_leaves_nothing(database: Database, tmp_path: 
 
 
 async def test_a_unit_of_work_is_all_or_nothing(database: Database) -> None:
-    """What fails leaves no trace, what succeeds is there, and no connection stays out of the pool."""
+    """A failed unit of work changes nothing, a successful one is stored, and every connection returns to the
+    pool.
+    """
     await database.execute(text("CREATE TABLE kept (id int)"))
     insert = text("INSERT INTO kept VALUES (1), (2)")
     with pytest.raises(ZeroDivisionError):
@@ -74,7 +78,9 @@ async def test_a_unit_of_work_is_all_or_nothing(database: Database) -> None:
 
 
 async def test_is_ready_tells_the_truth(database: Database) -> None:
-    """A database that answers is ready, one that cannot be reached is not; the password is not shown."""
+    """`is_ready` is True for a database that answers and False for an unreachable one; `repr` does not show
+    the password.
+    """
     assert await database.is_ready()
     gone = Database("postgresql://somebody:secret@127.0.0.1:1/nothing")
     assert not await gone.is_ready()
@@ -83,7 +89,9 @@ async def test_is_ready_tells_the_truth(database: Database) -> None:
 
 
 async def test_loaders_ask_once(database: Database) -> None:
-    """What is asked for one by one is fetched by one statement; pages by one for each argument."""
+    """A loader fetches keys that are loaded one by one with one statement, and pages with one per
+    argument.
+    """
     numbers = text("SELECT 1")
 
     async def squares(keys: object) -> dict[int, int]:
@@ -107,7 +115,7 @@ async def test_loaders_ask_once(database: Database) -> None:
 
 
 def test_ids_that_are_none() -> None:
-    """What is no UUID is the id of nothing, whatever it is."""
+    """An id that is no UUID becomes None."""
     for value in ("", "x", "0" * 1000, None, 7, ["a"], "'; drop table users; --"):
         assert uuid_of(value) is None
     assert uuid_of("d2f24e28-75e4-48da-b2af-aacd007b12cf") is not None

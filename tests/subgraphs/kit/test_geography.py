@@ -1,4 +1,4 @@
-"""Circles: the box that an index is used for, and the exact distance in SQL."""
+"""Tests of circles: the rectangle that an index can serve, and the exact distance in SQL."""
 
 import math
 import re
@@ -26,7 +26,7 @@ FUNCTIONS: dict[str, Any] = {
 
 
 def evaluated(expression: Any, latitude: float, longitude: float) -> Any:
-    """The value of an SQL expression of the two columns, computed with Python's functions."""
+    """Return the value of an SQL expression of the two columns, computed with Python's functions."""
     dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
     compiled = str(expression.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     words = re.sub(r"CAST\((\d+) AS NUMERIC\)", r"\1", compiled)
@@ -38,13 +38,13 @@ def evaluated(expression: Any, latitude: float, longitude: float) -> Any:
 
 
 def vector(place: tuple[float, float]) -> tuple[float, float, float]:
-    """The unit vector of a place in degrees."""
+    """Return the unit vector of a place in degrees."""
     north, east = map(math.radians, place)
     return math.cos(north) * math.cos(east), math.cos(north) * math.sin(east), math.sin(north)
 
 
 def great_circle_km(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """The distance of two places by the chord between them, another formula than that of the SQL."""
+    """Return the distance of two places by another formula (the chord) than that of the SQL."""
     return EARTH_KM * 2 * math.asin(min(1.0, math.dist(vector(one), vector(other)) / 2))
 
 
@@ -56,7 +56,7 @@ LONGITUDES = some.floats(-180, 180).map(lambda value: round(value, 4))
 def test_the_box_holds_the_circle(
     latitude: float, longitude: float, other_latitude: float, other_longitude: float, km: float
 ) -> None:
-    """The distance is right, and every place within it is in the box."""
+    """The distance is right, and every place within the circle is in the rectangle."""
     circle, place = Circle(latitude, longitude, km), (other_latitude, other_longitude)
     distance = evaluated(circle.distance(LATITUDE, LONGITUDE), *place)
     assert distance == pytest.approx(great_circle_km((latitude, longitude), place), abs=1.0)
@@ -74,7 +74,9 @@ def test_the_box_holds_the_circle(
     ],
 )
 def test_the_box_has_no_longitude_where_it_would_be_wrong(circle: Circle, conditions: int) -> None:
-    """Near a pole, near the date line, and for a circle around half of the globe."""
+    """There is no condition on the longitude near a pole, near the date line, and for a circle around half of
+    the globe.
+    """
     assert len(circle.box(LATITUDE, LONGITUDE)) == conditions
 
 
@@ -89,7 +91,7 @@ def test_the_box_has_no_longitude_where_it_would_be_wrong(circle: Circle, condit
     ],
 )
 def test_wrong_circles_are_refused(values: tuple[float, float, float], field: str) -> None:
-    """Each wrong value is named by its field."""
+    """Each wrong value raises an error that names its field."""
     assert Circle.read(52.5, 13.4, 50, ("lat", "lng", "km")) == Circle(52.5, 13.4, 50)
     with pytest.raises(BadUserInput) as caught:
         Circle.read(*values, ("lat", "lng", "km"))

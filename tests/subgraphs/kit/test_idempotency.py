@@ -1,7 +1,4 @@
-"""A saga's step in a service.
-
-Once, whatever is sent again, late, out of order, or by two at the same time.
-"""
+"""Tests that a saga's step takes effect once, whether it is repeated, late, out of order or concurrent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -29,7 +26,7 @@ TAKE = text("DELETE FROM effects WHERE amount = :amount")
 
 
 class Till:
-    """A service with one effect: an amount that is put in, or taken out again."""
+    """A service with one effect: it inserts an amount, or deletes it again."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -38,7 +35,7 @@ class Till:
     async def send(
         self, direction: Direction = "do", amount: int = 5, token: int = 1, *, fail: bool = False
     ) -> Mapping[str, Any] | None:
-        """One call of the step."""
+        """Send one call of the step."""
         async with UnitOfWork(self.database) as uow:
 
             async def effect(before: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -53,18 +50,18 @@ class Till:
             )
 
     async def amounts(self) -> list[int]:
-        """The effects that hold."""
+        """Return the amounts that are not undone."""
         return [row.amount for row in await self.database.fetch_all(text("SELECT amount FROM effects"))]
 
     def next_saga(self) -> UUID:
-        """Another saga."""
+        """Begin another saga."""
         self.saga = uuid4()
         return self.saga
 
 
 @pytest.fixture
 async def till(postgres_url: str, tmp_path: Path) -> AsyncIterator[Till]:
-    """A service on a database of its own."""
+    """A Till on a fresh database."""
     (tmp_path / "0001_effects.sql").write_text("CREATE TABLE effects (amount integer NOT NULL)")
     async with fresh_database(postgres_url, "till") as url:
         database = Database(url)
@@ -74,7 +71,7 @@ async def till(postgres_url: str, tmp_path: Path) -> AsyncIterator[Till]:
 
 
 async def test_once(till: Till) -> None:
-    """The same call again, with the same or a newer token, has no effect and the same result."""
+    """A repeated call, with the same or a newer token, has no effect and returns the same result."""
     first = await till.send()
     assert await till.send() == first
     assert await till.send(token=7) == first
@@ -85,14 +82,14 @@ async def test_once(till: Till) -> None:
 
 
 async def test_many_at_once(till: Till) -> None:
-    """Twenty at the same time: one effect, one result."""
+    """Twenty concurrent calls have one effect and one result."""
     results = await asyncio.gather(*(till.send() for _ in range(20)))
     assert len({str(result) for result in results}) == 1
     assert await till.amounts() == [5]
 
 
 async def test_a_failure_leaves_nothing(till: Till) -> None:
-    """What fails may be asked again."""
+    """A step that has failed can be called again."""
     with pytest.raises(RuntimeError):
         await till.send(fail=True)
     assert await till.amounts() == []
@@ -101,7 +98,7 @@ async def test_a_failure_leaves_nothing(till: Till) -> None:
 
 
 async def test_undoing(till: Till) -> None:
-    """Once, with the same result each time; then the step is not done any more."""
+    """An undo takes effect once and always returns the same result; afterwards the step cannot be done."""
     await till.send()
     first = await till.send("undo", token=2)
     assert first is not None
@@ -113,7 +110,7 @@ async def test_undoing(till: Till) -> None:
 
 
 async def test_an_undo_that_comes_first(till: Till) -> None:
-    """There is nothing to undo; the do that comes late is refused."""
+    """An undo before its step does nothing, and the late step is refused."""
     assert await till.send("undo") is None
     assert await till.send("undo") is None
     with pytest.raises(AlreadyUndone):
@@ -122,7 +119,7 @@ async def test_an_undo_that_comes_first(till: Till) -> None:
 
 
 async def test_who_has_lost_the_saga(till: Till) -> None:
-    """A call with an older token than one seen is refused, in both directions."""
+    """A call with an older token than a former one is refused, for both directions."""
     await till.send(token=5)
     directions: tuple[Direction, ...] = ("do", "undo")
     for direction in directions:
@@ -135,7 +132,7 @@ async def test_who_has_lost_the_saga(till: Till) -> None:
 
 
 async def test_another_input(till: Till) -> None:
-    """The same key with another input is a mistake, not the same call."""
+    """A repeated call with other input is refused."""
     await till.send(amount=5)
     with pytest.raises(IdempotencyKeyReused):
         await till.send(amount=6)
@@ -143,7 +140,7 @@ async def test_another_input(till: Till) -> None:
 
 
 async def test_do_and_undo_at_once(till: Till) -> None:
-    """Whoever comes first: in the end there is no effect, or it was refused."""
+    """After a concurrent do and undo there is no effect, whichever is first."""
     for _ in range(20):
         till.next_saga()
         found = await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Tokens: which are believed, and every forgery that is not."""
+"""Tests of tokens: valid ones are accepted, and every forgery is refused."""
 
 import time
 from pathlib import Path
@@ -28,7 +28,7 @@ USER = uuid4()
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Claims that are in order, but for these changes; None leaves one out."""
+    """Return valid claims with these changes; None removes a claim."""
     right = {
         "iss": "mussikon",
         "aud": "mussikon",
@@ -40,31 +40,31 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 
 def signed(keys: SigningKeys, **changes: Any) -> str:
-    """A token with these claims, signed by the right key."""
+    """Return a token with these claims, signed with the right key."""
     return jwt.encode({"alg": "ES256"}, claims(**changes), load_key(keys.private), algorithms=["ES256"])
 
 
 def unsigned(algorithm: str) -> str:
-    """A token that says that it needs no signature."""
+    """Return a token whose header says that it needs no signature."""
     parts = ({"alg": algorithm, "typ": "JWT"}, claims(role="admin"))
     return ".".join(urlsafe_b64encode(orjson.dumps(part)).decode() for part in parts) + "."
 
 
 def keyed_with_public_key(keys: SigningKeys) -> str:
-    """A token signed by HS256 with the text of the public key as its secret."""
+    """Return a token signed by HS256 with the text of the public key as its secret."""
     secret = OctKey.import_key(keys.public.read_bytes().replace(b"-----", b""))
     return jwt.encode({"alg": "HS256"}, claims(role="admin"), secret, algorithms=["HS256"])
 
 
 def signed_by_another() -> str:
-    """A token signed by somebody else's key."""
+    """Return a token signed with another key."""
     return jwt.encode(
         {"alg": "ES256"}, claims(role="admin"), ECKey.generate_key("P-256"), algorithms=["ES256"]
     )
 
 
 def test_a_signed_token_names_its_user(keys: SigningKeys) -> None:
-    """What the signer signs, the verifier believes, also the second time, from memory."""
+    """A signed token gives its identity, also the second time, from the cache."""
     verifier = TokenVerifier(keys.public)
     token = TokenSigner(keys.private).sign(USER, "musician")
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_a_signed_token_names_its_user(keys: SigningKeys) -> None:
 
 
 def test_nobody_is_no_error(keys: SigningKeys) -> None:
-    """Without a header, or with an empty one, nobody asks."""
+    """Without a header, or with an empty one, the identity is None."""
     assert TokenVerifier(keys.public).identity(None) is None
     assert TokenVerifier(keys.public).identity("") is None
 
@@ -98,13 +98,13 @@ def test_nobody_is_no_error(keys: SigningKeys) -> None:
     ],
 )
 def test_claims_must_be_right(keys: SigningKeys, changes: dict[str, Any]) -> None:
-    """A token of the right key is refused when its claims are missing, wrong or over."""
+    """A token of the right key with missing, wrong or expired claims is refused."""
     with pytest.raises(Unauthenticated, match="log in again"):
         TokenVerifier(keys.public).identity(f"Bearer {signed(keys, **changes)}")
 
 
 def test_forged_tokens_are_refused(keys: SigningKeys) -> None:
-    """Neither `none`, nor HS256 with the public key, nor another key, nor a changed payload gets in."""
+    """`none`, HS256 with the public key, another key and a changed payload are refused."""
     token = signed(keys)
     header, _, signature = token.split(".")
     promoted = urlsafe_b64encode(orjson.dumps(claims(role="admin"))).decode()
@@ -131,13 +131,13 @@ def test_forged_tokens_are_refused(keys: SigningKeys) -> None:
 
 @pytest.mark.parametrize("header", ["Basic YTpi", "Bearer", "Bearer  ", "token"])
 def test_other_schemes_are_refused(keys: SigningKeys, header: str) -> None:
-    """A header that is there but is no bearer token is an error, not nobody."""
+    """A header that is no bearer token raises an error."""
     with pytest.raises(Unauthenticated):
         TokenVerifier(keys.public).identity(header)
 
 
 async def test_a_remembered_token_still_ends(keys: SigningKeys) -> None:
-    """A token that was believed once is refused after its end."""
+    """A cached token is refused after it has expired."""
     clock = FakeClock()
     verifier = TokenVerifier(keys.public, clock)
     header = f"Bearer {TokenSigner(keys.private, 60, clock).sign(USER, 'client').value}"
@@ -150,7 +150,7 @@ async def test_a_remembered_token_still_ends(keys: SigningKeys) -> None:
 
 
 def test_what_is_remembered_of_tokens(keys: SigningKeys) -> None:
-    """A bounded number of digests: no token can be read out of the verifier."""
+    """The cache has a limited number of digests, and no token can be read from it."""
     verifier, signer = TokenVerifier(keys.public), TokenSigner(keys.private)
     tokens = [signer.sign(USER, "client").value for _ in range(CACHED_TOKENS + 3)]
     for token in tokens:
@@ -161,8 +161,8 @@ def test_what_is_remembered_of_tokens(keys: SigningKeys) -> None:
 
 
 def test_keys_are_made_once(keys: SigningKeys) -> None:
-    """A second start keeps the pair, restores a lost public file, and the private file is its owner's
-    only.
+    """A second start does not change the keys, and restores a lost public file; only the owner may read the
+    private one.
     """
     before = keys.private.read_bytes(), keys.public.read_bytes()
     keys.public.unlink()
@@ -172,7 +172,7 @@ def test_keys_are_made_once(keys: SigningKeys) -> None:
 
 
 def test_who_may_see() -> None:
-    """The owner and admins see what is private."""
+    """`is_owner_or_admin` is True for owners and admins only."""
     other = UUID(int=1)
     assert Identity(USER, "client").is_owner_or_admin(USER)
     assert not Identity(USER, "client").is_owner_or_admin(other)
@@ -184,9 +184,8 @@ def test_who_may_see() -> None:
 
 
 def test_people_and_services_have_keys_of_their_own(tmp_path: Path) -> None:
-    """The key for people makes no token of a service, and the other way round.
-
-    Where there is no key of services there are none.
+    """A token for a service needs the services' key, a token for a user the users' key; without a services'
+    key file no service's token is valid.
     """
     keys = SigningKeys.make(tmp_path)
     verifier = TokenVerifier(keys.public)

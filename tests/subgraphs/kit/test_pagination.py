@@ -1,4 +1,4 @@
-"""Cursors: which are taken, and what is refused with a clear error."""
+"""Tests of pages and cursors."""
 
 import base64
 from datetime import UTC, datetime
@@ -26,12 +26,12 @@ CHEAPEST = Order("things:cheapest", THINGS.c.price, Decimal, THINGS.c.id)
 
 
 def encoded(*parts: Any) -> str:
-    """A cursor of these parts."""
+    """Return a cursor with these parts."""
     return base64.urlsafe_b64encode(orjson.dumps(parts)).decode()
 
 
 def test_a_cursor_comes_back_as_it_was() -> None:
-    """What an order puts into a cursor it reads out again, with its type."""
+    """An order reads the value and type that it has encoded."""
     moment, key = datetime(2026, 7, 1, 12, 30, 15, 123456, tzinfo=UTC), uuid4()
     assert NEWEST.read(NEWEST.cursor(moment, key)) == (moment, key)
     assert CHEAPEST.read(CHEAPEST.cursor(Decimal("45.10"), key)) == (Decimal("45.10"), key)
@@ -59,7 +59,7 @@ def test_a_cursor_comes_back_as_it_was() -> None:
     ],
 )
 def test_other_cursors_are_refused(cursor: str) -> None:
-    """Whatever was not made by this order is an error that names the argument."""
+    """A cursor that this order has not made raises an error that names the argument."""
     with pytest.raises(BadUserInput, match="'after' must be") as caught:
         Page.of(NEWEST, 10, cursor)
     assert caught.value.extensions == {"field": "after"}
@@ -81,7 +81,9 @@ def test_other_cursors_are_refused(cursor: str) -> None:
     ],
 )
 def test_values_that_no_column_holds_are_refused(kind: type, value: Any) -> None:
-    """A forged cursor cannot carry a value at which the database would stumble."""
+    """A forged cursor with a value that the column cannot have raises BAD_USER_INPUT, not an error of the
+    database.
+    """
     order = Order("things:other", THINGS.c.price, kind, THINGS.c.id)
     with pytest.raises(BadUserInput):
         Page.of(order, 10, encoded("things:other", value, str(uuid4())))
@@ -89,13 +91,13 @@ def test_values_that_no_column_holds_are_refused(kind: type, value: Any) -> None
 
 @pytest.mark.parametrize("first", [0, -1, 101, 2**31 - 1])
 def test_first_has_bounds(first: int) -> None:
-    """A page holds 1 to 100 elements."""
+    """`first` must be from 1 to 100."""
     with pytest.raises(BadUserInput, match="from 1 to 100"):
         Page.of(NEWEST, first)
 
 
 def test_the_statement_starts_behind_the_cursor() -> None:
-    """A page is a comparison of rows that an index can answer, and asks for one row more."""
+    """The statement compares rows, which an index can serve, and selects one row more than the page has."""
     page = Page.of(NEWEST, 10, NEWEST.cursor(datetime.now(UTC), uuid4()))
     statement = str(page.select(select(THINGS)))
     assert "(things.at, things.id) < (:param_1, :param_2)" in statement

@@ -1,4 +1,4 @@
-"""Typed records, and the statements that the services share."""
+"""Tests of typed records and of the statements that the services share."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ async def add(database: Database, band: UUID, title: str, place: int) -> Song:
 
 
 def test_a_record_has_the_columns_of_its_table() -> None:
-    """A field without a column and a column without a field are errors that name them."""
+    """A field without a column and a column without a field raise a TypeError that names them."""
 
     @dataclass(frozen=True, slots=True)
     class Wrong:
@@ -74,7 +74,7 @@ def test_a_record_has_the_columns_of_its_table() -> None:
 
 
 async def test_records_by_id(database: Database) -> None:
-    """By id or by another column, with one statement of the same text for any number of ids."""
+    """`by_ids` uses one statement with the same text for any number of ids, also for another column."""
     band, other = uuid4(), uuid4()
     one, two = await add(database, band, "one", 1), await add(database, other, "two", 2)
     with counted_statements(database) as statements:
@@ -89,7 +89,7 @@ async def test_records_by_id(database: Database) -> None:
 
 
 async def test_a_row_that_violates_a_constraint_is_not_inserted(database: Database) -> None:
-    """The result is None, and the table has the first row alone."""
+    """`insert` returns None, and the table has only the first row."""
     first = await add(database, uuid4(), "one", 1)
     again = {"id": uuid4(), "band_id": uuid4(), "title": "one", "place": 2}
     assert await SONGS.insert(database, again) is None
@@ -97,7 +97,9 @@ async def test_a_row_that_violates_a_constraint_is_not_inserted(database: Databa
 
 
 async def test_locked_records(database: Database) -> None:
-    """Another transaction cannot lock the row; an id without a row is NotFound with the given message."""
+    """A locked row cannot be locked by another transaction; an unknown id raises NotFound with the given
+    message.
+    """
     song = await add(database, uuid4(), "one", 1)
     waiting = select(songs.c.id).where(songs.c.id == song.id).with_for_update(skip_locked=True)
     async with UnitOfWork(database) as uow:
@@ -111,7 +113,7 @@ async def test_locked_records(database: Database) -> None:
 
 
 async def test_pages_and_counts_of_each_parent(database: Database) -> None:
-    """Each parent's page and count, with one statement; a parent without rows is absent."""
+    """One statement returns each parent's page or count; a parent without rows is absent."""
     bands = [uuid4(), uuid4(), uuid4()]
     made = [await add(database, bands[place % 2], str(place), place) for place in range(6)]
     page = Page.of(BY_PLACE, 1)
@@ -129,13 +131,13 @@ async def test_pages_and_counts_of_each_parent(database: Database) -> None:
 
 
 def test_values_of_a_record() -> None:
-    """By name, in the given order."""
+    """`values_of` returns values by name, in the given order."""
     song = Song(id=uuid4(), band_id=uuid4(), title="one", place=1)
     assert values_of(song, "place", "title") == {"place": 1, "title": "one"}
 
 
 async def test_hidden_columns_are_not_selected(database: Database) -> None:
-    """The dataclass lacks them, and so do the statements."""
+    """Neither the dataclass nor the statements have them."""
 
     @dataclass(frozen=True, slots=True)
     class Title:
@@ -150,7 +152,7 @@ async def test_hidden_columns_are_not_selected(database: Database) -> None:
 
 
 async def test_a_copy_is_replaced_by_later_events_only(database: Database) -> None:
-    """Events may arrive again and in any order: the highest position wins."""
+    """Events arrive repeatedly and in any order: the one with the highest position is stored."""
     copies = Table(
         "copies", MetaData(), Column("song_id", Uuid, primary_key=True), Column("title"), Column("position")
     )

@@ -1,6 +1,4 @@
-"""A service as a process: it starts, answers, and ends when it is told to or when nobody is left to tell
-it.
-"""
+"""Tests of a service as a process: it starts, answers, and ends after a signal or with its parent."""
 
 import asyncio
 import os
@@ -27,7 +25,7 @@ PARENT = [sys.executable, "-c", STARTS]
 
 @pytest.fixture
 async def environment(postgres_url: str, queue_url: str, keys: SigningKeys) -> AsyncIterator[dict[str, str]]:
-    """The environment of a users service on a fresh database and a free port."""
+    """The environment variables of a users service, with a fresh database and a free port."""
     async with fresh_database(postgres_url, "served") as url:
         files = {"JWT_PUBLIC_KEY_FILE": str(keys.public), "JWT_PRIVATE_KEY_FILE": str(keys.private)}
         with socket.socket() as free:
@@ -49,9 +47,8 @@ async def ready(port: str) -> None:
 
 
 def test_idle_connections_stay_open(postgres_url: str, queue_url: str, keys: SigningKeys) -> None:
-    """The gateway may keep a connection for long.
-
-    Closed by us under a mutation, nobody could tell whether that was done.
+    """The server does not close idle connections, because a mutation that is sent on one meanwhile would
+    fail.
     """
     service = load_bootstrap("users")(
         ServiceSettings("users", postgres_url, queue_url, keys.public, keys.private)
@@ -60,7 +57,7 @@ def test_idle_connections_stay_open(postgres_url: str, queue_url: str, keys: Sig
 
 
 async def test_a_signal_ends_it(environment: dict[str, str]) -> None:
-    """It serves requests over HTTP and ends by SIGTERM without an error."""
+    """The process serves HTTP and ends after SIGTERM with exit code 0."""
     process = await asyncio.create_subprocess_exec(*COMMAND, env=environment, stderr=subprocess.PIPE)
     await ready(environment["PORT"])
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{environment['PORT']}") as http:
@@ -72,7 +69,7 @@ async def test_a_signal_ends_it(environment: dict[str, str]) -> None:
 
 
 async def test_it_dies_with_its_parent(environment: dict[str, str]) -> None:
-    """It ends when the process that started it was killed."""
+    """The process ends when its parent is killed."""
     parent = await asyncio.create_subprocess_exec(*PARENT, env=environment, stdout=subprocess.PIPE)
     assert parent.stdout is not None
     pid = int(await parent.stdout.readline())
@@ -83,7 +80,7 @@ async def test_it_dies_with_its_parent(environment: dict[str, str]) -> None:
 
 
 def _ends(pid: int) -> bool:
-    """Whether the process ends within a minute; one that is dead and not yet collected counts."""
+    """Return whether the process ends within a minute; a zombie counts as ended."""
     for _ in range(1200):
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
@@ -95,9 +92,7 @@ def _ends(pid: int) -> bool:
 
 
 async def test_an_unreachable_database_is_said(environment: dict[str, str]) -> None:
-    """A database that is not there ends the process at once, with one line that names it without its
-    password.
-    """
+    """An unreachable database ends the process with one line that names it without its password."""
     environment["DATABASE_URL"] = "postgresql://ann:secret@127.0.0.1:1/users"
     process = await asyncio.create_subprocess_exec(*COMMAND, env=environment, stderr=subprocess.PIPE)
     _, complaints = await asyncio.wait_for(process.communicate(), 60)
@@ -109,7 +104,7 @@ async def test_an_unreachable_database_is_said(environment: dict[str, str]) -> N
 def test_what_is_missing_is_said(
     keys: SigningKeys, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that is none, no service, and missing settings are named."""
+    """An unknown service, no service and missing settings are named in the error."""
     for name in ("DATABASE_URL", "REDIS_URL", "JWT_PUBLIC_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
     assert [main([]), main(["nix"]), main(["users"])] == [2, 1, 1]
@@ -122,7 +117,7 @@ def test_what_is_missing_is_said(
 
 
 def test_settings_name_what_is_wrong(keys: SigningKeys, tmp_path: Path) -> None:
-    """Each setting that is missing or wrong is named; addresses with passwords are not shown."""
+    """Each missing or wrong setting is named; URLs with passwords are not shown."""
     right = {
         "DATABASE_URL": "postgresql://a:secret@b/c",
         "REDIS_URL": "r",

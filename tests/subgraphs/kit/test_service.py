@@ -1,4 +1,6 @@
-"""The door of a service: what it answers to requests in order and out of order, and what it never shows."""
+"""Tests of a service's endpoint: valid requests are answered, invalid ones refused, and internal errors
+masked.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -78,7 +80,7 @@ class Query:
 
 @pytest.fixture(scope="module")
 async def client(postgres_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
-    """Asks a service without tables."""
+    """A client of a service without tables."""
     async with fresh_database(postgres_url, "door") as url:
         database = Database(url)
         bus = Bus(database, {})
@@ -97,7 +99,7 @@ async def client(postgres_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def http(client: Client) -> AsyncIterator[httpx.AsyncClient]:
-    """Asks the same service over HTTP."""
+    """An HTTP client of the same service."""
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(client.service.asgi), base_url="http://door"
     ) as http:
@@ -105,7 +107,7 @@ async def http(client: Client) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_questions_are_answered(http: httpx.AsyncClient, keys: SigningKeys) -> None:
-    """A POST with JSON is answered, with the identity of its token and with no other."""
+    """A POST with JSON is answered, with the identity of its token."""
     person = ApiUser.make(keys)
     headers = {**person.headers, "X-User-Id": "admin", "X-Forwarded-For": "6.6.6.6, 9.9.9.9"}
     body = {"query": "query A { whoami } query B { __typename }", "operationName": "A", "variables": None}
@@ -116,7 +118,7 @@ async def test_questions_are_answered(http: httpx.AsyncClient, keys: SigningKeys
 
 
 async def test_a_bad_token_refuses_the_request(http: httpx.AsyncClient) -> None:
-    """A wrong token is an error for the whole request, not somebody anonymous."""
+    """A wrong token refuses the whole request; it is not treated as a missing one."""
     answer = await http.post(
         "/graphql", json={"query": "{ whoami }"}, headers={"Authorization": "Bearer x.y.z"}
     )
@@ -127,7 +129,7 @@ async def test_a_bad_token_refuses_the_request(http: httpx.AsyncClient) -> None:
 
 
 async def test_only_proxies_of_ours_speak_for_others(client: Client) -> None:
-    """The address that a stranger claims is not believed; the peer's is taken."""
+    """`x-forwarded-for` of an untrusted client is replaced by the client's address."""
     transport = httpx.ASGITransport(client.service.asgi, client=("8.8.8.8", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://door") as stranger:
         headers = {"X-Forwarded-For": "1.1.1.1"}
@@ -158,14 +160,14 @@ async def test_only_proxies_of_ours_speak_for_others(client: Client) -> None:
 async def test_bad_requests(
     http: httpx.AsyncClient, method: str, path: str, content: bytes, media_type: str, status: int
 ) -> None:
-    """Each request out of order gets its status and says in JSON what is wrong."""
+    """Each invalid request gets its status and a JSON error that says what is wrong."""
     answer = await http.request(method, path, content=content, headers={"content-type": media_type})
     assert answer.status_code == status
     assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
 async def test_a_body_without_length_has_a_limit(http: httpx.AsyncClient) -> None:
-    """A body that comes in pieces is refused as soon as it is too large."""
+    """A body in chunks is refused as soon as it exceeds the limit."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(100):
@@ -176,7 +178,7 @@ async def test_a_body_without_length_has_a_limit(http: httpx.AsyncClient) -> Non
 
 
 async def test_health(http: httpx.AsyncClient) -> None:
-    """Live is live; ready asks the database, which may be away."""
+    """The service is live; it is ready while its database answers."""
     assert (await http.get("/health/live")).json() == {"status": "live"}
     assert (await http.get("/health/ready")).json() == {"status": "ready"}
     gone = Database("postgresql://somebody@127.0.0.1:1/nothing")
@@ -188,15 +190,12 @@ async def test_health(http: httpx.AsyncClient) -> None:
 
 
 async def refuse(*_: object) -> dict[str, Any]:
-    """Answer nothing."""
+    """Return an empty response; no test sends a request that is executed."""
     return {}
 
 
 async def test_the_unexpected_is_masked(client: Client) -> None:
-    """An error that nobody foresaw shows an id and nothing else.
-
-    The log has the trace, without parameters.
-    """
+    """The caller receives an id for an unexpected error; the log has the traceback, without parameters."""
     with capture_logs() as logs:
         answer = await client.send("{ broken whoami }")
     error = answer["errors"][0]
@@ -209,7 +208,7 @@ async def test_the_unexpected_is_masked(client: Client) -> None:
 
 
 async def test_errors_have_codes(client: Client) -> None:
-    """Every kind of error says by its code what it is."""
+    """Every kind of error has its code."""
     cases: dict[str, dict[str, Any]] = {
         "{ taken }": {"code": "CONFLICT", "field": "name"},
         "{ limited }": {"code": "RATE_LIMITED", "retryAfterSeconds": 30},
@@ -230,10 +229,7 @@ async def test_errors_have_codes(client: Client) -> None:
 
 
 async def test_representations_are_checked(client: Client) -> None:
-    """What is no representation is an error in its place.
-
-    The others are answered and the variables stay whole.
-    """
+    """A wrong representation is an error of its entity only; the variables are not changed."""
     given = [
         {"__typename": "Thing", "id": "1"},
         {"__typename": "Thing"},
@@ -251,20 +247,20 @@ async def test_representations_are_checked(client: Client) -> None:
 
 
 async def test_long_queries_are_refused(client: Client) -> None:
-    """A query of too many tokens is refused before it costs anything."""
+    """A query with too many tokens is refused before its execution."""
     answer = await client.send("{" + " whoami" * 20_000 + "}")
     assert answer["errors"][0]["extensions"]["code"] == "GRAPHQL_PARSE_FAILED"
 
 
 async def test_requests_at_once_do_not_mix(client: Client, keys: SigningKeys) -> None:
-    """Each of many requests at once sees its own caller."""
+    """Each of many concurrent requests sees its own caller."""
     people = [ApiUser.make(keys) for _ in range(20)]
     answers = await asyncio.gather(*[client.data("{ whoami }", person) for person in people])
     assert [answer["whoami"] for answer in answers] == [f"{person.id} None" for person in people]
 
 
 async def test_the_sdl_is_federations(client: Client) -> None:
-    """The SDL that a gateway asks for is the one that is printed, with its link to the specification."""
+    """`_service { sdl }` returns the printed SDL, with its @link."""
     asked = await client.data("{ _service { sdl } }")
     assert asked["_service"]["sdl"] == client.service.sdl
     assert "https://specs.apollo.dev/federation/v2" in client.service.sdl
@@ -272,9 +268,8 @@ async def test_the_sdl_is_federations(client: Client) -> None:
 
 
 async def test_extensions_stand_beside_the_data(client: Client, keys: SigningKeys) -> None:
-    """What resolvers have to say is in the answer's extensions, that of one request alone.
-
-    Without it there are none.
+    """The response has the extensions that its own resolvers have set; without them it has no
+    `extensions`.
     """
     person = ApiUser.make(keys)
     query = '{ a: noted(word: "x") b: noted(word: "y") taken }'

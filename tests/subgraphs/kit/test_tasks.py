@@ -1,4 +1,4 @@
-"""The end of background tasks."""
+"""Tests of the cancellation of background tasks."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from subgraphs.kit.tasks import cancel
 
 
 async def test_a_task_that_loses_a_cancellation_ends() -> None:
-    """A task that swallows the first cancellation is cancelled again."""
+    """A task that ignores the first cancellation is cancelled again."""
     lost = 0
 
     async def deaf() -> None:
@@ -26,7 +26,7 @@ async def test_a_task_that_loses_a_cancellation_ends() -> None:
 
 
 async def test_an_error_is_not_lost() -> None:
-    """A task that had failed says so at its end."""
+    """`cancel` raises the error of a task that had failed."""
 
     async def broken() -> None:
         raise ZeroDivisionError

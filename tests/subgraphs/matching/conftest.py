@@ -1,4 +1,6 @@
-"""The matching service on a fresh database, without background parts: events are handed to its handlers."""
+"""Fixtures of matching's tests: the service on a fresh database, without background parts; tests call the
+handlers of events.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -19,13 +21,13 @@ Tell = Callable[..., Any]
 
 @pytest.fixture(scope="package")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
-    """The keys that sign and check the tokens of these tests."""
+    """The keys that sign and verify the tokens of these tests."""
     return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="package")
 async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
-    """Asks the service in the process."""
+    """A client of the service in this process."""
     async with fresh_database(postgres_url, "matching") as url:
         service = bootstrap(ServiceSettings("matching", url, redis_url, keys.public))
         await service.database.migrate(MIGRATIONS)
@@ -35,13 +37,13 @@ async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncI
 
 @pytest.fixture
 def host(keys: SigningKeys) -> ApiUser:
-    """A client who looks for musicians."""
+    """A user with the role client."""
     return ApiUser.make(keys, "client")
 
 
 @pytest.fixture
 def tell(client: Client) -> Tell:
-    """Hands the service an event of another one."""
+    """A function that calls the service's handler with an event of another service."""
 
     async def told(kind: str, position: int, **facts: Any) -> UUID:
         music = kind.startswith("Musician")

@@ -1,6 +1,5 @@
-"""The copies that matching keeps.
-
-Compared by buckets and versions, and put right by what their owners tell.
+"""Tests of matching's copies of musicians and requests: how they are compared by buckets and versions, and
+repaired.
 """
 
 from typing import Any
@@ -20,12 +19,12 @@ REPAIR = "mutation($kind: String!, $originals: JSON!) { repairCopies(kind: $kind
 
 @pytest.fixture
 def checker(keys: SigningKeys) -> ApiUser:
-    """The service that compares."""
+    """A caller with the role service, as `sync` is."""
     return ApiUser.make(keys, "service")
 
 
 async def test_digests_change_with_rows_and_versions(client: Client, checker: ApiUser, tell: Tell) -> None:
-    """A copy more, or one of another version, changes its own bucket and no other."""
+    """Another copy or another version changes the digest of its bucket only."""
 
     async def digests() -> dict[str, Any]:
         found: dict[str, Any] = (await client.data(DIGESTS, checker, kind="musician"))["copyDigests"]
@@ -45,9 +44,7 @@ async def test_digests_change_with_rows_and_versions(client: Client, checker: Ap
 
 
 async def test_a_copy_is_put_right(client: Client, checker: ApiUser, tell: Tell) -> None:
-    """One that is wrong and one that is missing become what their owner tells, and older events change
-    nothing any more.
-    """
+    """A wrong and a missing copy get the owner's data, and older events are then skipped."""
     wrong, missing = await tell("MusicianProfileCreated", 7, stage_name="Wrong"), uuid4()
     rows = (await client.data(ROWS, checker, kind="musician", keys=[str(wrong)]))["copyRows"]
     told = {**rows[str(wrong)]["told"], "stage_name": "Right"}
@@ -66,10 +63,7 @@ async def test_a_copy_is_put_right(client: Client, checker: ApiUser, tell: Tell)
 async def test_what_an_owner_told_before_a_newer_event_is_no_repair(
     client: Client, checker: ApiUser, tell: Tell
 ) -> None:
-    """An event that comes between the question to the owner and the repair stands.
-
-    It would not come again.
-    """
+    """A repair does not replace a copy that a newer event has changed since the owner was queried."""
     key = await tell("MusicianProfileCreated", 1)
     rows = (await client.data(ROWS, checker, kind="musician", keys=[str(key)]))["copyRows"]
     told = rows[str(key)]["told"]
@@ -100,12 +94,12 @@ async def test_what_an_owner_told_before_a_newer_event_is_no_repair(
 async def test_wrong_questions_are_refused(
     client: Client, checker: ApiUser, query: str, variables: dict[str, Any]
 ) -> None:
-    """Whatever is no kind, bucket, key or original of ours."""
+    """An unknown kind, a wrong bucket, key or original is refused."""
     assert await client.codes(query, checker, **variables) == ["BAD_USER_INPUT"]
 
 
 async def test_only_for_the_service_that_compares(client: Client, host: ApiUser, keys: SigningKeys) -> None:
-    """Neither clients nor admins see or repair copies."""
+    """Neither clients nor admins can read or repair copies."""
     for person in (host, ApiUser.make(keys, "admin")):
         assert await client.codes(DIGESTS, person, kind="musician") == ["FORBIDDEN"]
         assert await client.codes(REPAIR, person, kind="musician", originals={}) == ["FORBIDDEN"]

@@ -1,4 +1,6 @@
-"""Matching through GraphQL and events: what is ranked, what is served again, and who may ask."""
+"""Tests of matching by GraphQL and events: what is ranked, when a stored ranking is reused, and who may see
+it.
+"""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,17 +19,14 @@ FIND = """mutation($id: ID!, $force: Boolean! = false, $algorithm: String! = "ba
 
 
 async def ranked(client: Client, request: UUID) -> list[str]:
-    """The musicians of a request's matches, the best first."""
+    """Return the ids of the musicians in a request's ranking, the best first."""
     answer = await client.entities("MusicianRequest", [request], MATCHES)
     assert "errors" not in answer
     return [match["musician"]["id"] for match in answer["data"]["_entities"][0]["matches"]]
 
 
 async def test_events_change_the_ranking(client: Client, tell: Any) -> None:
-    """A musician who learns, moves or asks for more is ranked anew.
-
-    Duplicates and late events change nothing.
-    """
+    """A change of a musician's skills, place or rate changes the ranking; repeated and late events do not."""
     skill, other = uuid4(), uuid4()
     request = await tell("RequestPublished", 1, skill_ids=[str(skill), str(other)])
     good = await tell("MusicianProfileCreated", 1, skill_ids=[str(skill)])
@@ -48,7 +47,7 @@ async def test_events_change_the_ranking(client: Client, tell: Any) -> None:
 
 
 async def test_what_holds_is_served_again(client: Client, tell: Any, host: ApiUser) -> None:
-    """A stored result is served until its request or any musician changes, or a fresh one is wanted."""
+    """A stored ranking is reused until its request or any musician changes, unless `forceRefresh` is set."""
     skill = str(uuid4())
     request = await tell("RequestPublished", 1, client_id=host.id, skill_ids=[skill])
     await tell("MusicianProfileCreated", 1, skill_ids=[skill])
@@ -79,10 +78,7 @@ async def test_what_holds_is_served_again(client: Client, tell: Any, host: ApiUs
 
 
 async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: ApiUser) -> None:
-    """A ranking that was computed is told with its best, once, whichever way it was asked for.
-
-    One served again is not.
-    """
+    """Each computed ranking is published once; a reused one is not."""
     skill = str(uuid4())
     request = await tell("RequestPublished", 1, client_id=host.id, skill_ids=[skill])
     for number in range(60):
@@ -112,9 +108,7 @@ async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: 
 
 
 async def test_orders_that_are_refused(client: Client, tell: Any, host: ApiUser, keys: SigningKeys) -> None:
-    """Only the client ranks for a request that is known and looks for somebody, by an algorithm that there
-    is.
-    """
+    """A ranking is refused for other callers, unknown or closed requests, and unknown algorithms."""
     request = str(await tell("RequestPublished", 1, client_id=host.id))
     stranger, admin = ApiUser.make(keys, "client"), ApiUser.make(keys, "admin")
     assert await client.codes(FIND, None, id=request) == ["UNAUTHENTICATED"]
@@ -132,7 +126,7 @@ async def test_orders_that_are_refused(client: Client, tell: Any, host: ApiUser,
 async def test_results_belong_to_the_client(
     client: Client, tell: Any, host: ApiUser, keys: SigningKeys
 ) -> None:
-    """A stored ranking is shown to the client of its request and to admins, whatever headers claim."""
+    """Only the client of its request and admins see a stored ranking; forged headers change nothing."""
     request = await tell("RequestPublished", 1, client_id=host.id)
     key = (await client.data(FIND, host, id=str(request)))["findMatches"]["id"]
     query = "query($id: ID!) { matchingResult(id: $id) { id matches { totalScore } } }"
@@ -147,7 +141,7 @@ async def test_results_belong_to_the_client(
 
 
 async def test_many_requests_take_few_statements(client: Client, tell: Any) -> None:
-    """Twenty requests are ranked by as many statements as one; an unknown one has no matches."""
+    """Twenty requests are ranked with as many statements as one; an unknown request has no ranking."""
     keys = [await tell("RequestPublished", 1) for _ in range(20)]
     with counted_statements(client.service.database) as statements:
         answer = await client.entities("MusicianRequest", [*keys, uuid4()], MATCHES + " title")
@@ -163,7 +157,9 @@ async def test_many_requests_take_few_statements(client: Client, tell: Any) -> N
 
 
 async def test_price_bands_of_many_take_one_look(client: Client, tell: Any) -> None:
-    """The band comes from what the gateway hands over, and the index is refreshed once for all."""
+    """The price band follows from the fields in the representation; the index is updated once for all
+    musicians.
+    """
     for rate in range(12):
         await tell(
             "MusicianProfileCreated", 1, hourly_rate=f"{10 + rate}", currency="CHF", experience_years=20
@@ -182,8 +178,8 @@ async def test_price_bands_of_many_take_one_look(client: Client, tell: Any) -> N
 
 
 async def test_the_index_misses_no_late_commit(client: Client, tell: Any) -> None:
-    """A transaction that began before a look and commits after it is read by the next look, in every
-    process.
+    """A transaction that began before an update of the index and commits after it is read by the next one, in
+    every process.
     """
     database = client.service.database
     mine, others = Index(database), Index(database)
@@ -210,7 +206,7 @@ async def test_the_index_misses_no_late_commit(client: Client, tell: Any) -> Non
 
 
 async def test_the_index_grows(client: Client, tell: Any) -> None:
-    """More musicians and skills than there was room for keep what was there."""
+    """The index keeps its data when musicians or skills exceed the reserved space."""
     database = client.service.database
     rows = [{"key": uuid4(), "skills": [uuid4()], "rate": number} for number in range(3000)]
     index = Index(database)

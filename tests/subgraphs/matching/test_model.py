@@ -1,4 +1,4 @@
-"""The scores and the ranking, against a plain calculation musician by musician."""
+"""Tests of scores and ranking, compared with a plain calculation per musician."""
 
 import math
 import random
@@ -27,7 +27,7 @@ EVEN = Parameters(Weights(0.4, 0.2, 0.2, 0.2), radius_km=50, recommended_from=70
 
 
 def columns_of(rows: list[SimpleNamespace]) -> Columns:
-    """Columns of musicians who are given one by one."""
+    """Return the columns for musicians in a list."""
     x, y, z = unit_vectors(np.array([row.lat for row in rows]), np.array([row.lng for row in rows]))
     return Columns(
         ids=[row.id for row in rows],
@@ -45,7 +45,7 @@ def columns_of(rows: list[SimpleNamespace]) -> Columns:
 def plainly(
     rows: list[SimpleNamespace], wanted: Requirements, parameters: Parameters
 ) -> list[tuple[UUID, float]]:
-    """The ranking as the page of rules says it, with loops and haversines."""
+    """Return the ranking by the documented rules, with loops and the haversine formula."""
     mask = int(wanted.skills[0])
     found = []
     for row in rows:
@@ -78,7 +78,7 @@ def plainly(
 
 @pytest.mark.parametrize("seed", range(20))
 def test_rank_agrees_with_the_plain_calculation(seed: int) -> None:
-    """The same musicians with the same totals, whatever the place, the radius and the skills."""
+    """Both give the same musicians with the same totals, for any place, radius and skills."""
     dice = random.Random(seed)
     lat, lng = dice.choice([(52.5, 13.4), (-17.0, 179.95), (89.9, 0.0), (0.0, 0.0)])
     rows = [
@@ -109,7 +109,7 @@ def test_rank_agrees_with_the_plain_calculation(seed: int) -> None:
 
 
 def test_nobody_and_everybody_alike() -> None:
-    """An empty index ranks nobody; among equals the nearest, then the id decides."""
+    """An empty index gives no musicians; equal totals are ordered by distance, then id."""
     wanted = Requirements(0.0, 0.0, 1, 0.0, 10.0, 0, np.zeros(1, np.uint64), 0)
     empty = columns_of([])
     assert rank(empty, wanted, EVEN).candidates == 0
@@ -123,9 +123,8 @@ def test_nobody_and_everybody_alike() -> None:
 
 
 def test_single_scores() -> None:
-    """Experience ends at ten years.
-
-    A price falls within the budget, faster above it, and a budget may be nothing.
+    """The experience score ends at ten years; the price score falls within the budget and faster above it,
+    also for a budget of 0.
     """
     assert experience_scores(np.array([0.0, 5, 10, 40])).tolist() == [40, 70, 100, 100]
     assert price_scores(np.array([50.0, 100, 200, 300, 375, 450, 900]), 100, 300).tolist() == [
@@ -163,13 +162,13 @@ def test_single_scores() -> None:
     ],
 )
 def test_wrong_parameters_are_refused(document: object) -> None:
-    """An algorithm that would divide by nothing is no algorithm."""
+    """Parameters that would divide by 0 are refused."""
     with pytest.raises(msgspec.ValidationError):
         parameters_of(document)
 
 
 def test_price_bands() -> None:
-    """A rate is compared with those of like experience in the same currency, if there are enough."""
+    """A rate is compared with rates of similar experience in the same currency, if there are enough."""
     rows = [
         SimpleNamespace(id=uuid4(), lat=0.0, lng=0.0, rate=10 * n, years=4, currency=0, skills=0)
         for n in range(20)

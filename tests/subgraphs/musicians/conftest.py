@@ -1,4 +1,4 @@
-"""The musicians service with all its parts, and a crowd of musicians."""
+"""Fixtures of the musicians service's tests: the service with all its parts, and many musicians."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -24,7 +24,7 @@ DOCUMENTS = """INSERT INTO musician_documents SELECT id, '{"press": []}' FROM mu
 
 @pytest.fixture(scope="module")
 async def client(running: Running) -> AsyncIterator[Client]:
-    """Asks the musicians service in the process."""
+    """A client of the musicians service in this process."""
     async with running("musicians", bootstrap) as service:
         yield Client(service)
 
@@ -37,13 +37,13 @@ def player(keys: SigningKeys) -> ApiUser:
 
 @pytest.fixture
 def host(keys: SigningKeys) -> ApiUser:
-    """A client."""
+    """A user with the role client."""
     return ApiUser.make(keys, "client")
 
 
 @pytest.fixture(scope="module")
 async def crowd(client: Client) -> list[UUID]:
-    """Sixty musicians, newest first; some made at the same moment, many with the same rate."""
+    """Sixty musicians, the newest first; some with the same time of creation, many with the same rate."""
     await load_rows(client.service.database, CROWD, SKILLS, DOCUMENTS)
     rows = await client.service.database.fetch_all(
         text(

@@ -1,4 +1,4 @@
-"""Profiles as their events tell them, with the skills and documents that other tables hold."""
+"""Tests of the history of profiles, whose skills and documents have tables of their own."""
 
 import asyncio
 from uuid import UUID
@@ -21,7 +21,7 @@ HISTORY = "query($id: ID!) { musicianHistory(id: $id) { version type changes cre
 
 
 async def test_a_profile_is_rebuilt(client: Client, player: ApiUser, host: ApiUser) -> None:
-    """Each version comes back with its skills and its document; nobody else sees them."""
+    """Each past version has its skills and document; other users cannot see it."""
     made = await make(client, player)
     await client.data(UPDATE, player, input={"skills": ["drums"], "profileDocument": None})
     first = (await client.data(AS_OF, player, id=made["id"], version=1))["musicianAsOf"]["state"]
@@ -35,9 +35,7 @@ async def test_a_profile_is_rebuilt(client: Client, player: ApiUser, host: ApiUs
 
 
 async def test_skills_given_by_hand_belong_to_the_history(client: Client, player: ApiUser) -> None:
-    """A skill that somebody adds at the database's prompt, with the name in the same transaction, is
-    recorded and told once each.
-    """
+    """A skill that SQL adds, with a new name in the same transaction, is an event and is published once."""
     made = await make(client, player, skills=["piano"])
     async with UnitOfWork(client.service.database) as uow:
         about = {"id": UUID(made["id"])}
@@ -69,7 +67,7 @@ WAITING = text(
 
 
 async def take_skills(database: Database, key: UUID) -> None:
-    """What somebody at the prompt does."""
+    """Remove skills by SQL."""
     async with UnitOfWork(database) as hand:
         await hand.execute(text("DELETE FROM musician_skills WHERE musician_id = :id").bindparams(id=key))
 
@@ -78,8 +76,8 @@ async def take_skills(database: Database, key: UUID) -> None:
 async def test_a_hand_that_takes_skills_waits_for_the_service(
     client: Client, player: ApiUser, late: bool
 ) -> None:
-    """Both get through, wherever the service is (it has locked the profile, or changed it), and the
-    profile is told as it then is.
+    """A change by SQL and one by the service both succeed in either order, and the published profile is the
+    final one.
     """
     key, database = UUID((await make(client, player))["id"]), client.service.database
     change = UpdateProfile(player.id, {"bio": "Newer"})
@@ -97,7 +95,7 @@ async def test_a_hand_that_takes_skills_waits_for_the_service(
 
 
 async def test_profiles_are_what_their_events_say(client: Client, player: ApiUser) -> None:
-    """Rows of the service and rows from outside alike."""
+    """Rows that the service or SQL has written agree with their events."""
     await make(client, player)
     await client.service.database.execute(text(CROWD))
     assert await client.service.database.fetch_value(text("SELECT count(*) FROM event_streams")) > 60

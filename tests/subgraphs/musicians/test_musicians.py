@@ -1,4 +1,4 @@
-"""Musicians as entities and in lists: for everybody, in how many statements, and page by page."""
+"""Tests of musicians as entities and in lists: who sees them, how many statements they take, and pages."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,7 +32,7 @@ PAGE = """query($first: Int!, $after: String, $filter: MusicianFilter, $order: M
 
 
 async def test_every_field_is_tested(client: Client) -> None:
-    """The fields asked below are all that the entities have."""
+    """The fields in these tests are all fields of the entities."""
     for name, fields in [("Musician", set(MUSICIAN)), ("User", {"id", "musicianProfile"})]:
         asked = await client.data(f'{{ __type(name: "{name}") {{ fields {{ name }} }} }}')
         assert {field["name"] for field in asked["__type"]["fields"]} == fields
@@ -41,7 +41,9 @@ async def test_every_field_is_tested(client: Client) -> None:
 async def test_everybody_sees_everything(
     client: Client, crowd: list[UUID], host: ApiUser, keys: SigningKeys
 ) -> None:
-    """A profile is public: nobody, a client, an admin and forged headers get the same answer."""
+    """A profile is public: without a token, as client, admin or with forged headers the response is
+    the same.
+    """
     selection = " ".join(MUSICIAN.values())
     expected = await client.entities("Musician", crowd[:3], selection)
     assert "errors" not in expected
@@ -55,7 +57,7 @@ async def test_everybody_sees_everything(
 
 
 async def test_fifty_entities_take_one_statement_a_table(client: Client, crowd: list[UUID]) -> None:
-    """Fifty musicians with skills and documents are three statements; by their users it is the same."""
+    """Fifty musicians with skills and documents take three statements; by their users, too."""
     selection = " ".join(MUSICIAN.values())
     with counted_statements(client.service.database) as statements:
         answer = await client.entities("Musician", crowd[:50], selection)
@@ -77,7 +79,7 @@ async def test_fifty_entities_take_one_statement_a_table(client: Client, crowd: 
 
 
 async def test_unknown_ids_are_null(client: Client) -> None:
-    """What names nothing is null in its place and no error."""
+    """An unknown id is null without an error."""
     assert await client.entities("Musician", [uuid4(), "x", "' or 1=1"], "id") == {
         "data": {"_entities": [None] * 3}
     }
@@ -89,7 +91,7 @@ async def test_unknown_ids_are_null(client: Client) -> None:
 
 
 async def test_the_catalogue(client: Client) -> None:
-    """Skills are listed by category and name, and each can be asked for by its id."""
+    """Skills are listed by category and name, and each can be queried by its id."""
     skills = (await client.data("{ skills { id name category } }"))["skills"]
     assert len(skills) == 90
     genres = (await client.data("{ skills(category: GENRE) { id name category } }"))["skills"]
@@ -110,7 +112,7 @@ KEYS = {
 
 @pytest.mark.parametrize("order", list(KEYS))
 async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID], order: str) -> None:
-    """In each order, page by page, everybody comes once and in order, however many share a value."""
+    """In each order the pages together have each musician once, in order, also with equal values."""
     found: list[dict[str, Any]] = []
     after: str | None = None
     more = True
@@ -131,7 +133,7 @@ async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID], orde
 
 
 async def test_filters(client: Client, crowd: list[UUID]) -> None:
-    """Each filter narrows, together they narrow more, and signs of patterns are letters."""
+    """Each filter restricts the list, and they combine; characters of LIKE patterns are not special."""
     skills = {skill["name"]: skill["id"] for skill in (await client.data("{ skills { id name } }"))["skills"]}
 
     async def count(**filter_by: Any) -> int:
@@ -154,7 +156,7 @@ async def test_filters(client: Client, crowd: list[UUID]) -> None:
 
 
 async def test_bad_arguments_are_refused(client: Client) -> None:
-    """Bad pages and filters are errors that name the argument; a cursor belongs to one order."""
+    """Wrong pages and filters raise errors that name the argument; a cursor belongs to one order."""
     newest = (await client.data("{ musicians(first: 1) { pageInfo { endCursor } } }"))["musicians"][
         "pageInfo"
     ]

@@ -1,4 +1,4 @@
-"""Making and changing a musician's profile."""
+"""Tests of creating and changing a musician's profile."""
 
 from typing import Any
 from uuid import UUID
@@ -29,12 +29,12 @@ PROFILE: dict[str, Any] = {
 
 
 async def make(client: Client, person: ApiUser, **changes: Any) -> Any:
-    """A profile that is in order, but for these changes."""
+    """Create a profile from a valid input with these changes, and return it."""
     return (await client.data(CREATE, person, input={**PROFILE, **changes}))["createMusicianProfile"]
 
 
 async def test_a_profile_comes_back_whole(client: Client, player: ApiUser) -> None:
-    """What a musician gives is kept as it is, skills by name or id, and told to the others."""
+    """A profile is stored as given, with skills by name or id, and published."""
     made = await make(client, player)
     expected = {**PROFILE, "hourlyRate": "85.50", "currency": "EUR", "user": {"id": str(player.id)}}
     expected["skills"] = [{"name": "Jazz", "category": "GENRE"}, {"name": "Piano", "category": "INSTRUMENT"}]
@@ -71,7 +71,7 @@ async def test_a_profile_comes_back_whole(client: Client, player: ApiUser) -> No
 
 
 async def test_a_small_profile_is_enough(client: Client, player: ApiUser) -> None:
-    """A name and a rate make a profile; the rest is empty."""
+    """A name and a rate are enough for a profile; the rest is empty."""
     made = (await client.data(CREATE, player, input={"stageName": "Solo", "hourlyRate": 0}))[
         "createMusicianProfile"
     ]
@@ -85,7 +85,7 @@ async def test_a_small_profile_is_enough(client: Client, player: ApiUser) -> Non
 
 
 async def test_a_user_has_one_profile(client: Client, player: ApiUser) -> None:
-    """A second profile is a conflict, and changes nothing."""
+    """A second profile is a conflict and changes nothing."""
     made = await make(client, player)
     assert await client.codes(CREATE, player, input={**PROFILE, "stageName": "Another"}) == ["CONFLICT"]
     answer = await client.entities("User", [player.id], "musicianProfile { id stageName }")
@@ -96,14 +96,16 @@ async def test_a_user_has_one_profile(client: Client, player: ApiUser) -> None:
 
 
 async def test_only_musicians_have_profiles(client: Client, host: ApiUser) -> None:
-    """Clients may not make a profile, nobody may not either."""
+    """Clients and callers without a token cannot create a profile."""
     for mutation in (CREATE, UPDATE):
         assert await client.codes(mutation, host, input=PROFILE) == ["FORBIDDEN"]
         assert await client.codes(mutation, None, input=PROFILE) == ["UNAUTHENTICATED"]
 
 
 async def test_a_change_keeps_the_rest(client: Client, player: ApiUser, keys: SigningKeys) -> None:
-    """What is given is changed, null clears what may be empty, the rest stays, and the others hear of it."""
+    """Provided fields are changed, null clears optional ones, the rest is not changed, and an event is
+    published.
+    """
     made = await make(client, player)
     given: dict[str, Any] = {"hourlyRate": "90", "location": None, "skills": [], "profileDocument": {"a": 1}}
     changed = (await client.data(UPDATE, player, input=given))["updateMusicianProfile"]
@@ -153,7 +155,7 @@ async def test_a_change_keeps_the_rest(client: Client, player: ApiUser, keys: Si
 async def test_wrong_input_is_named(
     client: Client, player: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
-    """Each wrong value is refused with the name of its field, and leaves nothing behind."""
+    """Each wrong value is refused with its field, and changes nothing."""
     answer = await client.send(CREATE, player, input={**PROFILE, **changes})
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     answer = await client.entities("User", [player.id], "musicianProfile { id }")

@@ -1,6 +1,5 @@
-"""The notifications service on a fresh database, without background parts.
-
-Events are handed to its handlers.
+"""Fixtures of the notifications service's tests: the service on a fresh database, without background parts;
+tests call the handlers of events.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -22,13 +21,13 @@ Tell = Callable[..., Any]
 
 @pytest.fixture(scope="package")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
-    """The keys that sign and check the tokens of these tests."""
+    """The keys that sign and verify the tokens of these tests."""
     return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="package")
 async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
-    """Asks the service in the process."""
+    """A client of the service in this process."""
     async with fresh_database(postgres_url, "notifications") as url:
         service = bootstrap(ServiceSettings("notifications", url, redis_url, keys.public))
         await service.database.migrate(MIGRATIONS)
@@ -38,13 +37,13 @@ async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncI
 
 @pytest.fixture
 def person(keys: SigningKeys) -> ApiUser:
-    """Somebody who is told things."""
+    """A user who gets notifications."""
     return ApiUser.make(keys, "client")
 
 
 @pytest.fixture
 def tell(client: Client) -> Tell:
-    """Hands the service an event of another one."""
+    """A function that calls the service's handler with an event of another service."""
 
     async def told(kind: str, event_id: UUID | None = None, **facts: Any) -> None:
         payload = {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items()}

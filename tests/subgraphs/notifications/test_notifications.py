@@ -1,4 +1,4 @@
-"""Notifications from event to reader: who is told what, what goes out when, and who may look."""
+"""Tests of notifications: which events make them for whom, when they are sent, and who may see them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ READ = "mutation($id: ID!) { markNotificationRead(id: $id) { isRead readAt } }"
 
 
 async def told(client: Client, person: ApiUser) -> list[Any]:
-    """Return a user's notifications, newest first."""
+    """Return a user's notifications, the newest first."""
     answer = await client.entities("User", [person.id], OWN, person)
     assert "errors" not in answer
     found = answer["data"]["_entities"][0]
@@ -30,13 +30,13 @@ async def told(client: Client, person: ApiUser) -> list[Any]:
 
 
 def application(person: ApiUser, **more: Any) -> dict[str, Any]:
-    """The facts of an application to a request of this client."""
+    """Return the fields of an event about an application to a request of this client."""
     ids = {name: uuid4() for name in ("application_id", "request_id", "musician_id", "musician_user_id")}
     return {**ids, "client_id": person.id, "title": "A band", "urgency_level": "medium", **more}
 
 
 def booking(client_id: UUID, musician: UUID, days: float = 9) -> dict[str, Any]:
-    """The facts of a booking of these two."""
+    """Return the fields of an event about a booking of these two users."""
     starts_at = datetime.now(UTC) + timedelta(days=days)
     ids = {name: uuid4() for name in ("booking_id", "request_id", "musician_id")}
     people = {"client_id": client_id, "musician_user_id": musician, "title": "A band", "price": "1.00"}
@@ -44,7 +44,7 @@ def booking(client_id: UUID, musician: UUID, days: float = 9) -> dict[str, Any]:
 
 
 async def test_an_application_is_told_once(client: Client, tell: Any, person: ApiUser) -> None:
-    """The client hears of it, once, however often the event comes."""
+    """The client gets one notification of an application, however often the event arrives."""
     facts, event_id = application(person), uuid4()
     await tell("ApplicationSubmitted", event_id, **facts)
     await tell("ApplicationSubmitted", event_id, **facts)
@@ -61,7 +61,9 @@ async def test_an_application_is_told_once(client: Client, tell: Any, person: Ap
 
 
 async def test_the_way_of_a_booking(client: Client, tell: Any, person: ApiUser, keys: SigningKeys) -> None:
-    """Each of the two hears what the other did; reminders wait for their day and fall with the booking."""
+    """Client and musician are notified of each other's actions; reminders appear at their time and are
+    deleted with the booking.
+    """
     player = ApiUser.make(keys, "musician")
     facts = booking(person.id, player.id)
     await tell("UserRegistered", user_id=person.id, username="ada", user_type="client")
@@ -90,7 +92,7 @@ async def test_the_way_of_a_booking(client: Client, tell: Any, person: ApiUser, 
 async def test_a_late_cancellation_is_urgent(
     client: Client, tell: Any, person: ApiUser, keys: SigningKeys
 ) -> None:
-    """Whoever is let down within two days of the event is told at once."""
+    """A cancellation less than two days before the event makes an urgent notification."""
     player = ApiUser.make(keys, "musician")
     await tell("BookingCancelled", **booking(person.id, player.id, days=1), cancelled_by=player.id)
     await tell("BookingCancelled", **booking(person.id, player.id, days=9), cancelled_by=player.id)
@@ -98,7 +100,9 @@ async def test_a_late_cancellation_is_urgent(
 
 
 async def test_reading(client: Client, tell: Any, person: ApiUser, keys: SigningKeys) -> None:
-    """Marking is for the owner, counts once, and the unread list shrinks."""
+    """Only the owner can mark a notification as read; a second time changes nothing; the number of unread
+    ones decreases.
+    """
     for _ in range(3):
         await tell("ApplicationSubmitted", **application(person))
     key = (await told(client, person))[1]["id"]
@@ -122,7 +126,7 @@ async def test_reading(client: Client, tell: Any, person: ApiUser, keys: Signing
 
 
 async def test_settings(client: Client, person: ApiUser) -> None:
-    """What is left out stays, types add up, and what makes no sense is refused."""
+    """Absent settings are not changed, types are merged, and wrong values are refused."""
     await client.data(UPDATE, person, input={"types": [{"type": "REMINDER", "enabled": False}]})
     data = await client.data(
         UPDATE,
@@ -149,10 +153,7 @@ async def test_settings(client: Client, person: ApiUser) -> None:
 
 
 async def test_quiet_hours_hold_back(client: Client, tell: Any, person: ApiUser) -> None:
-    """What comes in quiet hours goes out when they end.
-
-    What is urgent, and all that is due, goes out once.
-    """
+    """In quiet hours only urgent notifications are sent, the others at the end; each is sent once."""
     now = datetime.now(UTC)
     quiet = {
         "quietHoursStart": f"{now - timedelta(hours=1):%H:%M}",
@@ -182,7 +183,7 @@ async def test_quiet_hours_hold_back(client: Client, tell: Any, person: ApiUser)
 async def test_all_of_it_is_ones_own(
     client: Client, tell: Any, person: ApiUser, keys: SigningKeys, selection: str
 ) -> None:
-    """Nobody, another user and forged headers get an error at the field; an admin may look."""
+    """Without a token, as another user and with forged headers each field is an error; an admin sees it."""
     await tell("ApplicationSubmitted", **application(person))
     stranger, admin = ApiUser.make(keys, "musician"), ApiUser.make(keys, "admin")
     expected: list[tuple[ApiUser | None, list[str]]] = [
@@ -205,7 +206,7 @@ async def test_all_of_it_is_ones_own(
 async def test_a_notification_is_ones_own(
     client: Client, tell: Any, person: ApiUser, keys: SigningKeys
 ) -> None:
-    """As an entity and as a root field."""
+    """Only its user and admins see a notification, as an entity and by the root field."""
     await tell("ApplicationSubmitted", **application(person))
     key = (await told(client, person))[0]["id"]
     query = "query($id: ID!) { notification(id: $id) { title data } }"
@@ -224,7 +225,7 @@ async def test_a_notification_is_ones_own(
 async def test_many_users_take_few_statements(
     client: Client, tell: Any, person: ApiUser, keys: SigningKeys
 ) -> None:
-    """However many users an admin looks at, each field takes one statement."""
+    """Each field takes one statement for any number of users."""
     await tell("ApplicationSubmitted", **application(person))
     admin = ApiUser.make(keys, "admin")
     users = [person.id, *(uuid4() for _ in range(30))]

@@ -1,4 +1,4 @@
-"""Quiet hours: over midnight, in the user's zone, over changes of the clock."""
+"""Tests of quiet hours: over midnight, in the user's time zone, and over changes of the clock."""
 
 from datetime import datetime, time
 from uuid import uuid4
@@ -9,7 +9,7 @@ from subgraphs.notifications.model import DeliverySettings
 
 
 def settings(start: str = "22:00", end: str = "08:00", zone: str = "UTC") -> DeliverySettings:
-    """Settings of a user with these quiet hours."""
+    """Return a user's settings with these quiet hours."""
     return DeliverySettings(
         uuid4(),
         quiet_hours_start=time.fromisoformat(start),
@@ -19,7 +19,7 @@ def settings(start: str = "22:00", end: str = "08:00", zone: str = "UTC") -> Del
 
 
 def test_the_defaults() -> None:
-    """Email and push on, SMS off, quiet from 22:00 to 08:00."""
+    """By default email and push are on, SMS is off, and quiet hours are from 22:00 to 08:00."""
     usual = DeliverySettings(uuid4())
     assert usual.channels("message") == ("email", "push")
     assert (usual.quiet_hours_start, usual.quiet_hours_end) == (time(22), time(8))
@@ -49,18 +49,18 @@ def test_the_defaults() -> None:
     ],
 )
 def test_what_is_not_urgent_waits(chosen: DeliverySettings, moment: str, expected: str) -> None:
-    """Inside quiet hours it waits for their end, outside it goes out at once."""
+    """A notification in quiet hours is sent at their end, another one at once."""
     assert chosen.deliver_after(datetime.fromisoformat(moment), False) == datetime.fromisoformat(expected)
 
 
 def test_what_is_urgent_goes_out() -> None:
-    """Quiet hours do not hold back what is urgent."""
+    """Quiet hours do not delay urgent notifications."""
     night = datetime.fromisoformat("2027-06-05T23:30Z")
     assert settings().deliver_after(night, True) == night
 
 
 def test_a_type_that_is_off_goes_nowhere() -> None:
-    """Types are switched off one by one; what is not named is on."""
+    """A disabled type has no channels; types that are not in the settings are enabled."""
     chosen = DeliverySettings(
         uuid4(), sms_enabled=True, email_enabled=False, notification_types={"reminder": False}
     )

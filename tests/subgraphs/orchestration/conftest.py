@@ -1,4 +1,6 @@
-"""The orchestration service with the services that its sagas cross, all real, in one process."""
+"""Fixtures of the orchestration service's tests: the service and those that its sagas call, all real, in one
+process.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +40,7 @@ APPLY = """mutation($id: ID!) { applyToRequest(requestId: $id, input: {proposedP
 
 @dataclass
 class Town:
-    """The services by name, the keys of the platform, and the people in it."""
+    """The services by name, the keys, and the users."""
 
     services: dict[str, Service]
     keys: SigningKeys
@@ -46,15 +48,15 @@ class Town:
     admin: ApiUser
 
     def client(self, service: str) -> Client:
-        """Asks a service."""
+        """Return a client of a service."""
         return Client(self.services[service])
 
     async def rows(self, service: str, statement: str, **values: Any) -> list[Any]:
-        """Rows of a service's database."""
+        """Return rows of a service's database."""
         return list(await self.services[service].database.fetch_all(text(statement), **values))
 
     async def musician(self) -> tuple[ApiUser, UUID]:
-        """A musician whom everyone knows."""
+        """Create a musician whose profile all services have received."""
         person, musician_id = ApiUser.make(self.keys, "musician"), uuid4()
         known = {"musician_id": musician_id, "user_id": person.id, "position": 1}
         await self.services["requests"].database.execute(insert(known_musicians).values(known))
@@ -63,7 +65,7 @@ class Town:
         return person, musician_id
 
     async def request(self, days: int = 20, hour: int = 20) -> str:
-        """A request of the host's that matching has heard of."""
+        """Create a request of the host that matching has received."""
         day = (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
         wanted = {
             "title": "A band",
@@ -83,7 +85,7 @@ class Town:
         return str(made)
 
     async def applied(self, player: tuple[ApiUser, UUID], **about: int) -> str:
-        """A request to which a musician has applied."""
+        """Create a request to which a musician has applied."""
         made = await self.request(**about)
         await self.client("requests").data(APPLY, player[0], id=made)
         return made
@@ -91,9 +93,9 @@ class Town:
 
 @pytest.fixture(scope="module")
 async def town(running: Running, keys: SigningKeys) -> AsyncIterator[Town]:
-    """All services, with their relays and inboxes.
+    """All services with their relays and inboxes.
 
-    Notifications stay unsent: whether one goes out between a step and its undoing would be a matter of speed.
+    Notifications are not sent, because whether one is sent between a step and its undo would depend on speed.
     """
     async with AsyncExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())

@@ -1,4 +1,4 @@
-"""Booking a musician across six services: whole, or nothing of it, and once."""
+"""Tests of the booking sagas over six services: each is done as a whole or undone, once."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,18 +19,18 @@ LEDGER = "SELECT currency, sum(amount) AS total FROM ledger_entries GROUP BY cur
 async def assign(
     town: Town, request: str, musician_id: UUID, key: str | None = None, by: ApiUser | None = None
 ) -> Any:
-    """The saga that books a musician, when it has ended."""
+    """Run the saga of assignment, and return it when it has ended."""
     variables = {"r": request, "m": str(musician_id), "k": key or uuid4().hex}
     return (await town.client("orchestration").data(ASSIGN, by or town.host, **variables))["assignMusician"]
 
 
 def booking_of(saga: Any) -> str:
-    """The booking that a saga has made."""
+    """Return the booking that a saga has made."""
     return str(next(step for step in saga["steps"] if step["name"] == "update_status")["result"]["bookingId"])
 
 
 async def state(town: Town, request: str, booking: str) -> dict[str, Any]:
-    """What the services know of a booking."""
+    """Return the state of a booking in each service."""
     (told,) = await town.rows(
         "requests", "SELECT status FROM musician_requests WHERE id = :id", id=UUID(request)
     )
@@ -52,7 +52,7 @@ async def state(town: Town, request: str, booking: str) -> dict[str, Any]:
 
 
 async def notices(town: Town, person: ApiUser) -> list[str]:
-    """What a person was told."""
+    """Return the titles of a user's notifications."""
     rows = await town.rows(
         "notifications", "SELECT title FROM notifications WHERE user_id = :id", id=person.id
     )
@@ -60,9 +60,8 @@ async def notices(town: Town, person: ApiUser) -> list[str]:
 
 
 async def test_all_five_steps(town: Town) -> None:
-    """The request is assigned, the musician told, the price in escrow, the evening blocked.
-
-    And everybody can see how it went.
+    """The request is assigned, the musician notified, the price in escrow, and the time blocked; the saga
+    shows each step.
     """
     player = await town.musician()
     request = await town.applied(player)
@@ -85,8 +84,8 @@ async def test_all_five_steps(town: Town) -> None:
 
 
 async def test_a_musician_who_is_taken(town: Town) -> None:
-    """The last step is refused: everything before is undone, in reverse order, and the request looks for
-    somebody again.
+    """If the last step is refused, all steps before are undone in reverse order, and the request is open
+    again.
     """
     player = await town.musician()
     first = await town.applied(player, days=30)
@@ -110,9 +109,8 @@ async def test_a_musician_who_is_taken(town: Town) -> None:
 
 
 async def test_a_key_books_once(town: Town) -> None:
-    """The same again gives the same saga; with another input it is an error.
-
-    Another client's key is another saga.
+    """The same key and input return the same saga; other input is an error; another client's key starts
+    another saga.
     """
     player = await town.musician()
     request = await town.applied(player, days=40)
@@ -127,7 +125,9 @@ async def test_a_key_books_once(town: Town) -> None:
 
 
 async def test_whose_request_it_is(town: Town) -> None:
-    """Nobody books for somebody else's request, and nobody sees another's saga but admins."""
+    """A client cannot book for another client's request; only the user who started a saga and
+    admins see it.
+    """
     player = await town.musician()
     request = await town.applied(player, days=50)
     stranger = ApiUser.make(town.keys, "client")
@@ -144,7 +144,7 @@ async def test_whose_request_it_is(town: Town) -> None:
 
 
 async def test_confirming_pays(town: Town) -> None:
-    """The musician confirms, and the escrow is released to them; both are told."""
+    """After the musician's confirmation the escrow is paid, and both users are notified."""
     player = await town.musician()
     request = await town.applied(player, days=60)
     booking = booking_of(await assign(town, request, player[1]))
@@ -163,7 +163,7 @@ async def test_confirming_pays(town: Town) -> None:
 
 @pytest.mark.parametrize(("days", "percent"), [(20, 100), (5, 50), (1, 0)])
 async def test_cancelling_refunds_by_policy(town: Town, days: int, percent: int) -> None:
-    """The evening is free again, and the client gets back what the time ahead is worth."""
+    """A cancellation releases the time and refunds the client by the time before the event."""
     player = await town.musician()
     request = await town.applied(player, days=days + 1, hour=1)
     booking = booking_of(await assign(town, request, player[1]))
@@ -185,7 +185,7 @@ async def test_cancelling_refunds_by_policy(town: Town, days: int, percent: int)
 
 
 async def test_an_operators_words_are_for_admins(town: Town) -> None:
-    """A completed saga is undone on an admin's word, which is in its log; nobody else may say one."""
+    """Only an admin can undo a completed saga; the command is recorded."""
     player = await town.musician()
     request = await town.applied(player, days=70)
     saga = await assign(town, request, player[1])
@@ -211,7 +211,7 @@ async def test_an_operators_words_are_for_admins(town: Town) -> None:
 
 
 async def test_steps_are_for_sagas_alone(town: Town) -> None:
-    """No person may take a step, not even an admin; and clients don't see that there are any."""
+    """No user can call a step, not even an admin, and clients do not see steps in the schema."""
     query = """mutation($id: ID!) { updateStatus(order: {sagaId: $id, step: "x", direction: DO, token: "1"},
       requestId: $id, clientId: $id, musicianId: $id) }"""
     for person in (town.host, town.admin, None):

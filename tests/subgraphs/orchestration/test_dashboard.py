@@ -1,4 +1,6 @@
-"""The dashboard in a real browser: what it shows, that it is live, an operator's word, and who may see it."""
+"""Tests of the dashboard in a real browser: what it shows, live changes, an operator's command, and who may
+see it.
+"""
 
 import asyncio
 import os
@@ -22,7 +24,7 @@ from tests.subgraphs.orchestration.test_booking_sagas import assign
 
 @pytest.fixture
 async def address(town: Town) -> AsyncIterator[str]:
-    """Where the orchestration service answers."""
+    """The URL of the orchestration service."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -39,29 +41,29 @@ async def address(town: Town) -> AsyncIterator[str]:
 
 
 def token_of(person: ApiUser) -> str:
-    """A person's token."""
+    """Return a user's token."""
     return person.headers["authorization"].removeprefix("Bearer ")
 
 
 def count(browser: Chrome, status: str) -> int:
-    """How many sagas of a status the page shows."""
+    """Return how many sagas of a status the page shows."""
     return int(browser.find_element(By.CSS_SELECTOR, f'[data-status="{status}"] b').text)
 
 
 def until(browser: Chrome, there: Callable[[], Any]) -> Any:
-    """Wait for something that the page will show, for 15 s at most."""
+    """Wait at most a minute until the page fulfils a condition."""
     return WebDriverWait(browser, 60, ignored_exceptions=[Exception]).until(lambda _: there())
 
 
 def log_in(browser: Chrome, address: str, token: str) -> None:
-    """Open the page and give it a token."""
+    """Open the page and enter a token."""
     browser.get(f"{address}/dashboard/")
     browser.find_element(By.ID, "token").send_keys(token)
     browser.find_element(By.CSS_SELECTOR, "#login button").click()
 
 
 def see(browser: Chrome, address: str, token: str) -> int:
-    """What is there at first: a saga is opened, with its steps and its timeline."""
+    """Check the first view: a saga can be opened, with its steps and its timeline."""
     log_in(browser, address, token)
     until(browser, lambda: browser.find_element(By.ID, "live").text == "live")
     until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#sagas tr.row"))
@@ -80,7 +82,7 @@ def see(browser: Chrome, address: str, token: str) -> int:
 
 
 def undo(browser: Chrome) -> None:
-    """Say that everything is to be undone, and see it happen."""
+    """Command to undo a saga, and check that the page shows it."""
     browser.find_element(By.ID, "reason").send_keys("a mistake")
     browser.find_element(By.CSS_SELECTOR, '#operate button[value="compensate"]').click()
     until(browser, lambda: "compensated" in browser.find_element(By.ID, "detail").text)
@@ -93,7 +95,9 @@ def undo(browser: Chrome) -> None:
 @needs_browser
 @pytest.mark.parametrize("dark", [False, True])
 async def test_watching_and_operating(town: Town, address: str, tmp_path: Path, dark: bool) -> None:
-    """Figures and sagas are there, a new one comes by itself, and what an admin says is done and shown."""
+    """The page shows numbers and sagas, a new saga appears by itself, and an admin's command is executed and
+    shown.
+    """
     player = await town.musician()
     await assign(town, await town.applied(player, days=80 + dark), player[1])
     with open_browser(tmp_path, *(["force-dark-mode"] if dark else [])) as browser:
@@ -106,7 +110,7 @@ async def test_watching_and_operating(town: Town, address: str, tmp_path: Path, 
 
 @needs_browser
 async def test_others_see_nothing(town: Town, address: str, tmp_path: Path) -> None:
-    """A client's token shows why, and no saga."""
+    """With a client's token the page shows the reason and no saga."""
 
     def look(browser: Chrome) -> None:
         log_in(browser, address, token_of(town.host))
@@ -118,7 +122,7 @@ async def test_others_see_nothing(town: Town, address: str, tmp_path: Path) -> N
 
 
 async def test_the_pages_are_guarded(town: Town, address: str) -> None:
-    """No data without an admin's token in the header; a word needs a reason, and a saga that there is."""
+    """Data need an admin's token in the header; a command needs a reason and an existing saga."""
     player = await town.musician()
     saga = await assign(town, await town.applied(player, days=100), player[1])
     async with httpx.AsyncClient(base_url=f"{address}/dashboard") as client:

@@ -1,7 +1,4 @@
-"""Charging, paying and refunding.
-
-What each step does, once, what the others are told, and how each is taken back.
-"""
+"""Tests of the steps that charge, pay and refund: their effect, events and undo."""
 
 import asyncio
 from decimal import Decimal
@@ -16,7 +13,7 @@ from tests.subgraphs.payments.conftest import Deal, make_deal
 
 
 async def escrow_of(deal: Deal) -> dict[str, Any]:
-    """The escrow that counts, as its client sees it."""
+    """Return the active escrow, as its client sees it."""
     query = """query($r: [_Any!]!) { _entities(representations: $r) { ... on Booking {
         escrow { id status amount released refunded refunds { amount reason undoneAt } } } } }"""
     data = await deal.client.data(query, deal.host, r=[{"__typename": "Booking", "id": str(deal.booking_id)}])
@@ -25,13 +22,13 @@ async def escrow_of(deal: Deal) -> dict[str, Any]:
 
 
 async def numbers_of(deal: Deal) -> tuple[str, str, str]:
-    """Status, released and refunded of the escrow that counts."""
+    """Return status, released and refunded amount of the active escrow."""
     found = await escrow_of(deal)
     return found["status"], found["released"], found["refunded"]
 
 
 async def balances_of(deal: Deal) -> tuple[Decimal, Decimal]:
-    """What the ledger says of the host and of the player."""
+    """Return the balances of client and musician in the ledger."""
     total = text("select coalesce(sum(amount), 0) from ledger_entries where account = :account")
     accounts = (f"client:{deal.host.id}", f"musician:{deal.musician_id}")
     host, player = [await deal.client.service.database.fetch_value(total, account=one) for one in accounts]
@@ -39,14 +36,14 @@ async def balances_of(deal: Deal) -> tuple[Decimal, Decimal]:
 
 
 async def events_of(deal: Deal) -> list[tuple[str, str]]:
-    """What the others are told, with the status."""
+    """Return the published events, each with the escrow's status."""
     query = text("select event_type, payload from outbox where payload ->> 'booking_id' = :id order by id")
     rows = await deal.client.service.database.fetch_all(query, id=str(deal.booking_id))
     return [(row.event_type, row.payload["status"]) for row in rows]
 
 
 async def test_charge_and_pay(deal: Deal) -> None:
-    """The money goes from the client into escrow and to the musician, and asking again changes nothing."""
+    """The money moves from the client into escrow and to the musician; repeated steps change nothing."""
     create, release = deal.create("400"), deal.release()
     made = await create.do()
     assert (made["amount"], made["currency"]) == ("400.00", "EUR")
@@ -64,7 +61,7 @@ async def test_charge_and_pay(deal: Deal) -> None:
 
 
 async def test_all_is_taken_back(deal: Deal) -> None:
-    """In reverse order, as sagas do, everything comes back; the ledger keeps it all."""
+    """Undoing the steps in reverse order moves all money back; the ledger has all movements."""
     create, release = deal.create(), deal.release()
     made = await create.do()
     await release.do()
@@ -96,7 +93,9 @@ async def test_all_is_taken_back(deal: Deal) -> None:
     ],
 )
 async def test_refund(deal: Deal, percent: int, refunded: str, paid: str, status: str) -> None:
-    """A part goes to the client and the rest to the musician; taken back, the escrow is full again."""
+    """A part is refunded to the client, the rest paid to the musician; after the undo the escrow is full
+    again.
+    """
     await deal.create("99.99").do()
     refund = deal.refund(percent, "the hall burnt down")
     told = await refund.do()
@@ -116,9 +115,8 @@ async def test_refund(deal: Deal, percent: int, refunded: str, paid: str, status
 
 
 async def test_a_booking_has_one_escrow_that_counts(deal: Deal) -> None:
-    """A second one is refused, also at the same time, until the first is refunded.
-
-    Then that refund is final.
+    """A second escrow is refused, also concurrently, until the first is wholly refunded; that refund cannot
+    be undone then.
     """
     answers = await asyncio.gather(*[deal.create().do() for _ in range(4)])
     assert sorted(str(one)[:8] for one in answers)[:3] == ["CONFLICT"] * 3
@@ -131,7 +129,7 @@ async def test_a_booking_has_one_escrow_that_counts(deal: Deal) -> None:
 
 
 async def test_a_void_charge_stays_void(deal: Deal) -> None:
-    """An escrow whose charge was taken back after its refund is not filled again."""
+    """A refund cannot be undone if the charge was undone after it."""
     create, refund = deal.create(), deal.refund(100)
     await create.do()
     await refund.do()
@@ -144,7 +142,7 @@ async def test_a_void_charge_stays_void(deal: Deal) -> None:
 
 
 async def test_an_undo_that_comes_first_stays(deal: Deal) -> None:
-    """What was undone before it was done is not done any more."""
+    """A step that was undone before it arrived is refused."""
     create = deal.create()
     assert await create.undo() is None
     assert await create.do() == "ALREADY_UNDONE"
@@ -152,7 +150,7 @@ async def test_an_undo_that_comes_first_stays(deal: Deal) -> None:
 
 
 async def test_one_of_many_pays_once(deal: Deal) -> None:
-    """Release and refund at the same time: one of them moves the money."""
+    """Of concurrent releases and refunds one moves the money."""
     await deal.create().do()
     answers = await asyncio.gather(*[deal.release().do(), deal.refund(50).do(), deal.release().do()])
     assert sum(one == "CONFLICT" for one in answers) == 2
@@ -173,13 +171,13 @@ async def test_one_of_many_pays_once(deal: Deal) -> None:
     ],
 )
 async def test_wrong_orders_are_refused(deal: Deal, changes: dict[str, str], field: str) -> None:
-    """Each wrong value is named."""
+    """Each wrong value is refused with its field."""
     answer = await deal.create().send(changes=changes)
     assert [error["extensions"] for error in answer["errors"]] == [{"code": "BAD_USER_INPUT", "field": field}]
 
 
 async def test_wrong_refunds_are_refused(deal: Deal) -> None:
-    """A percentage is one, and a reason is given."""
+    """A refund needs a percentage from 0 to 100, and a reason."""
     await deal.create().do()
     assert await deal.refund(101).do() == "BAD_USER_INPUT"
     assert await deal.refund(-1).do() == "BAD_USER_INPUT"
@@ -187,9 +185,8 @@ async def test_wrong_refunds_are_refused(deal: Deal) -> None:
 
 
 async def test_nobody_but_sagas_moves_money(deal: Deal, keys: SigningKeys) -> None:
-    """Not the people in it, and not an admin; an old token has lost its saga.
-
-    Another input is another step.
+    """Neither the users of a booking nor an admin can call a step; an older token and other input are
+    refused.
     """
     create = deal.create()
     for person in (deal.host, deal.player, ApiUser.make(keys, "admin")):
@@ -202,7 +199,7 @@ async def test_nobody_but_sagas_moves_money(deal: Deal, keys: SigningKeys) -> No
 
 
 async def test_many_escrows_take_few_statements(client: Client, carrier: ApiUser, keys: SigningKeys) -> None:
-    """Pages of payments and entities cost a statement each, however many there are."""
+    """Pages of payments and entities take one statement each, for any number of them."""
 
     first = make_deal(client, carrier, keys)
     for _ in range(6):

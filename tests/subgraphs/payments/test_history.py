@@ -1,4 +1,4 @@
-"""Escrows as their events tell them."""
+"""Test of the history of escrows."""
 
 from subgraphs.kit.testing import ApiUser, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -9,7 +9,7 @@ HISTORY = "query($id: ID!) { escrowHistory(id: $id) { version type changes } esc
 
 
 async def test_an_escrow_is_rebuilt(deal: Deal, keys: SigningKeys) -> None:
-    """Charged, refunded in part and restored: each is an event, seen by the two alone."""
+    """The charge, a partial refund and its undo are events; only the two users of the booking see them."""
     made, refund = await deal.create("400").do(), deal.refund(25)
     await refund.do()
     await refund.undo()

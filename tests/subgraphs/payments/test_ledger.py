@@ -1,4 +1,4 @@
-"""The ledger: what the database refuses, and that any sequence of steps leaves it in balance."""
+"""Tests of the ledger: what the database refuses, and that any sequence of steps leaves it balanced."""
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -25,7 +25,7 @@ Post = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 async def post(deal: Deal) -> Post:
-    """Writes entries of one transaction past the service: (account, amount, currency)."""
+    """Insert entries of one transaction by SQL: (account, amount, currency)."""
     escrow = UUID((await deal.create().do())["escrowId"])
 
     async def write(*entries: tuple[str, str, str], transaction: UUID | None = None) -> None:
@@ -41,7 +41,7 @@ async def post(deal: Deal) -> Post:
 
 
 async def test_entries_that_balance_are_taken(post: Post) -> None:
-    """In any number of accounts, in each currency."""
+    """A transaction may have any number of accounts, if each currency balances."""
     one, other = f"client:{uuid4()}", f"musician:{uuid4()}"
     await post((one, "-5", "EUR"), (other, "3", "EUR"), ("platform", "2", "EUR"))
 
@@ -57,13 +57,13 @@ async def test_entries_that_balance_are_taken(post: Post) -> None:
 async def test_the_database_refuses_what_does_not_balance(
     post: Post, entries: list[tuple[str, str, str]]
 ) -> None:
-    """One-sided entries, a cent too few, and another currency: the commit fails."""
+    """A single entry, a missing cent and mixed currencies fail at the commit."""
     with pytest.raises(IntegrityError, match="does not balance"):
         await post(*entries)
 
 
 async def test_the_halves_of_a_transaction_come_together(post: Post) -> None:
-    """Nothing is added to a transaction that has balanced, and nothing is begun to be balanced later."""
+    """A later commit cannot add entries to a transaction."""
     transaction, account = uuid4(), f"client:{uuid4()}"
     await post(("platform", "5", "EUR"), (account, "-5", "EUR"), transaction=transaction)
     with pytest.raises(IntegrityError, match="does not balance"):
@@ -73,9 +73,7 @@ async def test_the_halves_of_a_transaction_come_together(post: Post) -> None:
 
 
 async def test_an_escrow_and_its_account_agree(post: Post, deal: Deal) -> None:
-    """Money that an escrow does not tell of is refused, and so is an escrow that tells of money which was
-    not moved.
-    """
+    """The commit fails if an escrow's row and the balance of its account differ."""
     with pytest.raises(IntegrityError, match="does not agree"):
         await post(("escrow:ESCROW", "5", "EUR"), ("platform", "-5", "EUR"))
     for change in ("status = 'released', released = amount", "amount = 500"):
@@ -90,7 +88,7 @@ async def test_an_escrow_and_its_account_agree(post: Post, deal: Deal) -> None:
     ["update ledger_entries set amount = 1", "delete from ledger_entries", "truncate ledger_entries"],
 )
 async def test_entries_stay_as_they_are(post: Post, client: Client, change: str) -> None:
-    """The database refuses to change, delete or empty."""
+    """The database refuses to change, delete or truncate entries."""
     with pytest.raises(IntegrityError, match="never changed or deleted"):
         await client.service.database.execute(text(change))
 
@@ -106,7 +104,7 @@ async def test_entries_stay_as_they_are(post: Post, client: Client, change: str)
     ],
 )
 async def test_an_escrow_pays_out_no_more_than_it_has(post: Post, deal: Deal, change: str) -> None:
-    """Its numbers keep their bounds, and its status says what they say."""
+    """The database refuses amounts out of range, and a status that does not agree with them."""
     with pytest.raises(IntegrityError, match="check constraint"):
         await deal.client.service.database.execute(
             text(f"update escrows set {change} where booking_id = :id").bindparams(id=deal.booking_id)
@@ -128,14 +126,14 @@ REFUSALS = {"CONFLICT", "NOT_FOUND", "ALREADY_UNDONE", "SUPERSEDED"}
 
 
 def step_of(deal: Deal, kind: str, cents: int, percent: int) -> StepCall:
-    """One step of a saga of its own."""
+    """Return a step in a saga of its own."""
     if kind == "create":
         return deal.create(str(Decimal(cents) / 100))
     return deal.release() if kind == "release" else deal.refund(percent)
 
 
 async def check_books(database: Database, deals: list[Deal]) -> None:
-    """All is in balance, and every escrow says what the ledger says."""
+    """Check that the ledger balances and agrees with every escrow."""
     unbalanced = text(
         "select transaction_id from ledger_entries group by transaction_id, currency having sum(amount) <> 0"
     )
@@ -165,9 +163,8 @@ async def check_books(database: Database, deals: list[Deal]) -> None:
 async def test_any_sequence_leaves_the_books_in_order(
     client: Client, carrier: ApiUser, keys: SigningKeys, plans: list[Any], calls: list[tuple[int, str, int]]
 ) -> None:
-    """Steps done, repeated, reordered and undone.
-
-    The books agree each time, and undoing all in reverse gives everything back.
+    """The ledger agrees after any sequence of steps, repetitions and undos; undoing all in reverse order
+    moves all money back.
     """
     deals, database = [make_deal(client, carrier, keys) for _ in range(2)], client.service.database
     steps = [step_of(deals[which], *rest) for which, *rest in plans]

@@ -1,4 +1,4 @@
-"""Who sees whose money."""
+"""Tests of who sees escrows, payments and balances."""
 
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ PAYMENTS = """query($after: String) { myPayments(first: 2, after: $after) {
 
 
 async def test_an_escrow_is_for_its_two_people(deal: Deal, keys: SigningKeys) -> None:
-    """They and admins see it, by every way; others are refused."""
+    """Only its client, its musician and admins see an escrow, by every query."""
     made = await deal.create().do()
     expected = {"amount": "400.00", "booking": {"id": str(deal.booking_id)}}
     stranger, admin = ApiUser.make(keys), ApiUser.make(keys, "admin")
@@ -36,7 +36,7 @@ async def test_an_escrow_is_for_its_two_people(deal: Deal, keys: SigningKeys) ->
 
 
 async def test_payments_come_in_pages(deal: Deal, keys: SigningKeys) -> None:
-    """Both people see theirs, newest first; strangers see none, admins all."""
+    """Both users see their payments, the newest first; others see none, admins all."""
     other = Deal(deal.client, deal.carrier, deal.host, ApiUser.make(keys, "musician"), uuid4(), uuid4())
     third = Deal(deal.client, deal.carrier, deal.host, deal.player, deal.musician_id, uuid4())
     made = [(await one.create().do())["paymentId"] for one in (deal, other, third)]
@@ -55,7 +55,7 @@ async def test_payments_come_in_pages(deal: Deal, keys: SigningKeys) -> None:
 
 
 async def test_balances_are_ones_own(deal: Deal, keys: SigningKeys) -> None:
-    """By account and currency: what a client has paid, and what a musician has earned."""
+    """A user sees the own balances by account and currency: payments of a client, earnings of a musician."""
     query = "{ accountBalance { account currency amount } }"
     swiss = Deal(deal.client, deal.carrier, deal.host, deal.player, deal.musician_id, uuid4())
     await deal.create("100").do()

@@ -1,6 +1,4 @@
-"""The payments database of a release that knew no events of escrows is brought up to date with what is in
-it.
-"""
+"""Test of the upgrade of a payments database from a release without events of escrows."""
 
 import shutil
 from pathlib import Path
@@ -26,9 +24,8 @@ MOVED = """
 
 
 async def test_escrows_that_are_there_get_their_events(postgres_url: str, tmp_path: Path) -> None:
-    """An escrow that was changed before has a version above 1.
-
-    It begins its stream as it is, and nothing stands in the way.
+    """A changed escrow has a version above 1; its stream begins with its present state, and later changes
+    work.
     """
     shutil.copy(MIGRATIONS / "0001_init.sql", tmp_path)
     async with fresh_database(postgres_url, "upgrade") as url:

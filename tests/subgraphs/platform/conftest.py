@@ -1,4 +1,4 @@
-"""What the tests of the platform share."""
+"""Fixture of the platform's tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,6 @@ from tests.folders import temporary_folder
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that the database's own user can reach."""
+    """A folder that the server's own user (not root) can enter."""
     with temporary_folder("mussikon-test-") as made:
         yield made

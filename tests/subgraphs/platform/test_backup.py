@@ -1,4 +1,4 @@
-"""The backup and the restore that the page for operators describes, with its own commands."""
+"""Test of the backup and the restore in the guide for operators, with the guide's own commands."""
 
 import os
 import re
@@ -22,7 +22,7 @@ PAGE = (ROOT / "docs" / "platform" / "operating.md").read_text()
 
 
 async def count(url: str, service: str) -> tuple[int, ...]:
-    """The numbers of events and of outbox rows in a service's database."""
+    """Return the numbers of events and of outbox rows in a service's database."""
     connection = await asyncpg.connect(url_of(url, service))
     try:
         return tuple(
@@ -33,7 +33,9 @@ async def count(url: str, service: str) -> tuple[int, ...]:
 
 
 def dump(script: str, data: Path) -> str:
-    """Run the page's commands on a data folder; the folder of PostgreSQL's programs that they use."""
+    """Run the guide's commands on a data folder; return the folder of the PostgreSQL programs that
+    they use.
+    """
     commands = script.replace(".venv/bin/python", sys.executable).replace(".data", str(data))
     shell = ["bash", "-euc", f'{commands}\necho "$BIN"']
     return subprocess.run(shell, cwd=data, check=True, capture_output=True, text=True).stdout.strip()
@@ -50,7 +52,7 @@ def load(programs: str, url: str, password: str, dumped: Path) -> None:
 
 
 async def test_the_documented_backup_is_restored(folder: Path) -> None:
-    """The dump of a data folder with the sample, loaded into another server, has the same events."""
+    """A dump of a data folder with sample data, loaded into another server, has the same events."""
     data, other = folder / "data", folder / "other"
     copy_seeded_data(data)
     (script,) = re.findall(r"```sh\n(BIN=.*?)```", PAGE, re.DOTALL)

@@ -1,4 +1,4 @@
-"""Least exposure: each service enters its own database as its own user, and no other's."""
+"""Tests that each service logs in to its own database as its own role, and to no other database."""
 
 import os
 import stat
@@ -23,19 +23,19 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 def server(folder: Path) -> Iterator[PostgresServer]:
-    """A server of this test's own, for users are known to the whole of one."""
+    """A server for this module alone, because roles belong to a whole server."""
     server = start_postgres(folder / "pg", durable=False)
     yield server
     server.stop()
 
 
 async def made(server: str) -> dict[str, list[str]]:
-    """All databases, made and brought up to date."""
+    """All databases, created and migrated; the applied migrations by service."""
     return await databases.migrate_all(await databases.create_databases(server))
 
 
 async def value(url: str, query: str) -> object:
-    """What a query answers in a connection of its own."""
+    """Return the value of a query in a connection of its own."""
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval(query)
@@ -44,7 +44,9 @@ async def value(url: str, query: str) -> object:
 
 
 async def check_walls(server: str, folder: Path) -> None:
-    """Every service gets into its own database as a common user, and into none of the others."""
+    """Check that every service can connect to its own database, as a role without special rights, and to no
+    other one.
+    """
     servers = Servers(folder, lambda _: None, {POSTGRES: server})
     servers.passwords = await databases.set_up_logins(server, folder / "roles")
     assert set(servers.passwords) == set(SERVICES.names)
@@ -68,16 +70,15 @@ async def check_walls(server: str, folder: Path) -> None:
 
 
 async def test_a_service_enters_its_own_database_only(server: PostgresServer, folder: Path) -> None:
-    """The users service cannot read the requests database, nor any service another's."""
+    """No service can connect to another service's database."""
     assert all(await made(server.url))
     await check_walls(server.url, folder)
     assert set(map(tuple, (await made(server.url)).values())) == {()}
 
 
 async def test_servers_elsewhere(server: PostgresServer, folder: Path) -> None:
-    """A user who may not make roles is shared by the services.
-
-    What was made so is handed over once roles can be made.
+    """If the server's user may not create roles, all services log in as this user; when roles can be created
+    later, they become owners of the databases.
     """
     for name, rights in (("plain", "createdb"), ("maker", "createdb createrole")):
         await value(server.url, f"create role {name} login {rights} password 'a word'")
@@ -116,8 +117,8 @@ except LaunchError as error:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_home_that_is_closed(server: PostgresServer, folder: Path) -> None:
-    """Another user's HOME is no hindrance to our own server, and named as the reason where TLS may be
-    wanted.
+    """An unreadable HOME does not prevent connections to the embedded server; where TLS may need it, the
+    error names it.
     """
     home = folder / "home"
     home.mkdir(0o700)

@@ -1,6 +1,5 @@
-"""`mussikon run` as a person starts it.
-
-A whole platform, what can be done to it, and that nothing is left of it.
+"""Tests of `mussikon run` as a user starts it: a whole platform, the commands for it, and that no process is
+left.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def free_ports(count: int) -> int:
-    """The first of several free ports in a row."""
+    """Return the first of several successive free ports."""
     for port in range(4200 + secrets.randbelow(2000), 30000, count):
         if all(processes.port_is_free(port + offset) for offset in range(count)):
             return port
@@ -38,7 +37,7 @@ def free_ports(count: int) -> int:
 
 
 class Platform:
-    """A platform in a folder of its own, started like a person would."""
+    """A platform in a folder of its own, started as a user would."""
 
     def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
         self.data = folder / "data"
@@ -50,12 +49,12 @@ class Platform:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=words, stderr=subprocess.STDOUT)
 
     def begin(self) -> "Platform":
-        """Wait until it says that it runs."""
+        """Wait until the platform prints that it runs."""
         self.wait_for(lambda: "MussikOn runs." in self.words.read_text(), 180)
         return self
 
     def wait_for(self, condition: Callable[[], Any], seconds: float = 60) -> None:
-        """Wait until something is so, while the launcher lives."""
+        """Wait until a condition holds, while the launcher lives."""
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, self.words.read_text()
@@ -63,7 +62,7 @@ class Platform:
             time.sleep(0.05)
 
     def post(self, query: str, token: str | None = None, **variables: Any) -> dict[str, Any]:
-        """The gateway's answer."""
+        """Send an operation to the gateway and return its response."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
         body = {"query": query, "variables": variables}
         answer = httpx.post(f"http://127.0.0.1:{self.port}/graphql", json=body, headers=headers, timeout=60)
@@ -71,18 +70,18 @@ class Platform:
         return found
 
     def data_of(self, query: str, token: str | None = None, **variables: Any) -> Any:
-        """The data of an answer without errors."""
+        """Return the data of a response, which must have no errors."""
         answer = self.post(query, token, **variables)
         assert "errors" not in answer, answer
         return answer["data"]
 
     def status(self) -> dict[str, Any]:
-        """What the launcher says of its processes."""
+        """Return state and process id of each process, as `mussikon status` shows them."""
         found: dict[str, Any] = send_order(self.data / "run", "status")
         return found
 
     def everything(self) -> list[int]:
-        """The ids of the launcher's process and of all below it."""
+        """Return the ids of the launcher's process and of all its descendants."""
         found = [self.process.pid]
         for pid in found:
             for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -95,7 +94,7 @@ Start = Callable[..., Platform]
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Start]:
-    """Starts platforms in the folder; what a failed test leaves running is ended."""
+    """A function that starts platforms in the folder; those that a failed test leaves running are killed."""
     started: list[Platform] = []
 
     def make(*options: str, port: int | None = None) -> Platform:
@@ -119,7 +118,7 @@ TOLD = "{ me { username notifications { edges { node { type request { title } } 
 
 
 def registered(platform: Platform, name: str, kind: str) -> str:
-    """The token of a new user."""
+    """Register a user and return the token."""
     account = {
         "username": name,
         "email": f"{name}@example.org",
@@ -131,7 +130,7 @@ def registered(platform: Platform, name: str, kind: str) -> str:
 
 
 def a_gig_is_booked(platform: Platform) -> str:
-    """A client and a musician find each other across all services; answers the id of the request."""
+    """Book a musician by operations over all services; return the id of the request."""
     host, player = registered(platform, "host", "CLIENT"), registered(platform, "player", "MUSICIAN")
     place = {"latitude": 48.2, "longitude": 16.4, "city": "Vienna", "country": "AT"}
     profile = {"stageName": "The Player", "hourlyRate": "60", "location": place, "experienceYears": 6}
@@ -158,9 +157,8 @@ def a_gig_is_booked(platform: Platform) -> str:
 
 
 def test_a_platform_from_start_to_end(start: Start) -> None:
-    """One question crosses all services; services stop and start alone; what dies comes again.
-
-    At the end all is gone.
+    """A query crosses all services; single services can be stopped and started; killed ones are restarted; at
+    the end no process is left.
     """
     platform = start()
     request = a_gig_is_booked(platform)
@@ -195,9 +193,8 @@ def test_a_platform_from_start_to_end(start: Start) -> None:
 
 
 def made(platform: Platform) -> list[str]:
-    """When each thing was made that a start makes only once.
-
-    The cluster, keys, secrets, and every migration.
+    """Return the creation times of all that a start makes only once: database cluster, keys, passwords, and
+    every migration.
     """
     data = platform.data
 
@@ -223,8 +220,8 @@ def made(platform: Platform) -> list[str]:
 
 
 def test_a_killed_launcher_leaves_nothing(start: Start) -> None:
-    """After kill -9 all processes go by themselves, and the next start works on the same data and makes
-    nothing anew.
+    """After kill -9 of the launcher all processes end; the next start uses the same data and creates nothing
+    again.
     """
     first = start()
     token = registered(first, "ada", "CLIENT")
@@ -250,7 +247,7 @@ def test_a_killed_launcher_leaves_nothing(start: Start) -> None:
 
 
 def test_all_in_one_process(start: Start) -> None:
-    """The same platform in one process answers the same, and ends as quietly."""
+    """The platform in one process returns the same responses, and ends without errors."""
     platform = start("--in-process")
     a_gig_is_booked(platform)
     everything = platform.everything()
@@ -260,7 +257,7 @@ def test_all_in_one_process(start: Start) -> None:
 
 
 def refused(*arguments: str) -> str:
-    """What a command that cannot work says, without a traceback, with exit code 1."""
+    """Run a command that must fail; return its output, which has no traceback, with exit code 1."""
     command = [sys.executable, "-m", "subgraphs.platform.cli", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
@@ -271,7 +268,7 @@ def refused(*arguments: str) -> str:
 
 @pytest.mark.parametrize(("offset", "name"), [(0, "the gateway"), (4, "the service requests")])
 def test_a_taken_port(tmp_path: Path, offset: int, name: str) -> None:
-    """The port and who would have it are named, and what to do."""
+    """The error names the port, what needs it, and what to do."""
     port = free_ports(len(SERVICES) + 1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port + offset))
@@ -283,7 +280,9 @@ def test_a_taken_port(tmp_path: Path, offset: int, name: str) -> None:
 
 
 def test_wrong_options(tmp_path: Path) -> None:
-    """Servers that are not there, a folder that is none, a size that is none, nothing that runs."""
+    """Unreachable servers, a folder that is a file, an unknown size and a platform that does not run give
+    errors with advice.
+    """
     (tmp_path / "file").touch()
     port = str(free_ports(len(SERVICES) + 1))
     assert "it is a file" in refused("run", "--port", port, "--data", str(tmp_path / "file"))

@@ -1,4 +1,4 @@
-"""The sample data: the same for the same seed, and such as the services themselves would have made it."""
+"""Tests of the sample data: it is the same for the same seed, and follows the services' rules."""
 
 import re
 from collections import Counter, defaultdict
@@ -20,12 +20,12 @@ MIGRATION = Path(__file__).parents[3] / "subgraphs/musicians/migrations/0002_ski
 
 @pytest.fixture(scope="module")
 def world() -> SampleData:
-    """A world of 600 musicians."""
+    """Sample data with 600 musicians."""
     return make_sample_data(600, NOW)
 
 
 def test_ids_and_names_are_the_same_on_every_day(world: SampleData) -> None:
-    """The same seed gives the same people, whatever the day."""
+    """The same seed gives the same people on every day."""
     later = make_sample_data(600, NOW + timedelta(days=45, hours=7))
     assert [one.id for one in world.people.musicians] == [one.id for one in later.people.musicians]
     assert [one.username for one in world.people.clients] == [one.username for one in later.people.clients]
@@ -34,7 +34,7 @@ def test_ids_and_names_are_the_same_on_every_day(world: SampleData) -> None:
 
 
 def test_every_skill_is_in_the_catalogue() -> None:
-    """Names, and so ids, are those of the musicians' migration."""
+    """Names and ids of skills are those of the musicians service's migration."""
     known = set(re.findall(r"\('((?:[^']|'')+)', '(?:instrument|genre|style)'", MIGRATION.read_text()))
     names = {one.name for one in SKILLS}
     assert names <= known
@@ -54,7 +54,7 @@ def test_nobody_plays_twice_at_once(world: SampleData) -> None:
 
 
 def test_requests_keep_the_rules(world: SampleData) -> None:
-    """Times, budgets and statuses are such as the requests service accepts, and what is over has an end."""
+    """Times, budgets and statuses are valid in the requests service, and past events have a final status."""
     for gig in world.gigs:
         assert timedelta(0) < gig.ends_at - gig.starts_at <= timedelta(hours=24)
         assert gig.start != gig.end
@@ -71,7 +71,7 @@ def test_requests_keep_the_rules(world: SampleData) -> None:
 
 
 def test_rates_make_sense(world: SampleData) -> None:
-    """An hour costs about what it costs in the country, and more with experience."""
+    """Hourly rates are near the country's average, and higher with experience."""
     relative = {one.id: float(one.rate) / RATES[one.person.city.country] for one in world.people.musicians}
     assert 0.6 < median(relative.values()) < 1.5
     young = [relative[one.id] for one in world.people.musicians if one.experience <= 3]
@@ -80,7 +80,7 @@ def test_rates_make_sense(world: SampleData) -> None:
 
 
 def test_cities_are_real() -> None:
-    """Cities come with zone and currency, and a place near one is near."""
+    """Cities have a time zone and a currency, and `near` returns a place near the centre."""
     places = {one.name: one for one in cities()}
     berlin = places["Berlin"]
     assert (berlin.time_zone, berlin.currency) == ("Europe/Berlin", "EUR")
@@ -88,9 +88,8 @@ def test_cities_are_real() -> None:
 
 
 def test_connections_are_few_for_most_and_many_for_some(world: SampleData) -> None:
-    """Degrees fall off as in social networks.
-
-    A median of one to three, some with many times that, none above the cut.
+    """The median degree is one to three, some degrees are many times higher, and none is above the
+    maximum.
     """
     people = [(one.person.id, one.person.city.name) for one in world.people.musicians]
     people += [(one.id, one.city.name) for one in world.people.clients]
@@ -104,10 +103,7 @@ def test_connections_are_few_for_most_and_many_for_some(world: SampleData) -> No
 
 
 def test_somebody_is_at_the_top() -> None:
-    """In the small sample some have played so much, and so well, that the list of the best is not empty.
-
-    Most have not.
-    """
+    """In the small sample data some musicians have enough good reviews for `topMusicians`, most have not."""
     ratings = defaultdict(list)
     small = make_sample_data(MUSICIANS["small"], NOW)
     for _, _, musician, _, rating, *_ in reviews_of(small):

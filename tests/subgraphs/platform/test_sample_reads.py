@@ -1,7 +1,4 @@
-"""The sample in the read side.
-
-The projections have taken its log, and the read models say what the services' tables say.
-"""
+"""Tests that the read models of the sample data agree with the tables of the services that own the data."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -23,7 +20,7 @@ Databases = dict[str, Database]
 
 @pytest.fixture(scope="module")
 async def databases(postgres_url: str) -> AsyncIterator[Databases]:
-    """The small sample in fresh databases, and the read models made of its log."""
+    """Fresh databases with the small sample data, whose read models are computed from the local log."""
     async with AsyncExitStack() as stack:
         urls = {
             name: await stack.enter_async_context(fresh_database(postgres_url, name))
@@ -38,12 +35,12 @@ async def databases(postgres_url: str) -> AsyncIterator[Databases]:
 
 
 async def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
-    """The rows of a statement."""
+    """Return the rows of a statement."""
     return [tuple(row) for row in await database.fetch_all(text(statement))]
 
 
 async def test_musicians_are_the_same(databases: Databases) -> None:
-    """Profiles, skills and reputations are those of the musicians and reviews services."""
+    """Profiles, skills and ratings agree with the musicians and reviews services."""
     columns = (
         "user_id, stage_name, bio, hourly_rate, currency, experience_years, latitude, longitude, address, city, country, "
         "availability_schedule, portfolio_urls, created_at"
@@ -70,9 +67,7 @@ async def test_musicians_are_the_same(databases: Databases) -> None:
 
 
 async def test_requests_are_the_same(databases: Databases) -> None:
-    """Requests with the names of clients and skills and the number of applications are those of their
-    services.
-    """
+    """Requests, names of clients and skills, and numbers of applications agree with their services."""
     columns = (
         "client_id, title, description, event_date, start_time, end_time, time_zone, starts_at, ends_at, budget_min, budget_max, "
         "currency, latitude, longitude, address, city, country, required_skill_ids, status, urgency_level, created_at"
@@ -95,7 +90,9 @@ async def test_requests_are_the_same(databases: Databases) -> None:
 
 
 async def test_what_happens_later_comes_behind(databases: Databases) -> None:
-    """The first event after the load is behind all others in the log, and the second of its aggregate."""
+    """The first event after the load is behind all others in the log, and the second event of its
+    aggregate.
+    """
     database = databases["read_side"]
     ((musician,),) = await rows(database, "SELECT musician_id FROM musician_read_model LIMIT 1")
     late = NewEvent(event_type="Later", data={})

@@ -1,4 +1,4 @@
-"""Databases and sample data without a platform that runs: `mussikon migrate` and `mussikon seed`."""
+"""Tests of `mussikon migrate` and `mussikon seed`, which need no running platform."""
 
 import signal
 import subprocess
@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[3]
 
 
 def command(*arguments: str) -> list[str]:
-    """The command line of `mussikon`."""
+    """Return the command line of `mussikon`."""
     return [sys.executable, "-m", "subgraphs.platform.cli", *arguments]
 
 
 def said(*arguments: str, code: int = 0) -> str:
-    """What a command says until its end."""
+    """Run a command and return its output."""
     done = subprocess.run(
         command(*arguments),
         cwd=ROOT,
@@ -38,8 +38,8 @@ def said(*arguments: str, code: int = 0) -> str:
 
 
 async def test_servers_elsewhere(folder: Path, postgres_url: str, redis_url: str) -> None:
-    """With servers elsewhere, a database for each service is made there, once, and no server is started
-    here.
+    """With external servers a database per service is created there, once, and no embedded server
+    is started.
     """
     options = (
         "migrate",
@@ -61,9 +61,8 @@ async def test_servers_elsewhere(folder: Path, postgres_url: str, redis_url: str
 
 
 def test_half_a_sample_is_loaded_anew(folder: Path) -> None:
-    """A load that was killed is redone by the next.
-
-    A whole one stays, and another size is refused with advice.
+    """An interrupted load is repeated by the next command, a complete one is not; another size is refused
+    with advice.
     """
     data = ("--data", str(folder / "data"))
     words = folder / "words"
@@ -85,7 +84,7 @@ def test_half_a_sample_is_loaded_anew(folder: Path) -> None:
 
 
 def test_sizes_are_compared() -> None:
-    """Only a whole sample of another size than the one asked for is in the way."""
+    """Only complete sample data of another size than the requested one is an error."""
     check_size(None, "large")
     check_size(Sample("small", is_whole=True), None)
     check_size(Sample("small", is_whole=True), "small")

@@ -1,4 +1,6 @@
-"""The embedded servers: started on whatever was left, refused with advice, gone with their parent."""
+"""Tests of the embedded servers: they start on whatever a former run has left, refuse broken data with
+advice, and end with their parent.
+"""
 
 import asyncio
 import os
@@ -28,7 +30,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 async def count(url: str) -> int:
-    """Add a row and count them."""
+    """Insert a row and return the number of rows."""
     connection = await asyncpg.connect(url)
     await connection.execute("create table if not exists kept (n int); insert into kept values (1)")
     found: int = await connection.fetchval("select count(*) from kept")
@@ -37,8 +39,8 @@ async def count(url: str) -> int:
 
 
 async def test_postgres_keeps_what_it_was_given(folder: Path) -> None:
-    """After a crash, over an orphan that still runs, and after an orderly end, the data is there and the
-    port the same.
+    """After a crash, with an orphan that still runs, and after an orderly end the data are complete and the
+    port is the same.
     """
     first = start_postgres(folder / "pg")
     assert await count(first.url) == 1
@@ -54,9 +56,8 @@ async def test_postgres_keeps_what_it_was_given(folder: Path) -> None:
 
 
 async def test_postgres_wants_its_password(folder: Path) -> None:
-    """Nobody gets in without the password, which only its owner reads.
-
-    It is durable and listens on loopback only.
+    """A connection needs the password, which only its owner can read; the server is durable and listens on
+    loopback only.
     """
     server = start_postgres(folder / "pg")
     try:
@@ -75,8 +76,8 @@ async def test_postgres_wants_its_password(folder: Path) -> None:
 
 
 def test_postgres_refuses_broken_data(folder: Path) -> None:
-    """Half a cluster, one of another version and damaged files are refused with advice, half an initdb is
-    redone.
+    """An incomplete cluster, one of another version and damaged files are refused with advice; an interrupted
+    initdb is repeated.
     """
     start_postgres(folder / "pg").stop()
     data = folder / "pg" / "data"
@@ -96,9 +97,8 @@ def test_postgres_refuses_broken_data(folder: Path) -> None:
 
 
 async def test_valkey_keeps_what_it_was_given(folder: Path) -> None:
-    """After kill -9 and over an orphan that still runs, what was acknowledged is there.
-
-    No password, no entry.
+    """After kill -9 and with an orphan that still runs, confirmed writes are there; a connection needs the
+    password.
     """
     first = start_valkey(folder / "valkey")
     async with Redis.from_url(first.url) as redis:
@@ -138,7 +138,7 @@ time.sleep(60)
 
 
 def run_both(folder: Path, *user: int) -> tuple["subprocess.Popen[str]", list[int]]:
-    """A process that has started both servers, as this user, and their ids."""
+    """Run a process that starts both servers, as this user; return it and their process ids."""
     command = [sys.executable, "-c", STARTS_BOTH, str(folder), *map(str, user)]
     parent = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert parent.stdout
@@ -148,7 +148,7 @@ def run_both(folder: Path, *user: int) -> tuple["subprocess.Popen[str]", list[in
 
 
 def test_servers_go_with_their_parent(folder: Path) -> None:
-    """A parent that is killed with -9 leaves no server behind."""
+    """The servers end when their parent is killed with kill -9."""
     parent, pids = run_both(folder)
     assert len(pids) == 2
     parent.kill()
@@ -158,7 +158,7 @@ def test_servers_go_with_their_parent(folder: Path) -> None:
 
 @needs_root
 def test_servers_run_without_root(folder: Path) -> None:
-    """Another user than root starts both, in a folder of their own."""
+    """A user other than root can start both servers in an own folder."""
     nobody = pwd.getpwnam("nobody")
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     if not all(path.stat().st_mode & 1 for path in (ROOT / "subgraphs").parents):
@@ -173,8 +173,8 @@ def test_servers_run_without_root(folder: Path) -> None:
 
 @needs_root
 def test_root_in_a_closed_folder(folder: Path) -> None:
-    """Below a folder that only root may enter, the data is kept where the server's user can reach it, and
-    found again.
+    """If only root can enter the data folder, the data are stored where the server's user can reach them, and
+    found at the next start.
     """
     folder.chmod(0o700)
     for rows in (1, 2):
@@ -188,9 +188,8 @@ def test_root_in_a_closed_folder(folder: Path) -> None:
 
 
 def test_the_folder(tmp_path: Path) -> None:
-    """A file in its place and a second launcher are refused with advice.
-
-    A taken port gives way to another.
+    """A file in place of the folder and a second launcher are refused with advice; a used port is replaced by
+    another one.
     """
     (tmp_path / "file").touch()
     with pytest.raises(LaunchError, match="it is a file"):
@@ -209,7 +208,7 @@ def test_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_second_start_makes_nothing(folder: Path) -> None:
-    """What a first start has made is used by the second: no initdb, no new password, port or settings."""
+    """A second start uses the cluster, password, port and settings of the first."""
 
     def made() -> dict[str, int]:
         kept = (

@@ -1,5 +1,6 @@
-"""The platform's tables: adding a service is adding a row, and what is written by hand elsewhere is what the
-rows say."""
+"""Tests of the platform's tables: adding a service is adding a row, and files that are written by hand agree
+with the rows.
+"""
 
 import re
 import signal
@@ -77,7 +78,7 @@ launch(Options(port, data=data, sample=False, in_process=in_process, services=se
 
 @pytest.fixture
 def package(folder: Path) -> Path:
-    """The folder of a package `guestbook`, beside that of the data."""
+    """The folder of a package `guestbook`, beside the data folder."""
     for name, content in SERVICE.items():
         path = folder / "code" / "guestbook" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +90,9 @@ def package(folder: Path) -> Path:
 @pytest.mark.system
 @pytest.mark.parametrize("way", ["processes", "in-process"])
 def test_a_row_adds_a_service(folder: Path, package: Path, way: str) -> None:
-    """It gets its database, its user, its port and its place in the supergraph, and the gateway asks it."""
+    """A new row gives the service a database, a role, a port and a place in the supergraph, and the gateway
+    sends it requests.
+    """
     port, words = free_ports(3), folder / "words"
     command = [sys.executable, "-c", RUN, str(port), str(folder / "data"), str(folder / "schema"), way]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT}:{package}"}
@@ -115,7 +118,7 @@ def test_a_row_adds_a_service(folder: Path, package: Path, way: str) -> None:
 
 
 def test_addresses_follow_from_the_row() -> None:
-    """Ports are the gateway's plus the offset, whatever the order; a name that is no service is refused."""
+    """A port is the gateway's plus the offset, in any order of the rows; an unknown name is refused."""
     options = Options(port=5000, services=SERVICES.with_row(ServiceRow("guestbook", 40)))
     assert options.url_of("guestbook") == "http://127.0.0.1:5040/graphql"
     assert options.url_of("users") == "http://127.0.0.1:5001/graphql"
@@ -135,20 +138,20 @@ def test_addresses_follow_from_the_row() -> None:
     ],
 )
 def test_contradictions_are_refused(row: ServiceRow, problem: str) -> None:
-    """Two services of one name or port, one that asks what is not there yet, a server that does not exist."""
+    """Repeated names or ports, calls of later services and unknown servers raise ValueError."""
     with pytest.raises(ValueError, match=problem):
         SERVICES.with_row(row)
 
 
 def test_every_service_has_its_package() -> None:
-    """Every row has its code, and every package with an `app` beside the kit has its row."""
+    """Every row has a package, and every package with a module `app`, except the kit, has a row."""
     folders = {path.parent.name for path in (ROOT / "subgraphs").glob("*/app.py")}
     assert set(SERVICES.names) == folders
     assert all(any(row.migrations.glob("*.sql")) for row in SERVICES)
 
 
 def test_the_import_contracts_name_every_service() -> None:
-    """No service imports another: the contracts in pyproject.toml know all of the table."""
+    """The import contracts in pyproject.toml name all services of the table."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     [domain_free] = [one for one in contracts if "subgraphs.kit" in one.get("source_modules", ())]
     assert set(domain_free["source_modules"]) == {"subgraphs.kit", *(row.module for row in SERVICES)}
@@ -158,8 +161,7 @@ def test_the_import_contracts_name_every_service() -> None:
 
 
 def test_a_service_asks_only_whom_its_row_names() -> None:
-    """The names that the code of sagas, checks and fallback uses are those of the rows: others have no
-    address there."""
+    """The services that sagas, checks and fallback call in the code are those of the rows."""
     pairs = (*PAIRS, *ROWS_OF_EVENTS)
     assert set(SERVICES["sync"].calls) == {name for pair in pairs for name in (pair.source, pair.target)}
     sagas = (ROOT / "subgraphs" / "orchestration" / "sagas.py").read_text()
@@ -169,6 +171,6 @@ def test_a_service_asks_only_whom_its_row_names() -> None:
 
 @pytest.mark.parametrize("command", ["run", "seed", "migrate"])
 def test_every_server_has_its_option(command: str) -> None:
-    """A server elsewhere is an option of every command that needs servers."""
+    """Every command that needs servers has an option for the URL of each."""
     shown = CliRunner().invoke(cli.app, [command, "--help"], env={"COLUMNS": "200"}).output
     assert all(f"--{server.option.replace('_', '-')}" in shown for server in SERVERS)

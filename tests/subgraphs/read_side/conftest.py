@@ -1,4 +1,6 @@
-"""The read side on a fresh database, and events in place of the other services."""
+"""Fixtures of the read side's tests: the service on a fresh database, and events that stand for the other
+services.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -28,7 +30,7 @@ BEGIN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 @dataclass
 class EventFeed:
-    """Builds events of the other services as queue entries, with rising positions and times."""
+    """Builds events of the other services as entries of the queue, with increasing positions and times."""
 
     position: int = 0
     versions: dict[UUID, int] = field(default_factory=dict)
@@ -37,7 +39,7 @@ class EventFeed:
     def add(
         self, source: str, event_type: str, aggregate: tuple[str, UUID], **payload: Any
     ) -> dict[Any, Any]:
-        """Append an event, one minute after the previous one."""
+        """Append an event, one minute after the one before."""
         self.position += 1
         self.versions[aggregate[1]] = self.versions.get(aggregate[1], 0) + 1
         entry = {
@@ -56,14 +58,14 @@ class EventFeed:
         return entry
 
     def user(self, user_id: UUID, username: str = "ada", **more: Any) -> None:
-        """Append the registration of a user, or with `more` a change."""
+        """Append the registration of a user, or a change of it if `more` is given."""
         facts = {"user_id": user_id, "username": username, "user_type": "client"}
         self.add("users", "UserUpdated" if more else "UserRegistered", ("user", user_id), **facts, **more)
 
     def profile(
         self, musician_id: UUID, user_id: UUID, event_type: str = "MusicianProfileCreated", **more: Any
     ) -> None:
-        """A musician's profile."""
+        """Append a musician's profile."""
         facts = {
             "musician_id": musician_id,
             "user_id": user_id,
@@ -88,7 +90,7 @@ class EventFeed:
     def request(
         self, request_id: UUID, client_id: UUID, event_type: str = "RequestPublished", **more: Any
     ) -> None:
-        """A client's request."""
+        """Append a client's request."""
         facts = {
             "request_id": request_id,
             "client_id": client_id,
@@ -143,7 +145,7 @@ class EventFeed:
         ranked_at: datetime,
         is_default: bool = True,
     ) -> None:
-        """A ranking of musicians, the best first."""
+        """Append a ranking of musicians, the best first."""
         result_id = uuid4()
         matches = [
             {
@@ -201,7 +203,7 @@ Start = Callable[..., Any]
 
 @pytest.fixture
 async def redis(queue_url: str) -> AsyncIterator[Redis]:
-    """The queue, emptied."""
+    """An empty queue."""
     queue = Queue(queue_url)
     await queue.redis.flushdb()
     yield queue.redis
@@ -210,8 +212,8 @@ async def redis(queue_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def start(postgres_url: str, queue_url: str, redis: Redis, keys: SigningKeys) -> Start:
-    """Starts the read side on a database of this URL, or a fresh one, with a queue that was emptied
-    before.
+    """A function that starts the read side on the database with a URL, or a fresh one, with an
+    empty queue.
     """
 
     @asynccontextmanager

@@ -1,4 +1,6 @@
-"""The read side and the services that it depends on, all real, behind a real gateway, in one process."""
+"""The read side and the services that it needs, all real, behind a real gateway, in one process; shared by
+tests.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -113,9 +115,8 @@ class RealServices:
 async def real_services(
     running: Running, settings: ServiceSettings, keys: SigningKeys, threshold: float
 ) -> AsyncIterator[RealServices]:
-    """Three musicians, one of them rated; a request with one application and a ranking.
-
-    All of it in the read models.
+    """Yield three musicians, one of them with a review, and a request with an application and a ranking, all
+    of them in the read models.
     """
     async with AsyncExitStack() as stack:
         services = {

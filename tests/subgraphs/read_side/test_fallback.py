@@ -1,6 +1,5 @@
-"""When the read model cannot be trusted, the command side answers the same, and the answer says so.
-
-Through a real gateway.
+"""Tests that the command side returns the same data through a real gateway while a read model is not fresh,
+and that the response says so.
 """
 
 from collections.abc import AsyncIterator
@@ -38,7 +37,7 @@ STATES = "{ readModels { name state reason rows generation eventsBehind secondsB
 async def town(
     running: Running, servers_folder: Path, redis: Any, queue_url: str, keys: SigningKeys
 ) -> AsyncIterator[tuple[RealServices, Any]]:
-    """The city, with a PostgreSQL for the read side alone: it can be stopped and started."""
+    """The services, with a PostgreSQL for the read side alone, which can be stopped and started."""
     folder = servers_folder / f"reads-{uuid4().hex[:6]}"
     server = start_postgres(folder, durable=False)
     servers = [server]
@@ -55,7 +54,7 @@ async def town(
 
 
 async def heard(made: RealServices) -> None:
-    """Wait until the read models hold all that has happened, and are trusted."""
+    """Wait until the read models have applied all events and are fresh."""
 
     async def all_there() -> bool:
         count = (await made.send("{ findMusicians(minRating: 4) { totalCount } }"))["data"]["findMusicians"]
@@ -74,7 +73,9 @@ async def heard(made: RealServices) -> None:
 
 
 async def everything(made: RealServices, wanted: str) -> list[Any]:
-    """The answers to all questions that both sides can answer, each from this source."""
+    """Return the responses to all queries that both sides support, after checking that each is from this
+    source.
+    """
     near = {"latitude": 52.5, "longitude": 13.4, "km": 5}
     times = {"from": "2026-01-01T00:00:00Z", "to": "2100-01-01T00:00:00"}
     asked: list[tuple[str, ApiUser | None, dict[str, Any]]] = [
@@ -100,9 +101,8 @@ async def everything(made: RealServices, wanted: str) -> list[Any]:
 
 
 async def refused(made: RealServices) -> None:
-    """What the command side cannot answer is an error with a code.
-
-    Who may not see something may not see it there either.
+    """Check that queries which the command side does not support are errors with a code, and that it refuses
+    the same callers.
     """
     for arguments in (
         'text: "piano"',
@@ -125,7 +125,9 @@ async def refused(made: RealServices) -> None:
 
 
 async def pages(made: RealServices) -> None:
-    """A list that the command side has begun is gone on with there, whatever became of the read model."""
+    """Check that a list which the command side has begun is continued there, also when the read model is
+    fresh again.
+    """
     names, after = [], None
     for _ in range(3):
         answer = await made.send(MUSICIANS, first=1, after=after)
@@ -139,9 +141,8 @@ async def pages(made: RealServices) -> None:
 
 
 async def test_the_database_is_down(town: tuple[RealServices, Any]) -> None:
-    """With the read database stopped the command side gives the same answers.
-
-    Once it is back, so is the read model.
+    """While the read side's database is stopped the command side returns the same data; afterwards the read
+    model answers.
     """
     made, (servers, again) = town
     await heard(made)
@@ -174,18 +175,16 @@ async def test_the_database_is_down(town: tuple[RealServices, Any]) -> None:
 
 
 async def only_one_is_missing(made: RealServices) -> bool:
-    """Whether the command side answers for musicians alone; on a slow machine requests may be trusted a
-    little later."""
+    """Return whether the command side answers for musicians alone; on a slow machine requests may become
+    fresh later.
+    """
     both = await made.send("{ found: findMusicians { totalCount } other: findRequests { totalCount } }")
     sources = {name: told["source"] for name, told in both["extensions"]["readModel"].items()}
     return sources == {"found": "command_side", "other": "read_model"}
 
 
 async def test_the_tables_are_gone(town: tuple[RealServices, Any]) -> None:
-    """Without its tables a read model's questions go to the command side, those of the others do not.
-
-    A rebuild mends it.
-    """
+    """Without its tables only that read model's queries go to the command side; a rebuild repairs it."""
     made, _ = town
     await heard(made)
     before = await everything(made, "read_model")
@@ -202,8 +201,8 @@ async def test_the_tables_are_gone(town: tuple[RealServices, Any]) -> None:
 
 
 async def test_it_is_too_far_behind(town: tuple[RealServices, Any]) -> None:
-    """While nobody applies events that come in, the read model answers until it is too old, then the
-    command side; then it again.
+    """While no events are applied, the read model answers until it is too far behind, then the command side,
+    and later the read model again.
     """
     made, _ = town
     await heard(made)
@@ -227,7 +226,7 @@ async def test_it_is_too_far_behind(town: tuple[RealServices, Any]) -> None:
 
 
 async def test_the_queue_is_not_heard(town: tuple[RealServices, Any], redis: Any) -> None:
-    """Events that wait in the queue make the read models old, too: the projections cannot know of them."""
+    """Events that wait in the queue make the read models too old, because projections do not see them."""
     made, _ = town
     await heard(made)
     database = made.services["read_side"].database
@@ -249,7 +248,7 @@ async def test_the_queue_is_not_heard(town: tuple[RealServices, Any], redis: Any
 
 
 async def test_nobody_answers(town: tuple[RealServices, Any]) -> None:
-    """Without read model and command side there is an error with a code, and the rest of the answer stays."""
+    """Without read model and command side the field is an error with a code, and other fields have values."""
     made, (servers, _) = town
     await heard(made)
     servers[-1].stop()

@@ -1,6 +1,5 @@
-"""What the projections make of events.
-
-Every column, in every order in which events of different aggregates may come.
+"""Tests of the projections: every column, for every order in which events of different aggregates
+can arrive.
 """
 
 from collections import defaultdict
@@ -39,7 +38,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 
 async def project(database: Database, batch: int = 500) -> None:
-    """All that is in the log, into the tables."""
+    """Apply all events of the log to the tables."""
     for model in MODELS:
         projection: Projection = model()
         while await step(database, projection, batch):
@@ -47,13 +46,13 @@ async def project(database: Database, batch: int = 500) -> None:
 
 
 async def step(database: Database, projection: Projection, batch: int) -> int | None:
-    """One batch."""
+    """Apply one batch."""
     async with UnitOfWork(database) as uow:
         return await apply_next(uow, projection, batch)
 
 
 async def shown(database: Database) -> dict[str, list[dict[str, Any]]]:
-    """All that the read models show; positions differ between orders, for they are those of the senders."""
+    """Return all rows of the read models without positions, which differ between orders."""
     found = {}
     for table, key in {**TABLES, "matching_read_model": "request_id, ranking_position"}.items():
         rows = await database.fetch_all(text(f"SELECT * FROM {table} ORDER BY {key}"))
@@ -62,7 +61,7 @@ async def shown(database: Database) -> dict[str, list[dict[str, Any]]]:
 
 
 async def test_a_musician(database: Database) -> None:
-    """Every column of a musician's row follows from the newest events about them."""
+    """Every column of a musician's row has the value of the newest events."""
     world, musician, user, request = EventFeed(), uuid4(), uuid4(), uuid4()
     world.user(user)
     world.profile(musician, user, stage_name="Old", skill_ids=[PIANO], skills=["Piano"])
@@ -110,7 +109,7 @@ async def test_a_musician(database: Database) -> None:
 
 
 async def test_a_request(database: Database) -> None:
-    """Every column of a request's row follows from the newest events about it, its client, its
+    """Every column of a request's row has the value of the newest events of the request, its client,
     applications and skills.
     """
     world, request, client, musician, user = EventFeed(), uuid4(), uuid4(), uuid4(), uuid4()
@@ -164,9 +163,8 @@ async def test_a_request(database: Database) -> None:
 
 @pytest.mark.parametrize("batch", [1, 500])
 async def test_a_ranking(database: Database, batch: int) -> None:
-    """The newest ranking of a request replaces the older ones whole, however late those come.
-
-    Other algorithms do not count.
+    """The newest ranking of a request replaces older ones as a whole, also if those arrive later; other
+    algorithms are ignored.
     """
     world, request, client, musicians = EventFeed(), uuid4(), uuid4(), [uuid4() for _ in range(4)]
     world.ranking(request, client, musicians[:3], BEGIN)
@@ -183,7 +181,7 @@ async def test_a_ranking(database: Database, batch: int) -> None:
 
 
 def lively(random: Random) -> EventFeed:
-    """A world in which much happens to few."""
+    """Return events of a few aggregates with many changes."""
     world = EventFeed()
     users, musicians, requests = ([uuid4() for _ in range(3)] for _ in range(3))
     names = {PIANO: "Piano", JAZZ: "Jazz", DRUMS: "Drums"}
@@ -219,8 +217,8 @@ def lively(random: Random) -> EventFeed:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_any_interleaving(postgres_url: str, seed: int) -> None:
-    """Whatever order events of different aggregates come in, and however they fall into batches, the
-    tables end the same.
+    """The tables are the same for every order of events of different aggregates, and for every division into
+    batches.
     """
     random = Random(seed)
     world = lively(random)
@@ -244,8 +242,8 @@ async def test_any_interleaving(postgres_url: str, seed: int) -> None:
 
 
 async def test_what_arrives_late_is_dropped(database: Database) -> None:
-    """Of the events of one aggregate the one with the highest position counts, also if several inboxes
-    have mixed them up.
+    """Of one aggregate's events that with the highest position counts, also if several inboxes have changed
+    their order.
     """
     world, musician, user, request = EventFeed(), uuid4(), uuid4(), uuid4()
     for number in range(3):
@@ -263,9 +261,7 @@ async def test_what_arrives_late_is_dropped(database: Database) -> None:
 
 
 async def test_what_is_known_in_part_is_not_shown(database: Database) -> None:
-    """A review or an application before its profile or request makes no row that is seen, and counts as
-    soon as there is one.
-    """
+    """A review or an application before its profile or request makes no visible row, and counts later."""
     world, musician, request = EventFeed(), uuid4(), uuid4()
     world.review(musician, 5)
     world.application(request, musician)
@@ -290,9 +286,8 @@ async def test_what_is_known_in_part_is_not_shown(database: Database) -> None:
 
 
 async def test_the_views(database: Database) -> None:
-    """The best are those who are available and rated 4.5 by ten or more.
-
-    Active requests are summed up by status and currency.
+    """The best musicians are available and have a rating of 4.5 or more in ten reviews; active requests are
+    summed up by status and currency.
     """
     world = EventFeed()
     for ratings, active in (
@@ -330,9 +325,8 @@ async def test_the_views(database: Database) -> None:
 
 
 async def test_the_log(database: Database) -> None:
-    """The log keeps what the envelope says, once.
-
-    Ids that clash are told apart, and what belongs together stays so.
+    """The log stores an event once, with its envelope; aggregates of different types with one id have
+    different streams.
     """
     world, one = EventFeed(), uuid4()
     world.user(one)

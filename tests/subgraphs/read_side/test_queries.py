@@ -1,4 +1,4 @@
-"""What the read models answer: filters, orders, pages, who may see what, and arguments that are refused."""
+"""Tests of the queries of the read models: filters, orders, pages, access, and refused arguments."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ RANKED = """query($id: ID!, $first: Int! = 10) { found: rankedMusicians(requestI
 
 @dataclass(frozen=True)
 class Town:
-    """A read side with seven musicians and four requests, and who is who."""
+    """A read side with seven musicians and four requests, and their users."""
 
     client: Client
     host: ApiUser
@@ -46,7 +46,7 @@ def host(keys: SigningKeys) -> ApiUser:
 
 @pytest.fixture
 async def town(start: Start, redis: Any, host: ApiUser) -> AsyncIterator[Town]:
-    """The town, as its events by the queue make it."""
+    """The read side after it has consumed the events of these users."""
     world, musicians, garden = EventFeed(), [uuid4() for _ in range(7)], uuid4()
     world.user(host.id, "countess")
     for number, musician in enumerate(musicians):
@@ -104,14 +104,13 @@ async def town(start: Start, redis: Any, host: ApiUser) -> AsyncIterator[Town]:
 
 
 def names(answer: dict[str, Any]) -> list[str]:
-    """The names or titles of a list."""
+    """Return the names or titles in a list."""
     return [edge["node"].get("stageName") or edge["node"]["title"] for edge in answer["found"]["edges"]]
 
 
 async def test_musicians_are_found(town: Town) -> None:
-    """Each filter narrows as it says, all together too, in each order.
-
-    The extension says that the read model answered.
+    """Each filter and all together restrict the list, in each order; `extensions` has the read model as the
+    source.
     """
     berlin = {"latitude": 52.5, "longitude": 13.4, "km": 20}
     cases: list[tuple[dict[str, Any], list[int]]] = [
@@ -150,7 +149,7 @@ async def test_musicians_are_found(town: Town) -> None:
 
 
 async def test_requests_are_found(town: Town) -> None:
-    """Each filter narrows as it says, in each order."""
+    """Each filter restricts the list, in each order."""
     munich = {"latitude": 48.14, "longitude": 11.58, "km": 30}
     garden, balls = "A band for the garden", [f"Ball {number}" for number in range(3)]
     cases: list[tuple[dict[str, Any], list[str]]] = [
@@ -188,7 +187,7 @@ async def test_requests_are_found(town: Town) -> None:
 
 
 async def test_pages_join(town: Town) -> None:
-    """Pages of any size in any order put together are the list, with two statements each."""
+    """Pages of any size, in any order, make the whole list, with two statements each."""
     for query, orders in (
         (MUSICIANS, ("NEWEST", "RATING", "RATE_ASC", "RATE_DESC")),
         (REQUESTS, ("SOONEST", "NEWEST")),
@@ -213,9 +212,8 @@ async def test_pages_join(town: Town) -> None:
 
 
 async def test_who_may_see_what(town: Town, keys: SigningKeys) -> None:
-    """Lists are public; how many applied and the ranking are for the client and admins.
-
-    The state of read models for admins.
+    """Lists are public; numbers of applications and rankings are for the client and admins, states of read
+    models for admins.
     """
     stranger, admin = ApiUser.make(keys, "client"), ApiUser.make(keys, "admin")
     for person, expected in ((None, None), (stranger, None), (town.host, 1), (admin, 1)):
@@ -239,7 +237,7 @@ async def test_who_may_see_what(town: Town, keys: SigningKeys) -> None:
 
 @pytest.mark.parametrize("between", ["", " ", "(", "!-&", "|<"])
 async def test_whatever_is_typed_is_a_query(town: Town, between: str) -> None:
-    """A line of minus signs as well, alone or before a word, where the last of them counts."""
+    """Any text is a valid search, also one of many minus signs."""
     line = f"-{between}" * 50
     assert await town.client.codes(MUSICIANS, text=line[:200]) == []
     found = await town.client.data(MUSICIANS, text=f"{line[:100]}-piano")
@@ -252,7 +250,7 @@ async def test_whatever_is_typed_is_a_query(town: Town, between: str) -> None:
 
 
 async def test_arguments_that_are_refused(town: Town) -> None:
-    """What breaks a rule is refused as such by both lists, before anything is asked of anybody."""
+    """An argument that breaks a rule is refused by both lists, before any query."""
     wrong: list[dict[str, Any]] = [
         *({"first": 0}, {"first": 101}, {"after": "x"}, {"after": "Y29tbWFuZDo="}),
         *({"text": "a\0b"}, {"text": "x" * 201}),
@@ -267,7 +265,7 @@ async def test_arguments_that_are_refused(town: Town) -> None:
 
 
 async def test_more_arguments_that_are_refused(town: Town, host: ApiUser) -> None:
-    """What breaks a rule of one of the queries."""
+    """An argument that breaks a rule of one query is refused."""
     wrong_dates: list[dict[str, Any]] = [
         {"from": "2027-06-02T00:00:00Z", "to": "2027-06-01T00:00:00Z"},
         {"from": "0001-01-01T00:00:00+14:00"},

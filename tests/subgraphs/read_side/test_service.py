@@ -1,5 +1,5 @@
-"""The service at work: each event once whoever dies when, rebuilds beside queries, and what admins see of
-it.
+"""Tests of the running service: each event is applied once, rebuilds run beside queries, and admins see
+states.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ def crowd(musicians: int = 30, reviews: int = 4) -> EventFeed:
 
 
 async def settled(client: Client, events: int) -> None:
-    """Wait until so many events are in the log and in the tables."""
+    """Wait until this number of events is in the log and in the tables."""
     counted = text("SELECT count(*) FROM every_event")
 
     async def done() -> bool:
@@ -69,15 +69,13 @@ async def settled(client: Client, events: int) -> None:
 
 
 async def state(client: Client, admin: ApiUser, name: str) -> dict[str, Any]:
-    """One read model, as admins see it."""
+    """Return the state of a read model, as admins see it."""
     found = (await client.data(STATES, admin))["readModels"]
     return next(dict(one) for one in found if one["name"] == name)
 
 
 async def test_each_event_once(start: Start, redis: Any, url: str, admin: ApiUser) -> None:
-    """Events that the queue delivers again, before and after the service was cut off in between, count
-    once; it goes on where it was.
-    """
+    """Events that are delivered again, before and after the service was killed, count once."""
     world = crowd()
     third = len(world.events) // 3
     async with start(url) as client:
@@ -110,8 +108,8 @@ async def test_each_event_once(start: Start, redis: Any, url: str, admin: ApiUse
 
 
 async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admin: ApiUser) -> None:
-    """While tables are made anew every answer is whole and from the read model, what comes in meanwhile is
-    in the new ones, too.
+    """During a rebuild every response is complete and from the read model; new events are in the new tables,
+    too.
     """
     world, late = crowd(100), EventFeed(5000)
     async with start(url) as client:
@@ -150,9 +148,8 @@ async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admi
 
 
 async def test_one_rebuild_at_a_time(start: Start, url: str, admin: ApiUser) -> None:
-    """A second rebuild of the same model is refused with a code, here and where another process is at it.
-
-    Admins see the progress.
+    """A second rebuild of the same model is refused with a code, also if another process runs the first;
+    admins see its progress.
     """
     async with start(url) as client:
         database = client.service.database
@@ -178,7 +175,9 @@ async def test_one_rebuild_at_a_time(start: Start, url: str, admin: ApiUser) -> 
 
 
 async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: ApiUser) -> None:
-    """The next start of the service goes on with it, and with tables that an older program has made."""
+    """The next start of the service resumes an interrupted rebuild, and rebuilds tables of an older
+    revision.
+    """
     world = crowd()
     database = Database(url)
     await database.migrate(MIGRATIONS)
@@ -186,7 +185,7 @@ async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: ApiUser
 
     class Cut(MusiciansProjection):
         async def apply(self, uow: UnitOfWork, events: Any, generation: int) -> int:
-            """Break in the second batch of the shadow."""
+            """Fail in the second batch of the generation that a rebuild fills."""
             if generation == 2 and events[0].cursor.position > 50:
                 raise ZeroDivisionError
             return await super().apply(uow, events, generation)
@@ -215,7 +214,7 @@ async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: ApiUser
 
 
 async def test_what_admins_see(start: Start, redis: Any, url: str, admin: ApiUser) -> None:
-    """Each read model says how far it is, and how soon the newest events were visible."""
+    """Each read model has its lag, and the latencies of the newest events."""
     world = EventFeed()
     world.profile(uuid4(), UUID(int=7))
     async with start(url) as client:
@@ -240,10 +239,7 @@ async def test_what_admins_see(start: Start, redis: Any, url: str, admin: ApiUse
 
 
 async def test_the_queue_is_gone(servers_folder: Path, url: str, keys: SigningKeys) -> None:
-    """When the queue's server is away, nobody knows what has happened.
-
-    The read models are not trusted until it is heard again.
-    """
+    """While the queue's server is down, the read models are not fresh."""
     folder = servers_folder / f"queue-{uuid4().hex[:6]}"
     valkey = start_valkey(folder, durable=False)
     settings = ServiceSettings("read_side", url, valkey.url, keys.public)
@@ -271,7 +267,7 @@ async def test_the_queue_is_gone(servers_folder: Path, url: str, keys: SigningKe
 
 
 def test_percentiles() -> None:
-    """The nearest rank of the newest thousand."""
+    """A percentile is the nearest rank among the newest thousand latencies."""
     latencies = Latencies()
     assert latencies.percentiles((50,)) == [None]
     for number in range(1, 1201):
@@ -283,9 +279,7 @@ def test_percentiles() -> None:
 
 
 def test_judging() -> None:
-    """A read model is trusted up to the threshold, be it the log or the queue that is behind, and only
-    with its own revision.
-    """
+    """A read model is fresh up to the threshold, for log and queue, and only with the code's revision."""
     assert judge(4.9, 4.9, True, 5).trusted
     assert judge(1, 3, True, 5).seconds == 3
     for verdict in (judge(5.1, 0, True, 5), judge(0, 5.1, True, 5), judge(0, 0, False, 5)):

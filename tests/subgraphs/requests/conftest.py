@@ -1,4 +1,6 @@
-"""The requests service on a fresh database, without background parts: events are read in the outbox."""
+"""Fixtures of the requests service's tests: the service on a fresh database, without background parts, so
+that its events stay in the outbox.
+"""
 
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
@@ -14,13 +16,13 @@ from subgraphs.requests.tables import known_musicians
 
 @pytest.fixture(scope="package")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> SigningKeys:
-    """The keys that sign and check the tokens of these tests."""
+    """The keys that sign and verify the tokens of these tests."""
     return SigningKeys.make(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture(scope="package")
 async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncIterator[Client]:
-    """Asks the service in the process."""
+    """A client of the service in this process."""
     async with fresh_database(postgres_url, "requests") as url:
         settings = ServiceSettings("requests", url, redis_url, keys.public)
         service = bootstrap(settings)
@@ -31,13 +33,13 @@ async def client(postgres_url: str, redis_url: str, keys: SigningKeys) -> AsyncI
 
 @pytest.fixture
 def host(keys: SigningKeys) -> ApiUser:
-    """A client who looks for musicians."""
+    """A user with the role client."""
     return ApiUser.make(keys, "client")
 
 
 @pytest.fixture
 def stranger(keys: SigningKeys) -> ApiUser:
-    """Another client."""
+    """Another user with the role client."""
     return ApiUser.make(keys, "client")
 
 
@@ -49,12 +51,12 @@ def admin(keys: SigningKeys) -> ApiUser:
 
 @pytest.fixture
 async def player(client: Client, keys: SigningKeys) -> tuple[ApiUser, UUID]:
-    """A musician, and the id of their profile."""
+    """A musician, and the id of the profile."""
     return await make_player(client, keys)
 
 
 async def make_player(client: Client, keys: SigningKeys) -> tuple[ApiUser, UUID]:
-    """A musician whom the service knows."""
+    """Create a musician about whom the service has received an event."""
     person, musician_id = ApiUser.make(keys, "musician"), uuid4()
     await client.service.database.execute(
         insert(known_musicians).values(musician_id=musician_id, user_id=person.id, position=1)

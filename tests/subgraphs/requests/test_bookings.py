@@ -1,4 +1,6 @@
-"""From application to booking: the steps, who may take them, what the others are told, and who may look."""
+"""Tests of applications and bookings: each mutation, who may call it, the events, and who may see the
+objects.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,12 +25,12 @@ REQUEST = "query($id: ID!) { request(id: $id) { status booking { id status price
 
 
 def step(name: str, fields: str = "id status") -> str:
-    """The mutation that takes one step with one id."""
+    """Return the mutation of one step, with one id."""
     return f"mutation($id: ID!) {{ {name}(id: $id) {{ {fields} }} }}"
 
 
 async def publish(client: Client, person: ApiUser) -> str:
-    """The id of a published request."""
+    """Publish a request and return its id."""
     day = (datetime.now(UTC) + timedelta(days=20)).date().isoformat()
     place = {"latitude": 52.5, "longitude": 13.4}
     money = {"budgetMin": "1", "budgetMax": "500", "timeZone": "UTC", "location": place}
@@ -38,7 +40,7 @@ async def publish(client: Client, person: ApiUser) -> str:
 
 
 async def booked(client: Client, host: ApiUser, player: Player) -> tuple[str, str, str]:
-    """The ids of a request, the application that was accepted, and the booking."""
+    """Return the ids of a request, its accepted application, and its booking."""
     request = await publish(client, host)
     application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
     booking = (await client.data(step("acceptApplication"), host, id=application))["acceptApplication"]
@@ -47,7 +49,7 @@ async def booked(client: Client, host: ApiUser, player: Player) -> tuple[str, st
 
 
 async def events_of(client: Client, aggregate_id: str) -> list[tuple[str, dict[str, Any]]]:
-    """What the others are told about one thing."""
+    """Return the events about one object."""
     rows = await client.service.database.fetch_all(
         text("select event_type, payload from outbox where aggregate_id = :id order by id").bindparams(
             id=UUID(aggregate_id)
@@ -57,7 +59,7 @@ async def events_of(client: Client, aggregate_id: str) -> list[tuple[str, dict[s
 
 
 async def end_event(client: Client, booking: str) -> None:
-    """Let the booked event be over."""
+    """Move the booked event into the past."""
     past = datetime.now(UTC) - timedelta(hours=1)
     over = {"starts_at": past - timedelta(hours=2), "ends_at": past}
     await client.service.database.execute(
@@ -66,7 +68,7 @@ async def end_event(client: Client, booking: str) -> None:
 
 
 async def test_from_application_to_completion(client: Client, host: ApiUser, player: Player) -> None:
-    """The way of a booking, with the events that tell of it."""
+    """An application becomes a completed booking, with an event for each step."""
     person, musician_id = player
     request, application, booking = await booked(client, host, player)
     assert (await client.data(REQUEST, host, id=request))["request"]["status"] == "ASSIGNED"
@@ -100,7 +102,7 @@ async def test_from_application_to_completion(client: Client, host: ApiUser, pla
 async def test_applying(
     client: Client, host: ApiUser, player: Player, stranger: ApiUser, keys: SigningKeys
 ) -> None:
-    """Musicians apply once, with a price that is one, and to requests that there are."""
+    """A musician can apply once, with a valid price, to an open request."""
     request = await publish(client, host)
     assert await client.codes(APPLY, None, id=request) == ["UNAUTHENTICATED"]
     assert await client.codes(APPLY, stranger, id=request) == ["FORBIDDEN"]
@@ -114,7 +116,7 @@ async def test_applying(
 async def test_steps_belong_to_somebody(
     client: Client, host: ApiUser, player: Player, stranger: ApiUser
 ) -> None:
-    """Only the client accepts, only the musician confirms, nobody else does anything."""
+    """Only the client accepts an application, only the musician confirms a booking; others are refused."""
     request = await publish(client, host)
     application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
     for person in (stranger, player[0]):
@@ -131,7 +133,9 @@ async def test_steps_belong_to_somebody(
 
 
 async def test_a_cancelled_booking_opens_the_request(client: Client, host: ApiUser, player: Player) -> None:
-    """After a cancellation another musician can be chosen; the one who cancelled cannot be."""
+    """After a cancellation the request is in progress again, and the application of the musician who has
+    cancelled cannot be accepted.
+    """
     request, application, booking = await booked(client, host, player)
     await client.data(step("cancelBooking"), player[0], id=booking)
     data = (await client.data(REQUEST, host, id=request))["request"]
@@ -142,7 +146,7 @@ async def test_a_cancelled_booking_opens_the_request(client: Client, host: ApiUs
 
 
 async def test_cancelling_a_request_ends_all(client: Client, host: ApiUser, player: Player) -> None:
-    """Its booking is cancelled, nobody can apply any more, and all are told."""
+    """Its booking is cancelled, nobody can apply any more, and events are published for all."""
     request, _, booking = await booked(client, host, player)
     await client.data(step("cancelRequest"), host, id=request)
     data = await client.data("query($id: ID!) { booking(id: $id) { status } }", player[0], id=booking)
@@ -180,7 +184,7 @@ async def test_entities_are_guarded(
     selection: str,
     public: bool,
 ) -> None:
-    """What belongs to the people of a booking is shown to them alone, however it is asked for."""
+    """Only the users of a booking and admins see it and its application, by every query."""
     key = [*await booked(client, host, player), str(host.id)][index]
     owner = await client.entities(typename, [key], selection, host)
     assert "errors" not in owner
@@ -198,7 +202,7 @@ async def test_entities_are_guarded(
 
 
 async def test_a_musicians_own_lists(client: Client, host: ApiUser, player: Player, admin: ApiUser) -> None:
-    """A musician's applications and bookings are shown to themselves and to admins."""
+    """Only the musician and admins see a musician's applications and bookings."""
     await booked(client, host, player)
     selection = "applications { totalCount edges { node { request { id } } } } bookings { totalCount }"
     sighted: list[ApiUser | None] = [player[0], admin]
@@ -213,7 +217,7 @@ async def test_a_musicians_own_lists(client: Client, host: ApiUser, player: Play
 
 
 async def test_a_bad_token_refuses_the_whole(client: Client, keys: SigningKeys, tmp_path: Path) -> None:
-    """A token of another key is not read as nobody's."""
+    """A token of another key refuses the whole request."""
     other = ApiUser.make(SigningKeys.make(tmp_path), "admin")
     answer = await client.send("{ requests { totalCount } }", other)
     assert answer["data"] is None
@@ -221,7 +225,7 @@ async def test_a_bad_token_refuses_the_whole(client: Client, keys: SigningKeys, 
 
 
 async def test_late_events_change_nothing(client: Client, keys: SigningKeys, host: ApiUser) -> None:
-    """Which user a musician is follows the newest event, whatever the order of arrival."""
+    """The newest event decides which user a musician is, in any order of arrival."""
     database, musician_id = client.service.database, uuid4()
     new, old = ApiUser.make(keys, "musician"), ApiUser.make(keys, "musician")
     for position, person in ((7, new), (3, old), (7, new)):

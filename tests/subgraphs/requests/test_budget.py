@@ -1,4 +1,4 @@
-"""A request has a budget: a short question over lists within lists cannot want millions of objects."""
+"""Test of the budget of list elements: a short query with nested lists cannot load millions of objects."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,9 +10,8 @@ STEP = "client { requests { edges { node { id %s } } } }"
 
 
 async def test_a_request_that_wants_too_much(client: Client, host: ApiUser) -> None:
-    """Nested lists that grow beyond the budget end in one clear error, after few statements.
-
-    The next request is free again.
+    """A query that exceeds the budget gets one error after few statements; the next request has a
+    new budget.
     """
     day = datetime.now(UTC) + timedelta(days=340)
     around = {"from": (day - timedelta(days=1)).isoformat(), "to": (day + timedelta(days=1)).isoformat()}

@@ -1,6 +1,5 @@
-"""Requests and bookings as their events tell them.
-
-Rebuilt at any moment, also after changes by hand, and never drifting unseen.
+"""Tests of the history of requests and bookings: past states, changes by SQL, and repair of rows that differ
+from their events.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ AS_OF = "query($id: ID!, $version: Int, $time: DateTime) { requestAsOf(id: $id, 
 
 
 async def drifts(client: Client, about: EventSourcedTable[Any, Any]) -> list[RowDrift]:
-    """The rows that were not what their streams say, of all there are."""
+    """Return all rows that differ from their streams."""
     found: list[RowDrift] = []
     after: UUID | None = UUID(int=0)
     while after is not None:
@@ -40,12 +39,12 @@ async def drifts(client: Client, about: EventSourcedTable[Any, Any]) -> list[Row
 
 
 async def by_hand(client: Client, statement: str, **values: Any) -> None:
-    """What somebody does at the database's prompt."""
+    """Execute a statement by SQL, as a user of the database would."""
     await client.service.database.execute(text(statement).bindparams(**values))
 
 
 async def retitled(client: Client, host: ApiUser, times: int) -> str:
-    """A request whose title was changed so often."""
+    """Create a request whose title was changed this number of times."""
     request = await publish(client, host)
     for number in range(times):
         await client.data(UPDATE, host, id=request, input={"title": f"Title {number}"})
@@ -53,9 +52,8 @@ async def retitled(client: Client, host: ApiUser, times: int) -> str:
 
 
 async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host: ApiUser) -> None:
-    """Twelve changes make thirteen versions and a snapshot.
-
-    Each past state comes back, by version and by time.
+    """Twelve changes make thirteen versions and a snapshot; each past state is found by version and
+    by time.
     """
     request = await retitled(client, host, 12)
     database, stream = client.service.database, REQUESTS.aggregate.stream(UUID(request))
@@ -79,14 +77,14 @@ async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host
     "time", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00", "2026-11-22T12:00:00"]
 )
 async def test_a_time_that_is_none_is_refused(client: Client, host: ApiUser, time: str) -> None:
-    """A time that no calendar has in UTC, or one without an offset, is the caller's mistake."""
+    """A time outside of the calendar in UTC, or without an offset, is BAD_USER_INPUT."""
     assert await client.codes(AS_OF, host, id=await publish(client, host), time=time) == ["BAD_USER_INPUT"]
 
 
 async def test_history_is_paged_and_for_its_owner(
     client: Client, host: ApiUser, stranger: ApiUser, admin: ApiUser
 ) -> None:
-    """The newest changes first, with who made them; others are refused."""
+    """Changes are listed with their authors, the newest first; other users are refused."""
     request = await retitled(client, host, 4)
     page = (await client.data(HISTORY, host, id=request))["requestHistory"]
     assert [one["version"] for one in page] == [5, 4, 3]
@@ -106,7 +104,7 @@ async def test_history_is_paged_and_for_its_owner(
 
 
 async def test_changes_count_as_elements_of_lists(client: Client, host: ApiUser) -> None:
-    """A request may not ask for more of them than of anything else."""
+    """Changes count in the request's budget of list elements."""
     request = UUID(await retitled(client, host, 4))
     budget.begin()
     budget.spend(budget.MAX_ELEMENTS - 7)
@@ -118,8 +116,8 @@ async def test_changes_count_as_elements_of_lists(client: Client, host: ApiUser)
 async def test_a_change_by_hand_is_an_event_and_is_told(
     client: Client, host: ApiUser, admin: ApiUser
 ) -> None:
-    """Who changes a row at the database's prompt changes the history, the others hear of it, and the
-    service goes on from there.
+    """A change of a row by SQL is an event in its history, is published, and the service continues
+    from it.
     """
     request = await retitled(client, host, 1)
     await by_hand(
@@ -151,9 +149,7 @@ async def test_a_change_by_hand_is_an_event_and_is_told(
 
 @pytest.mark.parametrize("ending", ["NOTHING", "UPDATE SET title = excluded.title"])
 async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: ApiUser, ending: str) -> None:
-    """A row that `ON CONFLICT` passes over has no event, and one that it changes has that of the change
-    alone.
-    """
+    """With `ON CONFLICT` a skipped row has no event, and a changed row has that of the change only."""
     request = await retitled(client, host, 2)
     row = 'jsonb_populate_record(own, \'{"version": 1, "title": "Other", "description": "Never seen"}\')'
     insert = f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id ON CONFLICT (id) DO {ending}"
@@ -168,7 +164,7 @@ async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: A
 
 
 async def test_a_row_added_by_hand_is_an_event_and_is_told(client: Client, host: ApiUser) -> None:
-    """Its history begins with all that is in it, and the service goes on from there."""
+    """The history of a row that SQL has inserted begins with all its values."""
     model, added = await publish(client, host), uuid4()
     row = "jsonb_populate_record(own, jsonb_build_object('id', cast(:added AS uuid), 'title', 'Added', 'version', 9))"
     insert = f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id"
@@ -183,7 +179,7 @@ async def test_a_row_added_by_hand_is_an_event_and_is_told(client: Client, host:
 
 
 async def test_rows_are_neither_deleted_nor_given_another_id(client: Client, host: ApiUser) -> None:
-    """A row whose history is kept stays, and so does its id."""
+    """The database refuses to delete an event-sourced row or to change its id."""
     request = UUID(await publish(client, host))
     with pytest.raises(IntegrityError, match="not deleted"):
         await by_hand(client, "DELETE FROM musician_requests WHERE id = :id", id=request)
@@ -196,7 +192,7 @@ async def test_rows_are_neither_deleted_nor_given_another_id(client: Client, hos
 
 
 async def test_drift_is_found_and_repaired(client: Client, host: ApiUser) -> None:
-    """A row that was changed behind the trigger's back gets what its events say again."""
+    """A row that was changed without the trigger gets the state of its events."""
     request = UUID(await retitled(client, host, 2))
     async with UnitOfWork(client.service.database) as uow:
         await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
@@ -209,7 +205,7 @@ async def test_drift_is_found_and_repaired(client: Client, host: ApiUser) -> Non
 
 
 async def test_of_two_writers_one_is_refused(client: Client, host: ApiUser) -> None:
-    """Who decides on what has changed meanwhile is told so, and nothing of it is kept."""
+    """A writer whose object was changed meanwhile gets VERSION_CONFLICT, and writes nothing."""
     request = UUID(await publish(client, host))
     database = client.service.database
     seen = (await REQUEST_ROWS.by_ids(database, [request]))[request]
@@ -226,7 +222,7 @@ async def test_of_two_writers_one_is_refused(client: Client, host: ApiUser) -> N
 
 
 async def test_bookings_are_what_their_events_say(client: Client, host: ApiUser, player: Player) -> None:
-    """From the booking to its cancellation; the musician in it may see its history."""
+    """The history of a booking has its creation, confirmation and cancellation; its musician may see it."""
     _, _, booking = await booked(client, host, player)
     await client.data(step("confirmBooking"), player[0], id=booking)
     await client.data(step("cancelBooking"), host, id=booking)
@@ -246,7 +242,7 @@ LOAD = "INSERT INTO musician_requests (id, version, {columns}) SELECT '{copy}', 
 
 
 async def test_a_row_without_events_stays_as_it_is(client: Client, host: ApiUser) -> None:
-    """A row that was loaded and not adopted yet is left alone: what it holds is nowhere else."""
+    """A loaded row without a stream is not changed, because its values are nowhere else."""
     request, copy, database = UUID(await publish(client, host)), uuid4(), client.service.database
     columns = ", ".join(column.name for column in requests.c if column.name not in ("id", "version"))
     await load_rows(database, LOAD.format(columns=columns, copy=copy, id=request))
@@ -260,7 +256,7 @@ async def test_a_row_without_events_stays_as_it_is(client: Client, host: ApiUser
 
 
 async def test_loaded_rows_get_a_history(client: Client, host: ApiUser) -> None:
-    """Rows that came in bulk begin with what they are, once, and nobody is told."""
+    """Rows that were loaded in bulk get a first event with their values, once, which is not published."""
     request, copy = UUID(await publish(client, host)), uuid4()
     columns = ", ".join(column.name for column in requests.c if column.name not in ("id", "version"))
     adopt = text("SELECT adopt_rows('musician_request', 'musician_requests', 'RequestPublished')")

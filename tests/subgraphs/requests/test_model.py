@@ -26,7 +26,7 @@ STATUSES = {
 
 
 def request(status: str = "open", starts_at: datetime = NOW + timedelta(days=1)) -> RequestRecord:
-    """A request of CLIENT for an event of four hours."""
+    """Return a request of CLIENT for an event of four hours."""
     return RequestRecord(
         id=uuid4(),
         client_id=CLIENT,
@@ -56,7 +56,7 @@ def request(status: str = "open", starts_at: datetime = NOW + timedelta(days=1))
 
 
 def application(status: str = "pending") -> ApplicationRecord:
-    """An application of PLAYER."""
+    """Return an application of PLAYER."""
     return ApplicationRecord(
         id=uuid4(),
         request_id=uuid4(),
@@ -71,7 +71,7 @@ def application(status: str = "pending") -> ApplicationRecord:
 
 
 def booking(status: str = "confirmed", ends_at: datetime = NOW) -> BookingRecord:
-    """A booking of PLAYER by CLIENT."""
+    """Return a booking of PLAYER by CLIENT."""
     return BookingRecord(
         id=uuid4(),
         request_id=uuid4(),
@@ -92,7 +92,7 @@ def booking(status: str = "confirmed", ends_at: datetime = NOW) -> BookingRecord
 
 
 def allowed(check: Callable[..., None], *arguments: Any) -> bool:
-    """Whether a check raises no Conflict."""
+    """Return whether a check raises no Conflict."""
     try:
         check(*arguments)
     except Conflict:
@@ -102,7 +102,9 @@ def allowed(check: Callable[..., None], *arguments: Any) -> bool:
 
 @pytest.mark.parametrize("what", ["request", "application", "booking"])
 def test_the_tables_know_every_status(what: str) -> None:
-    """The tables use the statuses of the schema; every status but the first can be reached."""
+    """The tables of transitions have the statuses of the schema, and every status but the first can be
+    reached.
+    """
     table = model.TRANSITIONS[what]
     reached = set().union(*table.values())
     assert table.keys() | reached == STATUSES[what]
@@ -122,19 +124,19 @@ def test_the_tables_know_every_status(what: str) -> None:
     ],
 )
 def test_final_statuses(what: str, final: set[str]) -> None:
-    """Nothing follows them."""
+    """No status follows a final one."""
     assert STATUSES[what] - model.TRANSITIONS[what].keys() == final
 
 
 def test_a_refused_transition_names_both_statuses() -> None:
-    """In words, without underscores."""
+    """The message has both statuses in words, without underscores."""
     with pytest.raises(Conflict, match="The request is completed, so it cannot become in progress"):
         model.check_transition("request", "completed", "in_progress")
 
 
 @given(some.sampled_from(sorted(STATUSES["request"])), some.integers(-3, 3))
 def test_deadlines_of_a_request(status: str, hours: int) -> None:
-    """Musicians apply and are booked before the event starts; applications need an open request."""
+    """Musicians can apply and be booked before the event starts; applications need an open request."""
     event = request(status, NOW + timedelta(hours=hours))
     is_open = status in ("open", "in_progress")
     assert allowed(model.check_accepts_applications, event, PLAYER, NOW) == (is_open and hours > 0)
@@ -145,21 +147,21 @@ def test_deadlines_of_a_request(status: str, hours: int) -> None:
 
 @given(some.sampled_from(sorted(STATUSES["booking"])), some.integers(-3, 3))
 def test_a_booking_is_completed_after_its_event(status: str, hours: int) -> None:
-    """A confirmed one, from the end of the event on."""
+    """A confirmed booking can be completed from the end of its event on."""
     done = allowed(model.check_completable, booking(status, NOW + timedelta(hours=hours)), NOW)
     assert done == (status == "confirmed" and hours <= 0)
 
 
 @pytest.mark.parametrize("status", sorted(STATUSES["application"]))
 def test_only_a_pending_application_is_closed_or_assigned(status: str) -> None:
-    """One that was accepted is closed with its booking."""
+    """An accepted application cannot be closed without its booking."""
     for after in ("rejected", "withdrawn"):
         assert allowed(model.check_closable, application(status), after) == (status == "pending")
     assert allowed(model.check_assignable, application(status)) == (status == "pending")
 
 
 def test_parties_of_a_booking() -> None:
-    """Client and musician; an admin acts for the client."""
+    """Client and musician are the parties; an admin acts as the client."""
     made = booking()
     for user_id, party in ((CLIENT, "client"), (PLAYER, "musician")):
         model.check_party(made, user_id)
@@ -171,7 +173,7 @@ def test_parties_of_a_booking() -> None:
 
 
 def test_the_price_is_the_proposed_one_or_the_highest_of_the_budget() -> None:
-    """The currency, the times and the client are the request's in both cases."""
+    """Currency, times and client are the request's in both cases."""
     event, applied = request(), application()
     agreed = model.BookingTerms.of_applicant(event, applied)
     assert (agreed.price, agreed.application_id) == (applied.proposed_price, applied.id)
@@ -186,12 +188,12 @@ def test_the_price_is_the_proposed_one_or_the_highest_of_the_budget() -> None:
 
 
 def update(**changes: Any) -> UpdateRequest:
-    """A change of a request by its client."""
+    """Return a command by which the client changes a request."""
     return UpdateRequest(by=Identity(CLIENT, "client"), request_id=uuid4(), **changes)
 
 
 def test_changes_of_a_request() -> None:
-    """Only what is given changes; a budget is checked with the bound that stays."""
+    """Only provided values change; a budget is checked with the bound that is not changed."""
     budget = {"budget_min": Decimal("100.00"), "budget_max": Decimal("300.00")}
     assert model.changed(request(), update()) == budget
     assert model.changed(request(), update(title=" A duo ", budget_min=Decimal(300))) == {
@@ -210,7 +212,7 @@ MONEY = some.decimals(min_value=0, max_value="99999999.99", places=2)
 
 @given(MONEY, MONEY)
 def test_budgets(least: Decimal, most: Decimal) -> None:
-    """Two amounts in order are a budget, with cents; in the other order they are refused."""
+    """Two amounts in order, with cents, are a budget; in the other order they are refused."""
     if least <= most:
         assert model.check_budget(Budget(least=least, most=most)) == Budget(least=least, most=most)
     else:
@@ -229,7 +231,7 @@ def test_budgets(least: Decimal, most: Decimal) -> None:
     ],
 )
 def test_wrong_places_are_refused(change: dict[str, Any], field: str) -> None:
-    """Each wrong value is named by its field."""
+    """Each wrong value raises an error that names its field."""
     with pytest.raises(BadUserInput) as caught:
         model.check_place(Place(**{"latitude": 0.0, "longitude": 0.0, **change}))
     assert caught.value.extensions["field"] == field
@@ -237,7 +239,7 @@ def test_wrong_places_are_refused(change: dict[str, Any], field: str) -> None:
 
 @given(some.lists(some.sampled_from([UUID(int=number) for number in range(25)]), max_size=30))
 def test_skills(skills: list[UUID]) -> None:
-    """At most 20; repetitions are dropped, the order stays."""
+    """At most 20 skills are accepted; repetitions are dropped, and the order is not changed."""
     if len(skills) > model.MAX_SKILLS:
         with pytest.raises(BadUserInput, match="at most 20"):
             model.check_skills(tuple(skills))

@@ -1,4 +1,4 @@
-"""Requests through GraphQL: publishing, what is refused, listing, and how many statements it takes."""
+"""Tests of requests by GraphQL: publishing, refused input, lists, and numbers of statements."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ SKILL = str(uuid4())
 
 
 def wanted(**changes: Any) -> dict[str, Any]:
-    """The input of a request that is in order, but for these changes."""
+    """Return a valid input of a request, with these changes."""
     day = (datetime.now(UTC) + timedelta(days=30)).date()
     place = {"latitude": 52.5, "longitude": 13.4, "city": "Berlin", "country": "DE"}
     right = {"title": "Jazz trio", "eventDate": day.isoformat(), "startTime": "20:00", "endTime": "01:00"}
@@ -29,12 +29,12 @@ def wanted(**changes: Any) -> dict[str, Any]:
 
 
 async def publish(client: Client, person: ApiUser, **changes: Any) -> Any:
-    """A published request."""
+    """Publish a request and return it."""
     return (await client.data(PUBLISH, person, input=wanted(**changes)))["publishRequest"]
 
 
 async def test_a_request_past_midnight_is_published(client: Client, host: ApiUser) -> None:
-    """What is published comes back whole, and lasts into the next day."""
+    """A published request is returned as given, and ends on the next day."""
     made = await publish(client, host)
     assert (made["title"], made["status"], made["urgencyLevel"]) == ("Jazz trio", "OPEN", "MEDIUM")
     assert made["budgetMin"] == "300.00"
@@ -81,7 +81,7 @@ async def test_sql_in_a_title_is_a_title(client: Client, host: ApiUser) -> None:
 
 
 async def test_only_clients_publish(client: Client, keys: SigningKeys) -> None:
-    """Nobody and musicians are turned away."""
+    """Callers without a token and musicians are refused."""
     assert await client.codes(PUBLISH, None, input=wanted()) == ["UNAUTHENTICATED"]
     assert await client.codes(PUBLISH, ApiUser.make(keys, "musician"), input=wanted()) == ["FORBIDDEN"]
 
@@ -92,7 +92,7 @@ LIST = """query($f: RequestFilterInput, $first: Int! = 20, $after: String, $orde
 
 
 async def found(client: Client, **narrow: Any) -> list[str]:
-    """The ids of the requests that a filter leaves."""
+    """Return the ids of the requests that a filter selects."""
     data = await client.data(LIST, None, f=narrow, first=100)
     ids = [edge["node"]["id"] for edge in data["requests"]["edges"]]
     assert data["requests"]["totalCount"] == len(ids)
@@ -100,7 +100,7 @@ async def found(client: Client, **narrow: Any) -> list[str]:
 
 
 async def test_filters(client: Client, host: ApiUser) -> None:
-    """Each filter narrows the list to what it says."""
+    """Each filter selects the requests that its description says."""
     skill = str(uuid4())
     fiji = {"latitude": -17.0, "longitude": 179.9}
     made = await publish(client, host, requiredSkills=[skill, SKILL], urgencyLevel="URGENT", location=fiji)
@@ -127,12 +127,12 @@ async def test_filters(client: Client, host: ApiUser) -> None:
     ("side", "time"), [("from", "0001-01-01T00:00:00+02:00"), ("to", "9999-12-31T23:59:59-02:00")]
 )
 async def test_times_beyond_the_calendar_are_refused(client: Client, side: str, time: str) -> None:
-    """A time that no calendar has in UTC is the caller's mistake."""
+    """A time outside of the calendar in UTC is BAD_USER_INPUT."""
     assert await client.codes(LIST, None, f={side: time}) == ["BAD_USER_INPUT"]
 
 
 async def test_pages_hold_each_request_once(client: Client, host: ApiUser) -> None:
-    """Page by page, every request comes once, in order; a cursor of another order is refused."""
+    """The pages together have each request once, in order; a cursor of another order is refused."""
     skill = str(uuid4())
     made = [(await publish(client, host, requiredSkills=[skill]))["id"] for _ in range(5)]
     seen: list[str] = []
@@ -148,7 +148,7 @@ async def test_pages_hold_each_request_once(client: Client, host: ApiUser) -> No
 
 
 async def test_a_list_takes_few_statements(client: Client, host: ApiUser) -> None:
-    """However many requests, their applications, bookings and counts take one statement each."""
+    """Applications, bookings and their numbers take one statement each, for any number of requests."""
     for _ in range(6):
         await publish(client, host)
     query = """{ requests(first: 6) { totalCount edges { node { id client { id requests(first: 3) {
@@ -164,7 +164,7 @@ async def test_a_list_takes_few_statements(client: Client, host: ApiUser) -> Non
 
 
 async def test_update_changes_only_what_is_given(client: Client, host: ApiUser, stranger: ApiUser) -> None:
-    """The owner changes single values; the budget is checked against what stays."""
+    """The owner changes single values; the budget is checked with the bound that is not changed."""
     update = """mutation($id: ID!, $input: UpdateRequestInput!) {
         updateRequest(id: $id, input: $input) { title budgetMin budgetMax } }"""
     made = await publish(client, host)

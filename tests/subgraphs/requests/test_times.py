@@ -1,4 +1,4 @@
-"""Wall-clock times of events: nights, changes of the clock, and what is refused."""
+"""Tests of events' local times: nights, changes of the clock, and refused times."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -14,7 +14,7 @@ NOW = datetime(2027, 1, 1, tzinfo=UTC)
 def wall(
     day: str, start: str, end: str, zone: str = "Europe/Berlin", end_day: str | None = None
 ) -> WallTimes:
-    """Times as a client types them."""
+    """Return local times as a client sends them."""
     return WallTimes(
         event_date=date.fromisoformat(day),
         start_time=time.fromisoformat(start),
@@ -46,7 +46,7 @@ def wall(
     ],
 )
 def test_wall_clock_becomes_utc(times: WallTimes, starts_at: str, hours: float) -> None:
-    """An end at or before its start is the next day's, and the length counts what the clocks really do."""
+    """An end at or before the start is on the next day, and the duration includes changes of the clock."""
     slot = time_range_of(times, NOW)
     assert slot.starts_at == datetime.fromisoformat(starts_at)
     assert slot.ends_at - slot.starts_at == timedelta(hours=hours)
@@ -74,7 +74,7 @@ def test_wall_clock_becomes_utc(times: WallTimes, starts_at: str, hours: float) 
     ],
 )
 def test_wrong_times_are_refused(times: WallTimes, field: str, words: str) -> None:
-    """Each wrong input is named by its field, in words that say what is wrong."""
+    """Each wrong input raises an error with its field and what is wrong."""
     with pytest.raises(BadUserInput, match=words) as caught:
         time_range_of(times, NOW)
     assert caught.value.extensions["field"] == field

@@ -1,4 +1,6 @@
-"""The reviews service with all its parts, and the events of requests that it listens to."""
+"""Fixtures of the reviews service's tests: the service with all its parts, and events of the requests
+service.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +20,7 @@ from subgraphs.reviews.app import bootstrap
 
 @dataclass(frozen=True)
 class Gig:
-    """A booking, with the ids of all who took part."""
+    """A booking, with the ids of its users."""
 
     host: ApiUser
     musician_id: UUID = field(default_factory=uuid4)
@@ -27,7 +29,7 @@ class Gig:
     event_id: UUID = field(default_factory=uuid4)
 
     def event(self, event_type: str = "BookingCompleted") -> dict[Any, Any]:
-        """The entry that requests puts on its stream; it carries more than reviews wants."""
+        """Return the entry that the requests service publishes; it has more fields than reviews reads."""
         payload = {
             "booking_id": self.id,
             "request_id": uuid4(),
@@ -53,17 +55,17 @@ class Gig:
 
 @dataclass(frozen=True)
 class Requests:
-    """The requests service, as far as others hear it."""
+    """Publishes events as the requests service does."""
 
     queue: Queue
     client: Client
 
     async def tell(self, gig: Gig, event_type: str = "BookingCompleted") -> None:
-        """Put an event of this gig on the stream."""
+        """Publish an event about this booking."""
         await publish_entry(self.queue.redis, "requests", gig.event(event_type))
 
     async def complete(self, *gigs: Gig) -> None:
-        """Tell that these gigs are over, and wait until reviews has heard of all."""
+        """Publish that these bookings are completed, and wait until the service has copies of all."""
         for gig in gigs:
             await self.tell(gig)
         known = text("SELECT count(*) FROM completed_bookings WHERE booking_id = ANY(:ids)")
@@ -77,14 +79,14 @@ class Requests:
 
 @pytest.fixture(scope="module")
 async def client(running: Running) -> AsyncIterator[Client]:
-    """Asks the reviews service in the process."""
+    """A client of the reviews service in this process."""
     async with running("reviews", bootstrap) as service:
         yield Client(service)
 
 
 @pytest.fixture(scope="module")
 async def requests(queue_url: str, client: Client) -> AsyncIterator[Requests]:
-    """Tells what happens to bookings."""
+    """A publisher of events about bookings."""
     queue = Queue(queue_url)
     yield Requests(queue, client)
     await queue.stop()
@@ -92,13 +94,13 @@ async def requests(queue_url: str, client: Client) -> AsyncIterator[Requests]:
 
 @pytest.fixture
 def host(keys: SigningKeys) -> ApiUser:
-    """A client."""
+    """A user with the role client."""
     return ApiUser.make(keys, "client")
 
 
 @pytest.fixture
 async def gig(requests: Requests, host: ApiUser) -> Gig:
-    """A completed booking that reviews knows of."""
+    """A completed booking of which the service has a copy."""
     gig = Gig(host)
     await requests.complete(gig)
     return gig

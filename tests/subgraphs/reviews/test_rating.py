@@ -1,4 +1,4 @@
-"""Rating a booking: its client, after it is completed, once; and what follows for the musician."""
+"""Tests of rating a booking: by its client, after its completion, once; and of the musician's rating."""
 
 import asyncio
 from typing import Any, Protocol
@@ -24,12 +24,12 @@ class Gig(Protocol):
 
 
 def said(gig: Gig, rating: int = 5, **changes: Any) -> dict[str, Any]:
-    """The input of a rating."""
+    """Return the input of a rating."""
     return {"bookingId": str(gig.id), "rating": rating, **changes}
 
 
 async def test_a_review_is_published(client: Client, gig: Gig) -> None:
-    """What the client says comes back whole, counts for the musician, and is told to the others."""
+    """A review is returned as given, changes the musician's rating, and is published as an event."""
     words = "Robert'); DROP TABLE reviews;--\nplayed 'til dawn"
     review = (await client.data(RATE, gig.host, input=said(gig, 4, text=words)))["rateBooking"]
     assert review.pop("id")
@@ -53,7 +53,7 @@ async def test_a_review_is_published(client: Client, gig: Gig) -> None:
 
 
 async def test_once_only(client: Client, gig: Gig) -> None:
-    """Of many ratings of one booking at once, one is published."""
+    """Of many concurrent ratings of one booking one is accepted."""
     answers = await asyncio.gather(
         *[client.codes(RATE, gig.host, input=said(gig, n % 5 + 1)) for n in range(6)]
     )
@@ -63,9 +63,8 @@ async def test_once_only(client: Client, gig: Gig) -> None:
 
 
 async def test_only_its_client(client: Client, gig: Gig, keys: SigningKeys) -> None:
-    """Others, the musician, admins and nobody cannot rate it.
-
-    What is unknown or not completed is not found.
+    """Other clients, the musician, admins and callers without a token cannot rate a booking; an unknown or
+    not completed one is NOT_FOUND.
     """
     musician = ApiUser.make(keys, "musician", gig.musician_user_id)
     for person in (ApiUser.make(keys), musician, ApiUser.make(keys, "admin")):
@@ -85,13 +84,13 @@ async def test_only_its_client(client: Client, gig: Gig, keys: SigningKeys) -> N
     ],
 )
 async def test_wrong_input_is_named(client: Client, gig: Gig, changes: dict[str, Any], field: str) -> None:
-    """Each wrong value is refused with the name of its field."""
+    """Each wrong value is refused with its field."""
     answer = await client.send(RATE, gig.host, input=said(gig, **{"rating": 5, **changes}))
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
 
 
 async def test_sums_follow_every_change(client: Client, gig: Gig) -> None:
-    """Sum and number are true after rows were added, changed and removed from outside the service, too."""
+    """The sum and number of ratings are right also after SQL has inserted, changed and deleted reviews."""
     database = client.service.database
 
     async def reputation() -> Any:

@@ -1,4 +1,4 @@
-"""Reviews as entities and lists, and the copy of bookings that comes by events."""
+"""Tests of reviews as entities and in lists, and of the copies of bookings."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -34,9 +34,8 @@ Crowd = tuple[list[UUID], list[UUID], UUID]
 
 @pytest.fixture(scope="module")
 async def crowd(client: Client) -> Crowd:
-    """Fifty musicians with five reviews each.
-
-    Their ids, those of the reviews, newest first, and an author.
+    """Fifty musicians with five reviews each: their ids, those of the reviews (the newest first), and an
+    author.
     """
     musicians, ann = [uuid4() for _ in range(50)], uuid4()
     database = client.service.database
@@ -46,8 +45,8 @@ async def crowd(client: Client) -> Crowd:
 
 
 async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: SigningKeys) -> None:
-    """Reviews are public: every field of every entity is the same for nobody, for others and with forged
-    headers.
+    """Reviews are public: every field has the same value without a token, for others and with
+    forged headers.
     """
     musicians, reviews, ann = crowd
     every: dict[str, tuple[str, str]] = {
@@ -72,7 +71,7 @@ async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: Sign
 
 
 async def test_no_statement_too_many(client: Client, crowd: Crowd) -> None:
-    """Fifty entities of each type with their lists are one statement for each table or sum."""
+    """Fifty entities of each type with their lists take one statement for each table or sum."""
     musicians, reviews, ann = crowd
     bookings = await client.entities("Review", reviews[:50], "booking { id }")
     ids = [review["booking"]["id"] for review in bookings["data"]["_entities"]]
@@ -100,7 +99,7 @@ async def test_no_statement_too_many(client: Client, crowd: Crowd) -> None:
 
 
 async def test_nested_pages(client: Client, crowd: Crowd) -> None:
-    """Each musician gets the newest of their own reviews, and the next page goes on from there."""
+    """Each musician has the newest own reviews, and the next page continues them."""
     musicians, reviews, _ = crowd
     place = {str(key): n for n, key in enumerate(reviews)}
     answer = await client.entities("Musician", musicians, f"id {NESTED}")
@@ -120,7 +119,7 @@ async def test_nested_pages(client: Client, crowd: Crowd) -> None:
 
 
 async def test_the_list_of_all(client: Client, crowd: Crowd) -> None:
-    """Page by page, newest first, every review comes once."""
+    """The pages together have every review once, the newest first."""
     query = """query($after: String) { latestReviews(first: 100, after: $after) {
         totalCount pageInfo { hasNextPage endCursor } edges { node { id } } } }"""
     found: list[str] = []
@@ -135,7 +134,7 @@ async def test_the_list_of_all(client: Client, crowd: Crowd) -> None:
 
 
 async def test_bad_arguments_and_unknown_ids(client: Client) -> None:
-    """Bad pages are errors in their place; ids of nothing are null or empty."""
+    """Wrong pages are errors of their fields; unknown ids are null or empty."""
     for arguments in ("first: 0", "first: 101", 'after: "x"'):
         assert await client.codes(f"{{ latestReviews({arguments}) {{ totalCount }} }}") == ["BAD_USER_INPUT"]
         nested = await client.entities("Musician", [uuid4()], f"id reviews({arguments}) {{ totalCount }}")
@@ -152,7 +151,7 @@ async def test_bad_arguments_and_unknown_ids(client: Client) -> None:
 
 
 async def test_bookings_come_by_events(client: Client, requests: Requests, host: ApiUser, gig: Any) -> None:
-    """Only completed bookings are copied, duplicates change nothing, and other events pass by."""
+    """Only completed bookings are copied; repeated and other events change nothing."""
     other = type(gig)(host)
     await requests.tell(other, "BookingConfirmed")
     await requests.tell(gig)
@@ -166,7 +165,7 @@ async def test_bookings_come_by_events(client: Client, requests: Requests, host:
 
 
 async def test_reviews_are_told(client: Client, requests: Any, gig: Any) -> None:
-    """The event of a review gets on the stream that the others read."""
+    """The event of a review is published on the service's stream."""
     rate = "mutation($id: ID!) { rateBooking(input: {bookingId: $id, rating: 5}) { id } }"
     review = (await client.data(rate, gig.host, id=str(gig.id)))["rateBooking"]["id"]
     for _ in range(250):

@@ -1,6 +1,5 @@
-"""A sync service, a `requests` that tells events, and a `reviews` that may fail at them.
-
-Real outbox, relay and inbox.
+"""Fixtures of sync's tests: the service, `requests` that publishes events, and `reviews` that consumes them
+and can fail, with real outbox, relay and inbox.
 """
 
 import asyncio
@@ -33,7 +32,7 @@ LOGS = """query($filter: SyncLogFilter) { syncLogs(filter: $filter) { totalCount
 
 @dataclass(frozen=True, kw_only=True)
 class RequestPublished(Event):
-    """A request was made."""
+    """A request was published."""
 
     aggregate_type: ClassVar[str] = "request"
     aggregate_key: ClassVar[str] = "request_id"
@@ -43,12 +42,12 @@ class RequestPublished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestUpdated(RequestPublished):
-    """It was changed."""
+    """A request was changed."""
 
 
 @dataclass
 class Way:
-    """From `requests` to `reviews`, with a sync service that looks on."""
+    """`requests`, `reviews`, and the sync service that records the events between them."""
 
     requests: Database
     reviews: Database
@@ -59,19 +58,19 @@ class Way:
     titles: list[str] = field(default_factory=list)
 
     async def tell(self, event: Event, version: int = 0) -> None:
-        """Let an event happen."""
+        """Publish an event."""
         async with UnitOfWork(self.requests) as uow:
             uow.emit(event, version)
 
     async def hear(self, uow: UnitOfWork, envelope: Envelope) -> None:
-        """Hear it, or break."""
+        """Store the title in an event of `requests`, or fail."""
         if self.broken:
             raise ValueError("not today")
         self.titles.append(envelope.payload["title"])
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """`reviews` listens meanwhile."""
+        """The inbox of `reviews` runs while the `with` block runs."""
         handlers = {"RequestPublished": self.hear, "RequestUpdated": self.hear}
         retry_policy = RetryPolicy(seconds=0.05, factor=2.0)
         inbox = Inbox(
@@ -90,15 +89,15 @@ class Way:
             await inbox.stop()
 
     async def syncs(self, count: int, **filter: Any) -> list[dict[str, Any]]:
-        """Syncs that pass a filter, newest first, once there are so many."""
+        """Return the syncs that a filter selects, the newest first, once there are this many."""
         return await self._until(SYNCS, "pendingSyncs", count, filter)
 
     async def logs(self, count: int, **filter: Any) -> list[dict[str, Any]]:
-        """Entries of the log that pass a filter, newest first, once there are so many."""
+        """Return the log entries that a filter selects, the newest first, once there are this many."""
         return await self._until(LOGS, "syncLogs", count, filter)
 
     async def has_listened(self, service: Service) -> None:
-        """Wait until the sync service has read all that was confirmed."""
+        """Wait until the sync service has read all confirmations."""
         stream = confirmations_of("requests")
         place = text(
             "SELECT last_id FROM inbox_cursors WHERE consumer = 'sync-confirmations' AND stream = :stream"
@@ -129,7 +128,7 @@ async def service(running: Running) -> AsyncIterator[Service]:
 
 @pytest.fixture(scope="module")
 async def way(service: Service, postgres_url: str, queue_url: str, keys: SigningKeys) -> AsyncIterator[Way]:
-    """A way on fresh databases, with a relay that runs."""
+    """A Way on fresh databases, with a running relay."""
     nothing = MIGRATIONS.parent / "none"
     async with (
         fresh_database(postgres_url, "requests") as one,
@@ -149,5 +148,5 @@ async def way(service: Service, postgres_url: str, queue_url: str, keys: Signing
 
 @pytest.fixture
 def request_id() -> UUID:
-    """A request that nobody has heard of."""
+    """A new id of a request."""
     return uuid4()

@@ -1,4 +1,4 @@
-"""When a copy is what its original is."""
+"""Tests of the comparison of copies with originals."""
 
 from typing import Any
 
@@ -27,16 +27,13 @@ from subgraphs.sync.comparison import Drift, different_keys, differing_buckets, 
     ],
 )
 def test_same(one: Any, other: Any, expected: bool) -> None:
-    """Notation does not matter, content does."""
+    """The notation of values does not matter, their content does."""
     assert same(one, other) is expected
     assert same(other, one) is expected
 
 
 def test_versions() -> None:
-    """What is missing, older or has no original differs.
-
-    What is newer than the original was read does not.
-    """
+    """A copy is missing, older or extra; a newer copy than the original is no drift."""
     found = drift({"a": 3, "b": 3, "c": 3}, {"b": 2, "c": 4, "d": 1})
     assert found == Drift(missing=frozenset("a"), older=frozenset("b"), extra=frozenset("d"))
     assert found.repairable == frozenset("ab")
@@ -44,7 +41,7 @@ def test_versions() -> None:
 
 
 def test_content() -> None:
-    """Only copies of the same version can be told to be wrong."""
+    """Only copies with equal versions are compared by content."""
     originals = {key: {"version": 1, "told": {"name": "x"}} for key in "abc"}
     copies = {
         "a": {"version": 1, "told": {"name": "y"}},
@@ -56,7 +53,7 @@ def test_content() -> None:
 
 
 def test_buckets() -> None:
-    """Those of which one side has no rows, other rows or another hash."""
+    """Buckets differ if one side has no rows, other numbers of rows, or another hash."""
     assert differing_buckets(
         {"1": [2, "x"], "2": [1, "y"], "10": [1, "z"]}, {"1": [2, "x"], "2": [1, "n"], "3": [1, "y"]}
     ) == [

@@ -1,6 +1,5 @@
-"""The consistency check over services that run.
-
-Drift of every kind is found and repaired, and what is on its way is none.
+"""Tests of the consistency check over running services: drift of every kind is found and repaired, and events
+on their way are no drift.
 """
 
 import asyncio
@@ -55,15 +54,14 @@ FOUND = "{ consistencyChecks(first: 4) { totalCount edges { node { entityType er
 
 
 class Settling(SystemClock):
-    """The machine's clock, but that a check that waits for events on their way waits for a test to let it go
-    on."""
+    """The system clock, but the pause before the second comparison lasts until a test ends it."""
 
     def __init__(self) -> None:
         self.settles, self.may_settle = asyncio.Event(), asyncio.Event()
         self.may_settle.set()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, or settle."""
+        """Sleep, or wait until the test ends the pause."""
         if seconds != SETTLING_SECONDS:
             await super().sleep(seconds)
             return
@@ -74,7 +72,7 @@ class Settling(SystemClock):
 
 @dataclass
 class City:
-    """Services that own and services that copy."""
+    """Services that own data, and services that have copies."""
 
     services: dict[str, Service]
     keys: SigningKeys
@@ -82,7 +80,7 @@ class City:
     clock: "Settling"
 
     async def check(self, *, deep: bool = False) -> dict[tuple[str, str], dict[str, Any]]:
-        """What a check finds, by kind and who keeps the copies."""
+        """Run a check; return what it found, by kind and service with copies."""
         reports = (await self.sync.data(CHECK, ApiUser.make(self.keys, "admin"), deep=deep))[
             "checkConsistency"
         ]
@@ -91,21 +89,21 @@ class City:
         return found
 
     async def execute(self, service: str, statement: str, **values: Any) -> None:
-        """What goes wrong in a service's database."""
+        """Execute a statement in a service's database."""
         await self.services[service].database.execute(text(statement).bindparams(**values))
 
     async def value(self, service: str, statement: str, **values: Any) -> Any:
-        """What is in a service's database."""
+        """Return a value from a service's database."""
         return await self.services[service].database.fetch_value(text(statement), **values)
 
     async def musician(self, **changes: Any) -> UUID:
-        """A profile that has arrived everywhere."""
+        """Create a profile whose event has arrived at all services."""
         made = await make(Client(self.services["musicians"]), ApiUser.make(self.keys, "musician"), **changes)
         await self.arrived(made["id"])
         return UUID(made["id"])
 
     async def arrived(self, key: str, kind: str = "musician") -> None:
-        """Wait until both copies are there."""
+        """Wait until both copies exist."""
         for service, table, column in PLACES[kind]:
             found = f"SELECT count(*) FROM {table} WHERE {column} = :key"
             await until(partial(self.value, service, found, key=UUID(key)), 1)
@@ -113,7 +111,7 @@ class City:
 
 @pytest.fixture(scope="module")
 async def city(running: Running, keys: SigningKeys) -> AsyncIterator[City]:
-    """All of them, running."""
+    """All services, running."""
     async with AsyncExitStack() as stack:
         services = {name: await stack.enter_async_context(running(name, how)) for name, how in OTHERS.items()}
         way = LocalTransport({name: service.execute for name, service in services.items()})
@@ -128,12 +126,12 @@ async def city(running: Running, keys: SigningKeys) -> AsyncIterator[City]:
 
 
 def counts(report: dict[str, Any]) -> tuple[int, ...]:
-    """Missing, older, different, extra, repaired."""
+    """Return the numbers of missing, older, different, extra and repaired rows of a check."""
     return tuple(report[name] for name in ("missing", "older", "different", "extra", "repaired"))
 
 
 async def test_equal_stores_have_no_drift(city: City) -> None:
-    """What arrived by itself is in order, in depth as well, and the check is written down."""
+    """Without faults a check, also a deep one, finds no drift, and is stored."""
     await city.musician()
     request = await publish(Client(city.services["requests"]), ApiUser.make(city.keys))
     await city.arrived(request["id"], "request")
@@ -152,9 +150,8 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
 
 
 async def test_drift_of_copies_is_repaired(city: City) -> None:
-    """One lost, one old, one that tells something else (seen in depth alone), one of nothing.
-
-    All but the last are put right.
+    """A missing, an older, a different (found by a deep check only) and an extra copy are found; all but the
+    extra one are repaired.
     """
     lost, old, wrong, stray = [
         await city.musician(stageName=name) for name in ("Lost", "Old", "Wrong", "Stray")
@@ -186,7 +183,7 @@ async def test_drift_of_copies_is_repaired(city: City) -> None:
 
 
 async def test_rows_that_left_their_events_are_found_in_depth(city: City) -> None:
-    """What somebody did behind the trigger's back is undone, and named."""
+    """A deep check repairs a row that was changed without the trigger, and names it."""
     key = await city.musician(stageName="Straight")
     async with UnitOfWork(city.services["musicians"].database) as uow:
         await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
@@ -203,9 +200,7 @@ async def test_rows_that_left_their_events_are_found_in_depth(city: City) -> Non
 
 
 async def test_what_the_local_log_lacks_is_added(city: City) -> None:
-    """The read model gets a profile whose events the log has lost, and goes on with the events that come
-    afterwards.
-    """
+    """The read model gets a profile whose events are missing in the log, and applies later events."""
     key = await city.musician(stageName="Gone")
     for table in ("events", "musician_read_model_g1"):
         column = "aggregate_id" if table == "events" else "musician_id"
@@ -227,7 +222,7 @@ async def test_what_the_local_log_lacks_is_added(city: City) -> None:
 
 
 async def test_an_event_on_its_way_is_no_drift(city: City) -> None:
-    """A copy that gets its event while the check looks again is left alone."""
+    """A copy whose event arrives before the second comparison is not repaired."""
     key = await city.musician(stageName="Slow")
     await city.execute(
         "matching", "UPDATE matching_musicians SET version = 0 WHERE musician_id = :key", key=key
@@ -243,7 +238,7 @@ async def test_an_event_on_its_way_is_no_drift(city: City) -> None:
 
 
 async def test_a_service_that_does_not_answer_is_named(city: City) -> None:
-    """The others are checked all the same."""
+    """The report names the service, and other services are checked."""
     await city.execute("matching", "ALTER TABLE matching_requests RENAME TO away")
     try:
         found = await city.check()
@@ -254,6 +249,6 @@ async def test_a_service_that_does_not_answer_is_named(city: City) -> None:
 
 
 async def test_only_admins_check(city: City) -> None:
-    """Others neither see nor order checks."""
+    """Other callers can neither see nor start checks."""
     for query in (FOUND, "mutation { checkConsistency { repaired } }"):
         assert await city.sync.codes(query, ApiUser.make(city.keys)) == ["FORBIDDEN"]

@@ -1,4 +1,4 @@
-"""The sync service: what is on its way to whom, what became of it, and what an admin can do about it."""
+"""Tests of syncs: their status and log entries, and replays by admins."""
 
 from uuid import UUID, uuid4
 
@@ -19,8 +19,8 @@ TARGETS = """{ syncTargets { sourceService targetService eventTypes seenAt pendi
 
 
 async def test_an_event_is_seen_until_it_arrives(way: Way, request_id: UUID) -> None:
-    """A service that is known to want an event has a pending sync, which is completed and logged when it
-    has it; one sync each.
+    """An event has a pending sync for each subscribed service, which is completed and logged when it is
+    confirmed.
     """
     async with way.listening():
         await way.tell(RequestPublished(request_id=request_id, title="one"))
@@ -40,10 +40,7 @@ async def test_an_event_is_seen_until_it_arrives(way: Way, request_id: UUID) -> 
 
 
 async def test_a_failure_is_seen_and_replayed(way: Way, request_id: UUID) -> None:
-    """What is tried again and given up is there with count and reason.
-
-    An admin's replay brings it to its end, once.
-    """
+    """A failed event is shown with its retries and error; an admin's replay applies it once."""
     way.broken = True
     async with way.listening():
         await way.tell(RequestPublished(request_id=request_id, title="three"))
@@ -69,8 +66,8 @@ async def test_a_failure_is_seen_and_replayed(way: Way, request_id: UUID) -> Non
 
 
 async def test_conflicts_and_latency_are_shown(way: Way, request_id: UUID) -> None:
-    """Of two writers the second is stale, which is logged and shown as the way's last conflict, beside how
-    long events take.
+    """Of two events with one version the second is stale, which is logged and shown as the last conflict;
+    latencies are shown.
     """
     async with way.listening():
         for title in ("first", "second"):
@@ -90,7 +87,7 @@ async def test_conflicts_and_latency_are_shown(way: Way, request_id: UUID) -> No
 
 
 async def test_a_second_confirmation_adds_nothing(way: Way, service: Service, request_id: UUID) -> None:
-    """The queue loses all: events are published and confirmed again, and every sync and entry is there
+    """If the queue loses all data, events are published and confirmed again; each sync and log entry exists
     once.
     """
     async with way.listening():
@@ -109,7 +106,7 @@ async def test_a_second_confirmation_adds_nothing(way: Way, service: Service, re
 
 
 async def test_pages_and_limits(way: Way) -> None:
-    """Lists come in pages without gaps, and what makes no sense is refused."""
+    """The pages of a list have no gaps, and wrong arguments are refused."""
     entity = uuid4()
     async with way.listening():
         for number in range(5):
@@ -133,7 +130,7 @@ async def test_pages_and_limits(way: Way) -> None:
 
 
 async def test_for_admins_alone(service: Service, keys: SigningKeys) -> None:
-    """Nobody else sees or does anything."""
+    """Other callers can see and do nothing."""
     client = Client(service)
     questions = (
         "{ pendingSyncs { totalCount } }",
@@ -148,7 +145,7 @@ async def test_for_admins_alone(service: Service, keys: SigningKeys) -> None:
 
 
 async def test_old_rows_go(way: Way, service: Service) -> None:
-    """After 7 days a sync is gone with its log, one that failed after 30."""
+    """Syncs and log entries are deleted after 7 days, failed syncs after 30."""
     statement = text("""INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type, entity_id, event_type,
         operation, status, created_at) VALUES (gen_random_uuid(), 'requests', 'nobody', 'x', gen_random_uuid(), 'x', 'update',
         :status, now() - make_interval(days => :days))""")
@@ -173,5 +170,5 @@ async def test_old_rows_go(way: Way, service: Service) -> None:
     ],
 )
 def test_what_an_event_does(event_type: str, operation: str) -> None:
-    """The last word of an event's name says what it does to its entity; what is cancelled is still there."""
+    """The end of an event's type decides on its operation; a cancelled entity still exists."""
     assert operation_of(event_type) == operation

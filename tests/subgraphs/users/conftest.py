@@ -1,4 +1,4 @@
-"""The users service with all its parts, and people who have accounts."""
+"""Fixtures of the users service's tests: the service with all its parts, and users with accounts."""
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,14 +19,14 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 async def client(running: Running) -> AsyncIterator[Client]:
-    """Asks the users service in the process."""
+    """A client of the users service in this process."""
     async with running("users", bootstrap) as service:
         yield Client(service)
 
 
 @pytest.fixture
 def register(client: Client, keys: SigningKeys) -> Register:
-    """Opens accounts."""
+    """A function that registers users."""
 
     async def register(role: str = "client", name: str | None = None) -> ApiUser:
         name = name or f"somebody{next(_numbers)}"
@@ -62,7 +62,7 @@ async def ann(client: Client, register: Register) -> ApiUser:
 
 @pytest.fixture
 def bob(keys: SigningKeys) -> ApiUser:
-    """Somebody else."""
+    """Another user, with the role musician."""
     return ApiUser.make(keys, "musician")
 
 

@@ -1,4 +1,4 @@
-"""Accounts: registering, logging in, its limits, and changing what is one's own."""
+"""Tests of accounts: registration, log-in and its limits, and changes of the own account."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,25 +27,25 @@ PASSWORD = "correct horse"
 
 
 def account(name: str, **changes: Any) -> dict[str, Any]:
-    """The input of a registration that is in order, but for these changes."""
+    """Return a valid input of a registration, with these changes."""
     return {"username": name, "email": f"{name}@mail.example", "password": PASSWORD, **changes}
 
 
 async def log_in(client: Client, login: str, password: str, address: str | None = None) -> dict[str, Any]:
-    """The answer to an attempt from an address."""
+    """Return the response to a log-in from an address."""
     headers = {"x-forwarded-for": address} if address else {}
     return await client.service.execute(LOG_IN, {"login": login, "password": password}, None, headers)
 
 
 def code(answer: Mapping[str, Any]) -> str:
-    """The code of the only error, or nothing."""
+    """Return the code of the only error, "" without errors."""
     errors = answer.get("errors", [{"extensions": {"code": ""}}])
     assert len(errors) == 1
     return str(errors[0]["extensions"]["code"])
 
 
 async def test_who_registers_is_logged_in(client: Client, keys: SigningKeys) -> None:
-    """A new account comes with a token that every service believes, and with its own private fields."""
+    """A registration returns a token that every service accepts, and the own private fields."""
     session = (await client.data(REGISTER, input=account("mia", userType="MUSICIAN")))["register"]
     identity = TokenVerifier(keys.public).identity(f"Bearer {session['token']}")
     assert identity is not None
@@ -62,7 +62,7 @@ async def test_who_registers_is_logged_in(client: Client, keys: SigningKeys) -> 
 
 
 async def test_nobody_becomes_admin(client: Client) -> None:
-    """Registering as admin is refused, however it is written, and nothing is stored."""
+    """A registration as admin is refused, in any notation, and stores nothing."""
     assert await client.codes(REGISTER, input=account("root1", userType="ADMIN")) == ["FORBIDDEN"]
     assert await client.codes(REGISTER, input=account("root1", userType="admin")) == ["BAD_USER_INPUT"]
     assert await client.codes(REGISTER, input=account("root1", user_type="admin")) == ["BAD_USER_INPUT"]
@@ -90,7 +90,7 @@ async def test_nobody_becomes_admin(client: Client) -> None:
     ],
 )
 async def test_wrong_input_is_named(client: Client, changes: dict[str, Any], field: str) -> None:
-    """Each wrong value is refused with the name of its field."""
+    """Each wrong value is refused with its field."""
     answer = await client.send(REGISTER, input=account("wrong", **changes))
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
     assert (
@@ -100,7 +100,7 @@ async def test_wrong_input_is_named(client: Client, changes: dict[str, Any], fie
 
 
 async def test_names_are_taken_once(client: Client) -> None:
-    """Of many who ask for one name at once, one gets it; capital letters make no other name."""
+    """Of many concurrent registrations with one name one succeeds; names are compared without case."""
     answers = await asyncio.gather(*[client.send(REGISTER, input=account("zoe")) for _ in range(5)])
     assert sorted(code(answer) for answer in answers) == ["", *["CONFLICT"] * 4]
     for taken, field in [
@@ -112,7 +112,9 @@ async def test_names_are_taken_once(client: Client) -> None:
 
 
 async def test_logging_in(client: Client) -> None:
-    """The name or the address with the password give a token; nothing else tells what was wrong."""
+    """The name or the email address with the password gives a token; the error does not say which of them is
+    wrong.
+    """
     await client.data(REGISTER, input=account("lena"))
     for login in ("lena", "LENA", " lena@mail.example "):
         assert (await log_in(client, login, PASSWORD))["data"]["logIn"]["user"][
@@ -129,7 +131,9 @@ async def test_logging_in(client: Client) -> None:
 
 
 async def test_attempts_are_limited_by_account_and_address(client: Client) -> None:
-    """After five wrong passwords from one address even the right one waits there, but not elsewhere."""
+    """After five wrong passwords from one address even the right one is refused from there, but not from
+    another.
+    """
     await client.data(REGISTER, input=account("paul"))
     attempts = await asyncio.gather(*[log_in(client, "paul", f"guess {n}", "5.5.5.5") for n in range(12)])
     codes = sorted(code(answer) for answer in attempts)
@@ -140,7 +144,7 @@ async def test_attempts_are_limited_by_account_and_address(client: Client) -> No
 
 
 async def test_a_success_clears_the_account(client: Client) -> None:
-    """Wrong attempts are forgotten after the right password."""
+    """A log-in with the right password deletes the account's earlier attempts."""
     await client.data(REGISTER, input=account("vera"))
     for _ in range(2):
         for _ in range(3):
@@ -149,7 +153,7 @@ async def test_a_success_clears_the_account(client: Client) -> None:
 
 
 async def test_attempts_are_limited_by_address(client: Client) -> None:
-    """One address cannot try a hundred accounts and go on; the limit ends with its window."""
+    """An address cannot try a hundred accounts; the limit ends with its window."""
     database = client.service.database
     fill = "INSERT INTO login_attempts (subject, attempted_at) SELECT 'address:7.7.7.7', {} FROM generate_series(1, 100)"
     await database.execute(text(fill.format("now() - interval '16 minutes'")))
@@ -160,7 +164,7 @@ async def test_attempts_are_limited_by_address(client: Client) -> None:
 
 
 async def test_an_account_is_limited_from_everywhere(client: Client) -> None:
-    """Many addresses together cannot try one account more than twenty times."""
+    """All addresses together can try one account at most twenty times."""
     fill = "INSERT INTO login_attempts (subject) SELECT 'account:target' FROM generate_series(1, 18)"
     await client.service.database.execute(text(fill))
     codes = [code(await log_in(client, "target", "wrong", f"9.9.9.{n}")) for n in range(3)]
@@ -168,7 +172,7 @@ async def test_an_account_is_limited_from_everywhere(client: Client) -> None:
 
 
 async def test_changing_the_password(client: Client, register: Register) -> None:
-    """The present password is needed; afterwards only the new one works."""
+    """The present password is required; afterwards only the new one is valid."""
     person = await register(name="nora")
     assert await client.codes(CHANGE, person, old="wrong", new="battery staple") == ["FORBIDDEN"]
     assert await client.codes(CHANGE, person, old=PASSWORD, new="short") == ["BAD_USER_INPUT"]
@@ -179,7 +183,7 @@ async def test_changing_the_password(client: Client, register: Register) -> None
 
 
 async def test_changing_the_profile(client: Client, ann: ApiUser) -> None:
-    """What is given is changed, null clears, the rest stays, and nobody changes without a token."""
+    """Provided fields are changed, null clears, the rest is not changed; a token is required."""
     changed = await client.data(
         PROFILE, ann, input={"lastName": "Robert'); DROP TABLE users;--", "phone": None}
     )
@@ -214,13 +218,13 @@ async def test_changing_the_profile(client: Client, ann: ApiUser) -> None:
 async def test_wrong_profiles_are_refused(
     client: Client, ann: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
-    """Each wrong value of a profile is refused with the name of its field."""
+    """Each wrong value of a profile is refused with its field."""
     answer = await client.send(PROFILE, ann, input=changes)
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
 
 
 async def test_closed_accounts(client: Client, register: Register, admin: ApiUser) -> None:
-    """An admin, and nobody else, closes an account: it cannot log in nor be itself, and is not listed."""
+    """Only an admin can deactivate an account; it can then not log in or query `me`, and is not listed."""
     person = await register(name="karl")
     close = "mutation($id: ID!, $open: Boolean!) { setUserActive(id: $id, isActive: $open) { isActive } }"
     assert await client.codes(close, person, id=str(person.id), open=False) == ["FORBIDDEN"]

@@ -1,4 +1,4 @@
-"""Accounts changed at the database's prompt: the others hear of it as of any other change."""
+"""Tests of accounts that are changed by SQL: an event is published as for any other change."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ TOLD = text("SELECT event_type, payload, created_by FROM outbox WHERE aggregate_
 
 
 async def told(client: Client, person: ApiUser) -> list[Any]:
-    """What the others hear of an account."""
+    """Return the published events about an account."""
     rows = await client.service.database.fetch_all(TOLD, id=person.id)
     return [(row.event_type, row.payload, row.created_by) for row in rows]
 
@@ -31,7 +31,7 @@ async def told(client: Client, person: ApiUser) -> list[Any]:
 async def test_a_change_by_hand_is_told_once(
     client: Client, ann: ApiUser, statement: str, names: dict[str, Any]
 ) -> None:
-    """With the facts of the service's own event, and with the database's user as its author."""
+    """One event has the same fields as the service's own, and the database's user as its author."""
     before = await told(client, ann)
     await client.service.database.execute(text(statement).bindparams(id=ann.id))
     (event,) = (await told(client, ann))[len(before) :]
@@ -42,7 +42,7 @@ async def test_a_change_by_hand_is_told_once(
 
 
 async def test_the_service_tells_by_itself(client: Client, register: Register) -> None:
-    """A registration and a change by the service are told once each, by their author."""
+    """A registration and a change by the service are published once each, with their author."""
     person = await register()
     change = "mutation($p: UpdateProfileInput!) { updateProfile(input: $p) { id } }"
     await client.data(change, person, p={"firstName": "Ann"})
@@ -53,7 +53,7 @@ async def test_the_service_tells_by_itself(client: Client, register: Register) -
 
 
 async def test_an_account_made_by_hand_is_told(client: Client) -> None:
-    """Somebody whom the service has never heard of."""
+    """An account that SQL has inserted is published."""
     columns = "(id, username, email, password_hash, user_type)"
     made = f"INSERT INTO users {columns} SELECT gen_random_uuid(), 'made', 'm@mail.example', '-', 'client'"
     await client.service.database.execute(text(made))
@@ -64,6 +64,6 @@ async def test_an_account_made_by_hand_is_told(client: Client) -> None:
 
 
 async def test_accounts_are_not_deleted(client: Client, ann: ApiUser) -> None:
-    """They are closed: others know them."""
+    """The database refuses to delete an account, because other services have its id."""
     with pytest.raises(IntegrityError, match="not deleted"):
         await client.service.database.execute(text("DELETE FROM users WHERE id = :id").bindparams(id=ann.id))

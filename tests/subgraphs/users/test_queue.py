@@ -1,4 +1,6 @@
-"""The service and the queue: what happened is told, and the service does not need the queue to go on."""
+"""Tests of the users service and the queue: events are published, and the service works while the queue is
+down.
+"""
 
 import asyncio
 
@@ -15,7 +17,7 @@ REGISTER = """mutation($name: String!) {
 
 
 async def test_who_registers_is_told(running: Running, queue_url: str) -> None:
-    """A new account gets on the stream that the others read."""
+    """The event of a registration is published on the service's stream."""
     queue = Queue(queue_url)
     async with running("users", bootstrap) as service:
         user = (await Client(service).data(REGISTER, name="ann"))["register"]["user"]["id"]
@@ -30,9 +32,7 @@ async def test_who_registers_is_told(running: Running, queue_url: str) -> None:
 
 
 async def test_it_starts_and_works_without_the_queue(postgres_url: str, keys: SigningKeys) -> None:
-    """With no Valkey at all the service starts, is ready, takes a registration, keeps its event, and
-    stops.
-    """
+    """Without Valkey the service starts, is ready, registers a user, stores the event, and stops."""
     async with fresh_database(postgres_url, "users") as url:
         settings = ServiceSettings("users", url, "redis://127.0.0.1:1/0", keys.public, keys.private)
         service = bootstrap(settings)

@@ -1,4 +1,6 @@
-"""Users as entities and in lists: who sees what, in how many statements, and page by page."""
+"""Tests of users as entities and in lists: who sees which fields, how many statements they take,
+and pages.
+"""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -27,7 +29,7 @@ PAGE = """query($first: Int!, $after: String, $filter: UserFilter) {
 
 
 async def test_every_field_is_tested(client: Client) -> None:
-    """The two sets above are all fields of the entity: a new one has to be put into one of them."""
+    """The two sets above have all fields of the entity, so that a new field must be added to one."""
     asked = await client.data('{ __type(name: "User") { fields { name } } }')
     assert {field["name"] for field in asked["__type"]["fields"]} == PUBLIC | PRIVATE
 
@@ -36,10 +38,7 @@ async def test_every_field_is_tested(client: Client) -> None:
 async def test_who_sees_a_field(
     client: Client, ann: ApiUser, bob: ApiUser, admin: ApiUser, field: str
 ) -> None:
-    """Oneself and admins see every field.
-
-    Others and nobody see public ones and get null and an error for the rest.
-    """
+    """The user and admins see every field; others get null and an error for private ones."""
     for person, refused in [(ann, ""), (admin, ""), (bob, "FORBIDDEN"), (None, "UNAUTHENTICATED")]:
         answer = await client.entities("User", [ann.id], FIELDS[field], person)
         same = await client.send(
@@ -81,14 +80,14 @@ async def test_forged_headers_open_nothing(client: Client, keys: SigningKeys, an
 
 
 async def test_me(client: Client, ann: ApiUser, bob: ApiUser) -> None:
-    """The token says who I am; nobody, and a token of nobody's, are told to log in."""
+    """`me` is the user in the token; without a token, or with that of an unknown user, it is an error."""
     assert (await client.data("{ me { id } }", ann))["me"] == {"id": str(ann.id)}
     assert await client.codes("{ me { id } }") == ["UNAUTHENTICATED"]
     assert await client.codes("{ me { id } }", bob) == ["UNAUTHENTICATED"]
 
 
 async def test_unknown_users_are_null(client: Client, ann: ApiUser) -> None:
-    """What names no user is null in its place and no error."""
+    """An unknown id is null without an error."""
     ids = [uuid4(), "x", "' or 1=1 --", ann.id, "", "0" * 5000]
     answer = await client.entities("User", ids, "id")
     assert answer == {"data": {"_entities": [None, None, None, {"id": str(ann.id)}, None, None]}}
@@ -97,7 +96,7 @@ async def test_unknown_users_are_null(client: Client, ann: ApiUser) -> None:
 
 @pytest.fixture(scope="module")
 async def crowd(client: Client) -> list[UUID]:
-    """Sixty users with profiles, some of them made at the same moment."""
+    """Sixty users with profiles, some of them with the same time of creation."""
     people = """WITH made AS (
         INSERT INTO users (id, username, email, password_hash, user_type, created_at)
         SELECT gen_random_uuid(), 'crowd_' || n, 'crowd' || n || '@mail.example', '', (ARRAY['client', 'musician'])[1 + n % 2],
@@ -112,7 +111,7 @@ async def crowd(client: Client) -> list[UUID]:
 
 
 async def test_fifty_entities_take_one_statement(client: Client, crowd: list[UUID], admin: ApiUser) -> None:
-    """Fifty users with all their fields, asked twice, are one statement; so is a page of the list."""
+    """Fifty users with all fields, queried twice, take one statement; so does a page of the list."""
     with counted_statements(client.service.database) as statements:
         answer = await client.entities("User", crowd[:50] * 2, " ".join(FIELDS.values()), admin)
     assert len(statements) == 1
@@ -123,7 +122,7 @@ async def test_fifty_entities_take_one_statement(client: Client, crowd: list[UUI
 
 
 async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID]) -> None:
-    """Page by page, newest first, everybody comes once, also those of the same moment."""
+    """The pages together have every user once, the newest first, also with equal times."""
     found: list[str] = []
     after: str | None = None
     filter_by: dict[str, Any] = {"search": "CROWD_"}
@@ -145,9 +144,8 @@ async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID]) -> N
 
 
 async def test_filters(client: Client, crowd: list[UUID], admin: ApiUser, bob: ApiUser) -> None:
-    """Types and parts of names filter; signs of patterns are letters.
-
-    Addresses are searched by admins only.
+    """Types and parts of names filter the list; characters of LIKE patterns are not special; only admins can
+    search for email addresses.
     """
 
     async def count(person: ApiUser | None = None, **filter_by: Any) -> int:
@@ -164,7 +162,7 @@ async def test_filters(client: Client, crowd: list[UUID], admin: ApiUser, bob: A
 
 
 async def test_bad_pages_are_refused(client: Client) -> None:
-    """Cursors that are none, cursors of others, and sizes out of bounds are errors with a field."""
+    """Texts that are no cursors, cursors of other lists and sizes out of range are errors with a field."""
     cases: list[tuple[dict[str, Any], str]] = [
         ({"first": 0}, "first"),
         ({"first": 101}, "first"),

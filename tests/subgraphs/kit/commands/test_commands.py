@@ -1,5 +1,5 @@
-"""Commands by id: accepted once, answered as often as asked, carried out although their process died, and
-told of to who sent them.
+"""Tests of the command log: an id is executed once, a repeated command gets the first result, an interrupted
+command is executed later, and a command's status is for its sender and admins.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ ONCE = PUBLISH.replace("$input: PublishRequestInput!)", "$input: PublishRequestI
 
 @pytest.fixture(scope="module")
 async def client(running: Running) -> Any:
-    """Asks a requests service with all its parts."""
+    """A client of a requests service that runs with all its parts."""
     async with running("requests", bootstrap) as service:
         yield Client(service)
 
@@ -49,19 +49,19 @@ def database(client: Client) -> Database:
 
 @pytest.fixture
 def host(keys: SigningKeys) -> ApiUser:
-    """A client."""
+    """A user with the role client."""
     return ApiUser.make(keys, "client")
 
 
 @dataclass(frozen=True)
 class Count(Command[int]):
-    """Adds a row to the inbox, which is as good a table as any."""
+    """A command that inserts a row into the table `inbox`, which serves as an example."""
 
     word: str
 
 
 class Counting:
-    """A log of one kind of command, whose handler can be told to fail."""
+    """A command log with the command Count, whose handler can be made to fail."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -69,7 +69,7 @@ class Counting:
         self.log = CommandLog(database, {Count: self.count}, {Count: self.again})
 
     async def count(self, uow: UnitOfWork, command: Count) -> int:
-        """The effect."""
+        """Insert the row; the handler of Count."""
         await uow.execute(
             text("INSERT INTO inbox VALUES (:word, gen_random_uuid())").bindparams(word=command.word)
         )
@@ -78,21 +78,21 @@ class Counting:
         return await self.effects(command.word, uow)
 
     async def again(self, session: Session, key: UUID) -> int:
-        """Never asked: the answer is a number, which the log keeps."""
+        """Fail: the result of Count is a number, which the log stores, so it is never loaded."""
         raise AssertionError(key)
 
     async def effects(self, word: str, session: Session | None = None) -> int:
-        """How often it was done."""
+        """Return how often Count was executed."""
         statement = text("SELECT count(*) FROM inbox WHERE consumer = :word")
         return int(await (session or self.database).fetch_value(statement, word=word))
 
     async def send(self, word: str, key: UUID | None, by: str = "ann") -> Any:
-        """Have it carried out for somebody."""
+        """Execute Count for a user."""
         with because(Cause(by, "together")):
             return await self.log.execute(Count(word), key)
 
     async def status(self, key: UUID) -> tuple[str, str | None]:
-        """What is known of a command."""
+        """Return the status and the error code of a command."""
         row = await self.database.fetch_one(
             text("SELECT * FROM pending_commands WHERE command_id = :key"), key=key
         )
@@ -100,7 +100,7 @@ class Counting:
         return row.status, row.error_code
 
     async def age(self, key: UUID) -> None:
-        """Let it be long ago that somebody touched a command."""
+        """Set the time of a command's last change an hour into the past."""
         old = text(
             "UPDATE pending_commands SET updated_at = now() - interval '1 hour' WHERE command_id = :key"
         )
@@ -109,12 +109,14 @@ class Counting:
 
 @pytest.fixture
 def counting(database: Database) -> Counting:
-    """A log with one kind of command."""
+    """A Counting on a fresh database."""
     return Counting(database)
 
 
 async def test_an_id_is_accepted_once(counting: Counting) -> None:
-    """Eight who send the same at once get the same answer, and it is done once; afterwards as well."""
+    """Eight concurrent commands with one id get the same result, and one of them is executed; so does a later
+    command.
+    """
     word, key = uuid4().hex, uuid4()
     assert await asyncio.gather(*(counting.send(word, key) for _ in range(8))) == [1] * 8
     assert await counting.send(word, key) == 1
@@ -123,13 +125,13 @@ async def test_an_id_is_accepted_once(counting: Counting) -> None:
 
 
 async def test_without_an_id_each_is_another_command(counting: Counting) -> None:
-    """Who names no command wants it done again."""
+    """Two equal commands without an id are both executed."""
     word = uuid4().hex
     assert [await counting.send(word, None) for _ in range(2)] == [1, 2]
 
 
 async def test_an_id_is_of_one_command_and_one_user(counting: Counting) -> None:
-    """Another input, or another user, is refused."""
+    """An id that was used with other input or by another user is refused."""
     word, key = uuid4().hex, uuid4()
     await counting.send(word, key)
     with pytest.raises(CommandIdReused):
@@ -140,7 +142,9 @@ async def test_an_id_is_of_one_command_and_one_user(counting: Counting) -> None:
 
 
 async def test_a_refusal_stays(counting: Counting) -> None:
-    """What the rules forbid is refused again in the same words, whatever has changed since."""
+    """A command that a rule has refused is refused again with the same message, although the state now allows
+    it.
+    """
     word, key = uuid4().hex, uuid4()
     counting.failing = Conflict("Not today")
     with pytest.raises(Conflict, match="Not today"):
@@ -153,7 +157,7 @@ async def test_a_refusal_stays(counting: Counting) -> None:
 
 
 async def test_what_broke_off_is_done_when_it_is_sent_again(counting: Counting) -> None:
-    """An outage is no refusal: nothing is kept of the attempt, and the same id works afterwards."""
+    """After a technical error the same id can be executed, and nothing is left of the first attempt."""
     word, key = uuid4().hex, uuid4()
     counting.failing = OSError("the cable")
     with pytest.raises(OSError, match="cable"):
@@ -164,7 +168,7 @@ async def test_what_broke_off_is_done_when_it_is_sent_again(counting: Counting) 
 
 
 async def test_what_was_left_is_carried_out(counting: Counting) -> None:
-    """A named command whose process has died is done by who finds it, once; an unnamed one is given up."""
+    """Recovery executes an interrupted command with a caller's id once, and marks one without as failed."""
     recovery = Recovery(counting.database, counting.log)
     word, key = uuid4().hex, uuid4()
     counting.failing = OSError("the cable")
@@ -184,7 +188,7 @@ async def test_what_was_left_is_carried_out(counting: Counting) -> None:
 
 
 async def test_an_unnamed_command_that_was_left_is_abandoned(counting: Counting) -> None:
-    """Its process died before it could say anything."""
+    """Recovery marks an interrupted command without a caller's id as failed."""
     key = uuid4()
     await counting.send(uuid4().hex, key)
     reset = "UPDATE pending_commands SET status = 'processing', is_named = false WHERE command_id = :key"
@@ -195,7 +199,7 @@ async def test_an_unnamed_command_that_was_left_is_abandoned(counting: Counting)
 
 
 async def test_what_was_left_for_too_long_is_abandoned(counting: Counting) -> None:
-    """After an hour nobody waits for it any more, and what was asked for is forgotten."""
+    """Recovery marks a command that was interrupted over an hour ago as failed, and deletes its input."""
     word, key = uuid4().hex, uuid4()
     counting.failing = OSError("the cable")
     with pytest.raises(OSError, match="cable"):
@@ -212,7 +216,7 @@ async def test_what_was_left_for_too_long_is_abandoned(counting: Counting) -> No
 
 
 async def test_what_was_asked_for_is_not_kept(counting: Counting) -> None:
-    """Neither of a command that is done nor of one that was refused."""
+    """The input of a command is deleted when it has completed or was refused."""
     keys = uuid4(), uuid4()
     await counting.send("secret", keys[0])
     counting.failing = Conflict("no")
@@ -225,9 +229,8 @@ async def test_what_was_asked_for_is_not_kept(counting: Counting) -> None:
 
 
 async def test_what_cannot_be_carried_out_holds_nobody_up(counting: Counting) -> None:
-    """More commands than one look takes fail whenever they are tried.
-
-    The one behind them is carried out at the next look.
+    """More commands than one sweep reads always fail; the command behind them is executed in the
+    next sweep.
     """
     recovery, word, stuck = (
         Recovery(counting.database, counting.log),
@@ -255,7 +258,7 @@ async def test_what_cannot_be_carried_out_holds_nobody_up(counting: Counting) ->
 
 
 def nested(levels: int) -> dict[str, Any]:
-    """An object in an object, and so on."""
+    """Return a dict that is nested `levels` times."""
     found: dict[str, Any] = {}
     for _ in range(levels):
         found = {"in": found}
@@ -264,13 +267,13 @@ def nested(levels: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("word", [math.inf, math.nan, "\ud800", nested(3_000)])
 async def test_what_cannot_be_written_down_is_refused(counting: Counting, word: Any) -> None:
-    """What JSON or Unicode cannot hold is the caller's mistake, and no command."""
+    """Input that JSON or Unicode cannot represent is BAD_USER_INPUT, and no command is stored."""
     with pytest.raises(BadUserInput):
         await counting.send(word, uuid4())
 
 
 async def test_a_mutation_sent_twice_is_one(client: Client, host: ApiUser) -> None:
-    """The second answer is the first, and the request exists once; its event follows from the command."""
+    """A repeated mutation returns the first request, which exists once; the event's cause is the command."""
     key = str(uuid4())
     answers = [await client.data(ONCE, host, input=wanted(title="Once"), key=key) for _ in range(2)]
     assert answers[0] == answers[1]
@@ -293,7 +296,7 @@ async def test_a_mutation_sent_twice_is_one(client: Client, host: ApiUser) -> No
 
 
 async def test_only_who_sent_a_command_sees_it(client: Client, host: ApiUser, keys: SigningKeys) -> None:
-    """Others do not even learn that there is one; admins see all."""
+    """Another user gets NOT_FOUND for a command's status; an admin sees every command."""
     key = str(uuid4())
     assert await client.codes(ONCE, host, input=wanted(budgetMin="-1"), key=key) == ["BAD_USER_INPUT"]
     status = (await client.data(STATUS, ApiUser.make(keys, "admin"), id=key))["requestCommand"]
@@ -304,14 +307,14 @@ async def test_only_who_sent_a_command_sees_it(client: Client, host: ApiUser, ke
 
 @asynccontextmanager
 async def without(database: Database, table: str) -> AsyncIterator[None]:
-    """A table is missing meanwhile, which is nobody's refusal."""
+    """Rename a table while the `with` block runs, so that statements on it fail."""
     await database.execute(text(f"ALTER TABLE {table} RENAME TO away"))
     yield
     await database.execute(text(f"ALTER TABLE away RENAME TO {table}"))
 
 
 async def recover(database: Database, key: UUID, log: CommandLog) -> None:
-    """As if the command had been left some time ago."""
+    """Execute the interrupted commands, after making them look old enough."""
     aged = text(
         "UPDATE pending_commands SET updated_at = now() - interval '50 minutes' WHERE command_id = :key"
     )
@@ -320,7 +323,7 @@ async def recover(database: Database, key: UUID, log: CommandLog) -> None:
 
 
 async def test_a_request_that_was_left_is_published(client: Client, host: ApiUser) -> None:
-    """A command with money, times and a place comes back from the table as it was sent, in its sender's
+    """An interrupted command with money, times and a place is decoded exactly, and executed in its sender's
     name.
     """
     database, key, title = client.service.database, uuid4(), uuid4().hex
@@ -343,7 +346,7 @@ async def test_a_request_that_was_left_is_published(client: Client, host: ApiUse
 
 
 async def test_a_profile_that_was_left_is_changed(running: Running, keys: SigningKeys) -> None:
-    """A command with values of any shape, too: as long as it is not done, the profile is without them."""
+    """An interrupted command with values of any shape is decoded and executed."""
     async with running("musicians", musicians_bootstrap) as service:
         asking, key, player = Client(service), uuid4(), ApiUser.make(keys, "musician")
         await make(asking, player)

@@ -1,4 +1,4 @@
-"""Old events leave the table that is written, by themselves, and are not missed."""
+"""Tests that the archivist moves old events to the archive, and that readers still find them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.subgraphs.kit.event_store.test_event_store import ACCOUNT, filled, st
 
 @pytest.fixture
 async def database(postgres_url: str, tmp_path: Path) -> AsyncIterator[Database]:
-    """A database of its own, with the kit's tables."""
+    """A fresh database with the kit's tables."""
     async with fresh_database(postgres_url, "archivist") as url:
         database = Database(url)
         await database.migrate(tmp_path)
@@ -23,9 +23,8 @@ async def database(postgres_url: str, tmp_path: Path) -> AsyncIterator[Database]
 
 
 async def test_what_is_old_and_behind_a_snapshot_is_archived(database: Database) -> None:
-    """Of 25 events with a snapshot of version 20, of which 17 are old, 17 go.
-
-    Of a stream without a snapshot none, and of a young one.
+    """Only events that are old and covered by a snapshot are archived: 17 of 25 here, and none of a stream
+    without a snapshot or of a young one.
     """
     old, young, short = await filled(database, 25), await filled(database, 25), await filled(database, 5)
     before = [await stored(database, stream) for stream in (old, young, short)]

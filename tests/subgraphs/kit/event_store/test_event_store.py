@@ -1,4 +1,4 @@
-"""The event store, on an account: appending, rebuilding states, snapshots, upcasters, archive and audit."""
+"""Tests of the event store, with an account: appends, states, snapshots, upcasters, archive, audit."""
 
 import asyncio
 import threading
@@ -40,7 +40,7 @@ NOBODY = AppendContext(created_by="nobody", correlation_id=UUID(int=1))
 
 @dataclass(frozen=True)
 class Account:
-    """What somebody owns, and what was said about it."""
+    """The state: a balance in cents, and notes."""
 
     cents: int = 0
     currency: str = ""
@@ -48,7 +48,7 @@ class Account:
 
 
 def apply(state: Account, event: StoredEvent) -> Account:
-    """Deposits add up (they are of version 3 here), notes are kept in their order."""
+    """Add a deposit (schema version 3 here) to the balance, or a note to the notes."""
     if event.event_type == "Noted":
         return replace(state, notes=(*state.notes, event.data["note"]))
     return replace(state, cents=state.cents + event.data["cents"], currency=event.data["currency"])
@@ -64,7 +64,7 @@ ACCOUNT = Aggregate(aggregate_type="account", initial=Account(), apply=apply, up
 
 
 def deposit(cents: int, schema_version: int = 3) -> NewEvent:
-    """A deposit in one of its three shapes."""
+    """Return a deposit in one of its three schema versions."""
     shapes: dict[int, dict[str, Any]] = {
         1: {"euros": cents // 100},
         2: {"cents": cents},
@@ -79,7 +79,6 @@ def deposit(cents: int, schema_version: int = 3) -> NewEvent:
 
 
 def note(words: str) -> NewEvent:
-    """A note."""
     return NewEvent(event_type="Noted", data={"note": words})
 
 
@@ -94,18 +93,18 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 
 def new_stream() -> Stream:
-    """A stream without events."""
+    """Return a stream without events."""
     return ACCOUNT.stream(uuid4())
 
 
 async def write(database: Database, stream: Stream, expected: int, *events: NewEvent) -> list[StoredEvent]:
-    """Append in a unit of work of its own."""
+    """Append events in a unit of work of its own."""
     async with UnitOfWork(database) as uow:
         return await append(uow, stream, expected, events, NOBODY)
 
 
 async def filled(database: Database, count: int) -> Stream:
-    """A stream of deposits of 1, 2, 3, … cents, appended through the aggregate in parts of uneven size."""
+    """Return a stream with deposits of 1, 2, 3, … cents, appended in parts of different sizes."""
     stream = new_stream()
     loaded: Loaded[Account] = await ACCOUNT.load(database, stream)
     async with UnitOfWork(database) as uow:
@@ -116,12 +115,12 @@ async def filled(database: Database, count: int) -> Stream:
 
 
 async def stored(database: Database, stream: Stream) -> list[StoredEvent]:
-    """Every event of a stream, from the audit."""
+    """Return all events of a stream, by the audit."""
     return list((await history(database, Filters(aggregate_id=stream.aggregate_id), first=10_000)).events)
 
 
 async def test_append(database: Database) -> None:
-    """Events come back as they were stored, with versions from 1 and the context of their writer."""
+    """Appended events are read as they were written, with versions from 1 and the writer's context."""
     stream, about = (
         new_stream(),
         AppendContext(created_by="ada", correlation_id=uuid4(), causation_id=uuid4()),
@@ -146,7 +145,7 @@ async def test_append(database: Database) -> None:
 
 @pytest.mark.parametrize("expected", [NO_STREAM, 1, 3])
 async def test_wrong_version(database: Database, expected: int) -> None:
-    """A wrong expectation is refused and writes nothing, also where the unit of work goes on and commits."""
+    """A wrong expected version writes nothing, also if the unit of work then commits."""
     stream, other = new_stream(), new_stream()
     await write(database, stream, NO_STREAM, deposit(1), deposit(2))
     before = await stored(database, stream)
@@ -163,7 +162,7 @@ async def test_wrong_version(database: Database, expected: int) -> None:
 
 
 async def test_expectations_of_nothing(database: Database) -> None:
-    """A version expected where no stream is conflicts, ANY fits all but other types; no events are wrong."""
+    """A version of a missing stream is a conflict; ANY fits no other type; no events are an error."""
     stream = new_stream()
     with pytest.raises(VersionConflict) as caught:
         await write(database, stream, 4, deposit(1))
@@ -181,7 +180,7 @@ async def test_expectations_of_nothing(database: Database) -> None:
 
 
 async def test_the_expected_comes_late(database: Database) -> None:
-    """Where the expected version is committed between refusal and reason, it is appended after all."""
+    """An append succeeds if the expected version is committed right after its first try."""
     stream = new_stream()
     await write(database, stream, NO_STREAM, deposit(1))
 
@@ -204,7 +203,7 @@ async def test_the_expected_comes_late(database: Database) -> None:
 
 
 async def test_nothing_without_its_transaction(database: Database) -> None:
-    """A unit of work that fails leaves neither events nor a version, and the next writer makes no hole."""
+    """A unit of work that fails leaves neither events nor a gap in the versions."""
     stream = new_stream()
     with pytest.raises(ZeroDivisionError):
         async with UnitOfWork(database) as uow:
@@ -215,7 +214,7 @@ async def test_nothing_without_its_transaction(database: Database) -> None:
 
 
 async def test_a_long_stream_loads_quickly(database: Database) -> None:
-    """A thousand events: two statements, at most ten events read, and the state is the sum of all."""
+    """A stream of a thousand events is loaded with two statements and at most ten events."""
     stream = await filled(database, 1007)
     read: list[StoredEvent] = []
 
@@ -234,7 +233,7 @@ async def test_a_long_stream_loads_quickly(database: Database) -> None:
 
 
 async def test_past_states(database: Database) -> None:
-    """A state at any version or time is that of its events alone; the future is refused."""
+    """A past state is that of the events up to then; a version of the future is refused."""
     stream = await filled(database, 33)
     events = await stored(database, stream)
     for version in range(34):
@@ -250,7 +249,7 @@ async def test_past_states(database: Database) -> None:
 
 
 async def test_snapshots_are_real_states(database: Database) -> None:
-    """Each snapshot equals the state that its events make; a newer shape is built from events, then kept."""
+    """Each snapshot equals the state of its events; a snapshot with an older schema version is ignored."""
     stream = await filled(database, 25)
     rows = await database.fetch_all(
         text("SELECT version, state_data::text FROM snapshots WHERE aggregate_id = :id"),
@@ -281,7 +280,7 @@ async def test_snapshots_are_real_states(database: Database) -> None:
 
 
 async def test_a_failed_save_leaves_no_snapshot(database: Database) -> None:
-    """The snapshot and its events are one transaction; a state that JSON cannot hold is refused there."""
+    """Events and snapshot are one transaction; a state that JSON cannot represent exactly is refused."""
     stream = await filled(database, 9)
     loaded = await ACCOUNT.load(database, stream)
     with pytest.raises(ZeroDivisionError):
@@ -297,7 +296,7 @@ async def test_a_failed_save_leaves_no_snapshot(database: Database) -> None:
 
 
 async def test_missing_events_are_noticed(database: Database) -> None:
-    """Rows that somebody deleted do not make a wrong state silently."""
+    """A stream with a deleted event raises StreamBroken."""
     stream = await filled(database, 5)
     await database.execute(
         text("DELETE FROM events WHERE aggregate_id = :id AND version = 3").bindparams(id=stream.aggregate_id)
@@ -307,7 +306,7 @@ async def test_missing_events_are_noticed(database: Database) -> None:
 
 
 async def test_upcasters(database: Database) -> None:
-    """Events of all shapes add up, also behind a migration, which changes shape and nothing else, once."""
+    """Events of all schema versions give the right state, also after a migration."""
     stream = new_stream()
     given = [deposit(100 * number, 1 + number % 3) for number in range(1, 13)]
     await write(database, stream, NO_STREAM, *given, note("old"))
@@ -335,7 +334,7 @@ async def test_upcasters(database: Database) -> None:
 
 
 async def test_archive(database: Database) -> None:
-    """Archived events are out of the table that is written, and in every view of the past; others stay."""
+    """Archived events are not in the table `events`, but in past states and audits."""
     stream = await filled(database, 25)
     before = await stored(database, stream)
     async with UnitOfWork(database) as uow:
@@ -362,7 +361,7 @@ async def test_archive(database: Database) -> None:
 
 
 async def test_history(database: Database) -> None:
-    """The audit finds by aggregate, request, author, time and cause, and pages without loss."""
+    """The audit finds events by aggregate, request, author, time and cause, and its pages miss none."""
     stream, other, request, order = await filled(database, 12), new_stream(), uuid4(), uuid4()
     async with UnitOfWork(database) as uow:
         await archive(uow, stream, 10)

@@ -1,6 +1,5 @@
-"""The event store against a plain model.
-
-Whatever is appended, archived, migrated and snapshot, in whatever order.
+"""A property test: after random appends, archivings, migrations and snapshots the event store agrees with a
+plain model.
 """
 
 import asyncio
@@ -55,14 +54,14 @@ UPCASTERS = Upcasters(
 
 @dataclass(frozen=True)
 class Box:
-    """Things in the order in which they were put, and who put the last."""
+    """The state: the things that were put into the box, in order, and who put the last one."""
 
     things: tuple[int, ...] = ()
     by: str = ""
 
 
 def apply(state: Box, event: StoredEvent) -> Box:
-    """Put things into the box."""
+    """Add the event's thing to the box."""
     return Box((*state.things, *event.data["things"]), event.data["by"])
 
 
@@ -71,7 +70,7 @@ BOX = Aggregate(aggregate_type="box", initial=Box(), apply=apply, upcasters=UPCA
 
 @dataclass
 class Model:
-    """What the store must know of one box."""
+    """What the store must contain about one box."""
 
     stream_id: UUID
     states: list[Box] = field(default_factory=lambda: [Box()])
@@ -82,7 +81,7 @@ class Model:
     archived: int = 0
 
     def put(self, thing: int, schema_version: int) -> NewEvent:
-        """The event that puts a thing, in an old or the newest shape."""
+        """Return an event that puts a thing into the box, in an old or the newest schema."""
         data: dict[str, Any] = {"thing": thing} if schema_version == 1 else {"things": [thing]}
         if schema_version == 3:
             data["by"] = f"user {thing}"
@@ -95,19 +94,19 @@ THINGS = st.lists(st.integers(-5, 5), min_size=1, max_size=13)
 
 
 class Machine(RuleBasedStateMachine):
-    """Two boxes and a reader of the global order."""
+    """Hypothesis's state machine: two boxes, and a reader of the global order."""
 
     database: ClassVar[Database]
     loop: ClassVar[asyncio.AbstractEventLoop]
     start: ClassVar[Cursor]
 
     def run(self, task: Coroutine[Any, Any, Answer]) -> Answer:
-        """Run to the end."""
+        """Run a coroutine to its end."""
         return self.loop.run_until_complete(asyncio.wait_for(task, 20))
 
     @initialize()
     def begin(self) -> None:
-        """Two new streams; what other runs left is read."""
+        """Make two new streams, and read the events of earlier runs."""
         self.boxes = [Model(uuid4()), Model(uuid4())]
         self.count = 0
         self.seen: list[StoredEvent] = []
@@ -115,7 +114,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), things=THINGS, shape=st.integers(1, 3), anything=st.booleans())
     def append_events(self, which: int, things: list[int], shape: int, anything: bool) -> None:
-        """Append without the aggregate, which takes no snapshots."""
+        """Append events without the aggregate, which writes no snapshot."""
         box = self.boxes[which]
         expected = ANY if anything else len(box.versions)
         written = self.run(self._append(box, expected, [box.put(thing, shape) for thing in things]))
@@ -124,7 +123,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), off=st.integers(-3, 3).filter(bool))
     def append_wrongly(self, which: int, off: int) -> None:
-        """A wrong expectation is told what is true."""
+        """A wrong expected version raises VersionConflict with the right one."""
         box = self.boxes[which]
         expected = max(0, len(box.versions) + off)
         if expected == len(box.versions):
@@ -140,7 +139,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), things=THINGS)
     def save(self, which: int, things: list[int]) -> None:
-        """Append through the aggregate, which keeps a snapshot every ten events."""
+        """Save events by the aggregate, which writes a snapshot every ten events."""
         box = self.boxes[which]
         since = box.snapshot
         for version in range(len(box.versions) + 1, len(box.versions) + len(things) + 1):
@@ -161,7 +160,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def take_snapshot(self, which: int) -> None:
-        """A snapshot at any time."""
+        """Write a snapshot."""
         box = self.boxes[which]
 
         async def take() -> int:
@@ -173,7 +172,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), part=st.floats(0, 1.2))
     def archive_events(self, which: int, part: float) -> None:
-        """What lies behind the newest snapshot may go, nothing else."""
+        """Events that a snapshot covers can be archived, other events cannot."""
         box = self.boxes[which]
         up_to = max(1, round(part * len(box.versions)))
 
@@ -190,7 +189,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def migrate(self, which: int) -> None:
-        """Every old event is rewritten, once."""
+        """A migration rewrites each event with an old schema, once."""
         box = self.boxes[which]
 
         async def rewrite() -> int:
@@ -202,7 +201,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1), part=st.floats(0, 1))
     def load_past(self, which: int, part: float) -> None:
-        """A state of the past, by version and by time, and none of the future."""
+        """States of the past are found by version and by time; a version of the future is refused."""
         box = self.boxes[which]
         stream, version = BOX.stream(box.stream_id), round(part * len(box.versions))
         loaded = self.run(BOX.load_at(self.database, stream, version))
@@ -216,7 +215,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 40))
     def read_on(self, limit: int) -> None:
-        """The reader gets on by so many events, or to the end."""
+        """The reader of the global order reads some of the next events."""
         part = self.run(read_after(self.database, self.cursor, limit))
         assert len(part) == min(limit, self.count - len(self.seen))
         self.seen.extend(part)
@@ -229,7 +228,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     @precondition(lambda self: hasattr(self, "boxes"))
     def agrees(self) -> None:
-        """The newest state, the events, and where they are kept."""
+        """The newest state, the events and the places where they are stored agree with the model."""
         where = text("SELECT count(*) FROM events WHERE aggregate_id = :id")
         for box in self.boxes:
             loaded = self.run(BOX.load(self.database, BOX.stream(box.stream_id)))
@@ -243,7 +242,7 @@ class Machine(RuleBasedStateMachine):
             assert live == len(box.versions) - box.archived
 
     def teardown(self) -> None:
-        """At the end the reader has seen every event of both, once; the next run begins behind them."""
+        """The reader has read every event of both streams once."""
         if not hasattr(self, "boxes"):
             return
         self.seen.extend(rest := self.run(read_after(self.database, self.cursor, 10_000)))
@@ -265,7 +264,9 @@ async def _database(postgres_url: str) -> AsyncIterator[Database]:
 
 @contextmanager
 def machine_on(postgres_url: str) -> Iterator[type[Machine]]:
-    """The machine on a database and a loop of its own: hypothesis calls rules from outside of any loop."""
+    """Return the machine for a database, with an event loop of its own, because hypothesis calls rules
+    outside of any loop.
+    """
     loop = asyncio.new_event_loop()
     opened = _database(postgres_url)
     Machine.loop, Machine.start = loop, START
@@ -278,7 +279,7 @@ def machine_on(postgres_url: str) -> Iterator[type[Machine]]:
 
 
 def test_machine(postgres_url: str) -> None:
-    """Many programs of up to 25 steps."""
+    """Many random sequences of up to 25 steps agree with the model."""
     chosen = settings(
         max_examples=30,
         stateful_step_count=25,

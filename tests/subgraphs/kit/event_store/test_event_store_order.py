@@ -1,4 +1,6 @@
-"""The global order of events: nothing lost, doubled or passed over, however writers run side by side."""
+"""Tests of the global order: concurrent writers make no reader lose an event, read it twice, or in another
+order.
+"""
 
 import asyncio
 import random
@@ -44,23 +46,23 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 
 def counted(number: int = 0) -> NewEvent:
-    """An event of no meaning."""
+    """Return an event with a number."""
     return NewEvent(event_type="Counted", data={"number": number})
 
 
 def new_stream() -> Stream:
-    """A stream without events."""
+    """Return a stream without events."""
     return Stream("counter", uuid4())
 
 
 async def add(database: Database, stream: Stream, count: int = 1) -> None:
-    """Append some events in a transaction of their own."""
+    """Append events in a transaction of their own."""
     async with UnitOfWork(database) as uow:
         await append(uow, stream, ANY, [counted() for _ in range(count)], CONTEXT)
 
 
 async def everything(database: Database, limit: int = 500) -> list[StoredEvent]:
-    """All events that are final, in parts of `limit`."""
+    """Read all events that `feed` returns, at most `limit` at a time."""
     found: list[StoredEvent] = []
     while part := await read_after(database, found[-1].cursor if found else START, limit):
         found.extend(part)
@@ -68,7 +70,9 @@ async def everything(database: Database, limit: int = 500) -> list[StoredEvent]:
 
 
 async def test_a_reader_waits_for_an_open_transaction(database: Database) -> None:
-    """What commits beside an open writer is read behind it, once, in the order that a later reader sees."""
+    """An event that commits while an older transaction is open is read after that transaction has ended,
+    once, and in the order of a later reader.
+    """
     early, slow, late = new_stream(), new_stream(), new_stream()
     await add(database, early)
     seen = await everything(database)
@@ -91,7 +95,7 @@ async def test_a_reader_waits_for_an_open_transaction(database: Database) -> Non
 
 
 async def test_a_reader_does_not_wait_for_what_was_given_up(database: Database) -> None:
-    """A writer that failed leaves a gap in the numbers and holds nobody up."""
+    """A writer whose transaction was rolled back does not delay readers."""
     with pytest.raises(ZeroDivisionError):
         async with UnitOfWork(database) as uow:
             await append(uow, new_stream(), NO_STREAM, [counted()], CONTEXT)
@@ -101,7 +105,7 @@ async def test_a_reader_does_not_wait_for_what_was_given_up(database: Database) 
 
 
 async def test_versions_are_in_order(database: Database) -> None:
-    """A transaction that began first and appended to a stream last stands behind what it follows."""
+    """A transaction that began first and appended last is read after the version before."""
     stream = new_stream()
     async with UnitOfWork(database) as uow:
         await uow.fetch_value(BEGIN)
@@ -114,7 +118,7 @@ async def test_versions_are_in_order(database: Database) -> None:
 
 
 async def test_archiving_moves_nothing_in_the_order(database: Database) -> None:
-    """Archived events are read at their places."""
+    """Archived events are read at their places in the order."""
     stream, other = new_stream(), new_stream()
     for _ in range(3):
         await add(database, stream)
@@ -127,14 +131,14 @@ async def test_archiving_moves_nothing_in_the_order(database: Database) -> None:
 
 
 class Follower:
-    """A reader that runs beside the writers, and may well read at any moment."""
+    """A reader that runs concurrently with writers."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.seen: list[StoredEvent] = []
 
     async def follow(self, until: int) -> None:
-        """Read until so many events were seen."""
+        """Read until this number of events was read."""
         while len(self.seen) < until:
             part = await read_after(self.database, self.seen[-1].cursor if self.seen else START, 7)
             self.seen.extend(part)
@@ -142,9 +146,7 @@ class Follower:
 
 
 async def worker(database: Database, seed: int, streams: list[Stream], count: int) -> None:
-    """Append to streams, now with an expected version and again after conflicts, now with none, at an
-    uneven pace.
-    """
+    """Append to streams at an uneven pace, partly with expected versions, and again after conflicts."""
     chance = random.Random(seed)
     done = 0
     while done < count:
@@ -164,7 +166,9 @@ async def worker(database: Database, seed: int, streams: list[Stream], count: in
 
 @pytest.mark.parametrize("streams", [1, 3, 64])
 async def test_eight_writers(database: Database, streams: int) -> None:
-    """Eight writers on one stream, on a few and on many, with readers and an archivist beside them."""
+    """Eight concurrent writers on one, a few and many streams: concurrent readers get every event once, in
+    order, while an archivist runs.
+    """
     chosen = [new_stream() for _ in range(streams)]
     readers = [Follower(database), Follower(database)]
     follow = [asyncio.create_task(reader.follow(8 * 25)) for reader in readers]
@@ -184,7 +188,7 @@ async def test_eight_writers(database: Database, streams: int) -> None:
 
 
 async def archivist(database: Database, streams: list[Stream]) -> None:
-    """Move what there is to the archive, a few times, while others write and read."""
+    """Archive events a few times while others write and read."""
     for _ in range(10):
         await asyncio.sleep(0.02)
         stream = streams[0]
@@ -197,7 +201,7 @@ async def archivist(database: Database, streams: list[Stream]) -> None:
 
 
 async def test_the_order_is_an_index(database: Database) -> None:
-    """Reading on from a place in a long store walks two indexes and sorts nothing."""
+    """Reading after a cursor in a long store uses two indexes and no sort."""
     await add(database, new_stream(), 5000)
     await database.execute(text("ANALYZE events"))
     plan = await database.fetch_all(

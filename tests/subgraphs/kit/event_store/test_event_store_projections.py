@@ -1,4 +1,4 @@
-"""Projections: each event has its effect once, whoever dies when; a rebuild leaves old tables serving."""
+"""Tests of projections: each event is applied once, and a rebuild leaves the old tables serving."""
 
 import asyncio
 import threading
@@ -37,12 +37,12 @@ _ADD = (
 
 
 class Broken(Exception):
-    """The process that applied events has died."""
+    """Raised in place of the death of a process that applies events."""
 
 
 @dataclass
 class Scores(Projection):
-    """Goals by player; it can be told to break at some event, and each goal may count for more."""
+    """A projection of goals by player; it can be made to fail at an event."""
 
     name: ClassVar[str] = "scores"
     tables: ClassVar[tuple[str, ...]] = ("scores",)
@@ -68,7 +68,7 @@ class Scores(Projection):
 
 
 class NewScores(Scores):
-    """Each goal counts tenfold."""
+    """The projection's next revision: each goal counts ten."""
 
     revision: ClassVar[int] = 2
 
@@ -89,7 +89,7 @@ def _scored(player: str, schema_version: int = 1) -> NewEvent:
 
 
 async def score(database: Database, player: str, times: int = 1) -> None:
-    """Let a player score, once with an old event, then with new ones and one that nobody handles."""
+    """Append goals of a player: one with an old schema, then new ones, and an event without a handler."""
     new = [_scored(player, 1 if number == 0 else 2) for number in range(times)]
     async with UnitOfWork(database) as uow:
         stream = Stream("player", uuid4())
@@ -101,7 +101,7 @@ async def goals(database: Database) -> dict[str, int]:
 
 
 async def until(database: Database, wanted: dict[str, int]) -> None:
-    """Wait until the projection shows this, at most a minute."""
+    """Wait at most a minute until the projection's table has these rows."""
     found: dict[str, int] = {}
     for _ in range(6000):
         found = await goals(database) if await lag(database, "scores") else {}
@@ -117,13 +117,13 @@ async def step(database: Database, projection: Projection, limit: int = 500) -> 
 
 
 async def catch_up(database: Database, projection: Projection, limit: int = 500) -> None:
-    """Batches until nothing is left."""
+    """Apply batches until no event is left."""
     while await step(database, projection, limit):
         pass
 
 
 async def test_batches_and_lag(database: Database) -> None:
-    """Events are applied in batches, those without a handler passed over; the lag falls to nothing."""
+    """Events are applied in batches, those without a handler are skipped, and the lag becomes 0."""
     projection = Scores()
     await step(database, projection)
     await score(database, "ada", 4)
@@ -146,7 +146,7 @@ async def test_batches_and_lag(database: Database) -> None:
 
 @pytest.mark.parametrize("break_at", [1, 3, 5, 8])
 async def test_killed_and_resumed(database: Database, break_at: int) -> None:
-    """What breaks inside a batch leaves nothing of the batch; what goes on applies it once."""
+    """A failure inside a batch rolls the batch back; the next run applies it once."""
     await score(database, "ada", 5)
     await score(database, "bob", 3)
     broken = Scores(break_at=break_at)
@@ -164,7 +164,7 @@ async def test_killed_and_resumed(database: Database, break_at: int) -> None:
 
 
 async def test_one_at_a_time(database: Database) -> None:
-    """While one applies, others do not wait but leave it to them; together they apply everything once."""
+    """While one process applies events, others return None at once; together they apply every event once."""
     await score(database, "ada", 3)
     async with UnitOfWork(database) as uow:
         assert await apply_next(uow, Scores(), 2) == 2
@@ -179,7 +179,7 @@ async def test_one_at_a_time(database: Database) -> None:
 
 
 async def test_projectors(database: Database) -> None:
-    """Three projectors, one of which keeps breaking, beside writers: each event once, uncalled."""
+    """Three runners, one of which fails repeatedly, apply the events of concurrent writers once each."""
     broken = Scores(break_at=5)
     models = (broken, Scores(), Scores())
     parts = [ProjectionRunner(database, each, poll_seconds=0.01, batch=4) for each in models]
@@ -194,7 +194,7 @@ async def test_projectors(database: Database) -> None:
 
 
 async def test_rebuild(database: Database) -> None:
-    """The old tables serve until the new ones are as far, whole at any moment, while others write."""
+    """The old tables serve complete data until the new ones have caught up, while others write."""
     await score(database, "ada", 100)
     await catch_up(database, Scores())
     seen: list[int] = []
@@ -231,7 +231,7 @@ async def test_rebuild(database: Database) -> None:
 
 
 async def test_a_rebuild_is_never_behind(database: Database) -> None:
-    """What others apply to the old tables right before the swap is in the new ones at the swap."""
+    """Events that are applied to the old tables right before the swap are in the new tables at the swap."""
     await score(database, "ada", 5)
     await catch_up(database, Scores())
 
@@ -256,7 +256,7 @@ async def test_a_rebuild_is_never_behind(database: Database) -> None:
 
 
 async def test_a_rebuild_that_died(database: Database) -> None:
-    """The old tables still serve; the next attempt begins anew or goes on; two at once are refused."""
+    """After an interrupted rebuild the old tables serve, and the next one restarts or resumes."""
     await score(database, "ada", 6)
     await catch_up(database, Scores())
     for expected, resume in ((2, False), (2, True)):
@@ -281,7 +281,7 @@ async def test_a_rebuild_that_died(database: Database) -> None:
 
 
 async def test_what_is_no_projection(database: Database) -> None:
-    """Names that could be more than a name are refused, and so is a generation that does not exist."""
+    """A table name that is not safe in SQL is refused, and so is an unknown generation."""
     for name in ("", "Scores", "a; drop table users", 'a"', "a" * 42):
         with pytest.raises(ValueError):
             checked_table_name(name)
@@ -291,7 +291,7 @@ async def test_what_is_no_projection(database: Database) -> None:
 
 
 async def test_restored_into_another_server(database: Database) -> None:
-    """Events numbered by a server that is far ahead are read again in order; projections go on from there."""
+    """After `adopt`, events with high transaction ids are read in order."""
     async with UnitOfWork(database) as uow:
         await uow.fetch_value(text("SELECT pg_current_xact_id()"))
         await score(database, "bob", 2)
@@ -325,7 +325,7 @@ async def test_restored_into_another_server(database: Database) -> None:
 
 
 class Table(BatchProjection):
-    """Goals and cheers, a statement a batch; it keeps how many events each step got."""
+    """A projection of goals and cheers that records how many events each step received."""
 
     name: ClassVar[str] = "scores"
     tables: ClassVar[tuple[str, ...]] = ("scores",)
@@ -336,7 +336,7 @@ class Table(BatchProjection):
 
     @property
     def steps(self) -> Sequence[ProjectionStep]:
-        """Goals count ten, cheers and goals one."""
+        """Goals count ten, cheers one."""
         goals, noise = frozenset({"Scored"}), frozenset({"Scored", "Cheered"})
         return ProjectionStep(goals, self._goals), ProjectionStep(noise, self._noise)
 
@@ -357,7 +357,7 @@ class Table(BatchProjection):
 
 
 async def test_batches_as_a_whole(database: Database) -> None:
-    """Each step gets its events of a batch at once, in their newest shape; the outcome is the same."""
+    """Each step receives its events of a batch at once; the tables are as without batches."""
     await score(database, "ada", 3)
     async with UnitOfWork(database) as uow:
         await append(uow, Stream("player", uuid4()), ANY, [NewEvent(event_type="Slept", data={})], CONTEXT)
@@ -372,7 +372,7 @@ async def test_batches_as_a_whole(database: Database) -> None:
 
 
 async def test_told_of_commits(database: Database) -> None:
-    """A projector says when a batch can be seen, a rebuild when its tables are there beside the old ones."""
+    """A runner calls `committed` after a batch; a rebuild calls `begun` when its tables exist."""
     await score(database, "ada", 3)
     seen: list[str] = []
     part = ProjectionRunner(
@@ -387,7 +387,7 @@ async def test_told_of_commits(database: Database) -> None:
 
 
 async def test_woken(database: Database) -> None:
-    """A projector that would look in an hour only looks when it is woken, also while it is at work."""
+    """A runner that polls once an hour applies events as soon as it is woken, also while it is at work."""
     database.clock = clock = FakeClock()
     part = ProjectionRunner(database, Scores(), poll_seconds=3600)
     await part.start()

@@ -1,4 +1,4 @@
-"""The program with which an operator renumbers the events of a restored database."""
+"""Test of the documented program that renumbers the events of a restored database."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[4] / "docs" / "platform" / "operating.md").read_t
 async def test_the_documented_program_runs(
     postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On a database that was not restored it finds nothing to do."""
+    """On a database that was not restored the program changes nothing."""
     (program,) = [one for one in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "def renumber" in one]
     made: dict[str, Any] = {"__name__": "program"}
     exec(program, made)

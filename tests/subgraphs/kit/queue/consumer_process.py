@@ -16,7 +16,7 @@ from tests.subgraphs.kit.queue.service_pair import QUICK_RETRIES, record
 
 
 async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Record the event slowly, so that a signal arrives during an open transaction."""
+    """Record the event slowly, so that a signal of the test arrives during the open transaction."""
     await record(uow, envelope)
     await asyncio.sleep(0.002)
 

@@ -1,5 +1,5 @@
-"""Deliveries: an event counts as delivered when all who want it have confirmed it, and is published again
-until then.
+"""Tests of deliveries: an event is published again until every consumer that subscribes to its type has
+confirmed it.
 """
 
 from datetime import UTC, datetime
@@ -19,14 +19,13 @@ _CONSUMERS = text("SELECT consumer, event_types, first_id FROM outbox_consumers 
 
 
 async def consumers(pair: ServicePair) -> list[tuple[str, list[str], int]]:
-    """Who listens, as far as the publisher knows."""
+    """Return the consumers that the publisher has recorded."""
     return [tuple(row) for row in await pair.publisher.fetch_all(_CONSUMERS)]
 
 
 async def test_events_are_confirmed(pair: ServicePair) -> None:
-    """Each event is delivered once its consumer confirmed it, with how long it took.
-
-    What nobody wants is done with, too.
+    """Each event is delivered when its consumer has confirmed it, with the latency; an event without a
+    subscriber is delivered, too.
     """
     await pair.publish(1, 2)
     async with UnitOfWork(pair.publisher) as uow:
@@ -41,7 +40,7 @@ async def test_events_are_confirmed(pair: ServicePair) -> None:
 
 
 async def test_lost_confirmations_are_said_again(pair: ServicePair) -> None:
-    """When the queue loses what a consumer said the event is published again, and confirmed again, but not
+    """If the queue loses a confirmation, the event is published and confirmed again, but not
     applied again.
     """
     await pair.publish(1)
@@ -59,9 +58,7 @@ async def test_lost_confirmations_are_said_again(pair: ServicePair) -> None:
 
 
 async def test_lost_events_are_published_again(pair: ServicePair) -> None:
-    """An entry that vanishes from a queue that was never restarted is published again, for nobody has
-    confirmed it.
-    """
+    """An entry that vanishes from a server that was not restarted is published again."""
     async with started(pair.relay(confirm_seconds=0.5)):
         async with started(pair.inbox()):
             await pair.publish(1)
@@ -81,8 +78,8 @@ _LONG_HERE = text("UPDATE outbox_consumers SET since = now() - interval '31 seco
 
 
 async def test_pauses_between_publications_double(pair: ServicePair) -> None:
-    """An event that a consumer never confirms is published again, each time after twice the time, at last
-    once an hour.
+    """An event that a consumer never confirms is published again after intervals that double up to
+    an hour.
     """
     await _hello(pair, "mute", "ItemCounted")
     await pair.publisher.execute(_LONG_HERE)
@@ -101,9 +98,8 @@ async def test_pauses_between_publications_double(pair: ServicePair) -> None:
 
 
 async def test_a_consumer_that_is_away_is_not_pestered(pair: ServicePair) -> None:
-    """Nothing is published again for one that says nothing, nor at once when it is back.
-
-    What it missed is in the streams.
+    """Nothing is published again for a consumer that is down, nor at once when it is back: it reads the
+    streams first.
     """
     await _hello(pair, "mute", "ItemCounted")
     await pair.publish(1)
@@ -123,9 +119,8 @@ async def test_a_consumer_that_is_away_is_not_pestered(pair: ServicePair) -> Non
 
 
 async def test_all_who_want_it_have_to_confirm(pair: ServicePair) -> None:
-    """With two consumers an event is delivered when the second one has it.
-
-    One that handles other types is not waited for.
+    """With two subscribers an event is delivered when both have confirmed it; a consumer of other types does
+    not count.
     """
     await _hello(pair, "consumer", "ItemCounted")
     await _hello(pair, "archive", "*")
@@ -143,8 +138,8 @@ async def test_all_who_want_it_have_to_confirm(pair: ServicePair) -> None:
 
 
 async def test_a_new_consumer_gets_what_is_in_the_streams(pair: ServicePair) -> None:
-    """One that starts for the first time hears all that the streams hold, and is owed from the first event
-    that is not delivered.
+    """A new consumer reads all entries of the streams, and has to confirm events from the first undelivered
+    one on.
     """
     await pair.publish(1, 2)
     async with started(pair.relay(), pair.inbox()):
@@ -162,9 +157,7 @@ async def test_a_new_consumer_gets_what_is_in_the_streams(pair: ServicePair) -> 
 
 
 async def test_confirmations_of_another_past_are_no_ones(pair: ServicePair) -> None:
-    """A confirmation whose event is not in the outbox (its database was restored, say) or that is nonsense
-    changes nothing.
-    """
+    """A confirmation of an event that is not in the outbox, or that cannot be decoded, changes nothing."""
     await pair.publish(1)
     (row,) = await pair.publisher.fetch_all(text("SELECT * FROM outbox"))
     await pair.queue.redis.xadd(confirmations_of("publisher"), {"confirmation": "{nonsense"})
@@ -182,9 +175,8 @@ async def test_confirmations_of_another_past_are_no_ones(pair: ServicePair) -> N
 
 
 async def test_old_rows_go(pair: ServicePair) -> None:
-    """Delivered rows go after 7 days and published ones after 30.
-
-    What the queue has never got stays however old it is.
+    """Delivered rows are deleted after 7 days and published ones after 30; unpublished ones are never
+    deleted.
     """
     await pair.publish(1, 2, 3, 4)
     ages = {1: ("8 days", "8 days"), 2: ("8 days", None), 3: ("31 days", None), 4: (None, None)}

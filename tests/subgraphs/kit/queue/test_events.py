@@ -1,4 +1,4 @@
-"""Outbox, relay and inbox: every event arrives, and is applied once, whatever happens in between."""
+"""Tests of outbox, relay and inbox together: every event arrives and is applied once, whatever fails."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ from tests.subgraphs.kit.queue.service_pair import (
 
 
 async def test_events_arrive_in_order(pair: ServicePair) -> None:
-    """What one item tells before and after the start is heard once each, in order."""
+    """Events of one aggregate from before and after the start are applied once each, in order."""
     item = uuid4()
     await pair.publish(*range(30), item=item)
     async with started(pair.relay(), pair.inbox()):
@@ -39,7 +39,7 @@ async def test_events_arrive_in_order(pair: ServicePair) -> None:
 
 
 async def test_events_arrive_at_once(pair: ServicePair) -> None:
-    """The relay is woken by the commit, not by its next look."""
+    """The commit wakes the relay, so that an event does not wait for the next poll."""
     relay = Relay(pair.publisher, pair.queue.redis, "publisher", poll_seconds=30)
     async with started(relay, pair.inbox()):
         await pair.publish(1)
@@ -49,7 +49,7 @@ async def test_events_arrive_at_once(pair: ServicePair) -> None:
 
 
 async def test_no_event_without_its_transaction(pair: ServicePair) -> None:
-    """A unit of work that fails tells nothing."""
+    """A unit of work that fails publishes nothing."""
     with pytest.raises(ZeroDivisionError):
         async with UnitOfWork(pair.publisher) as uow:
             uow.emit(ItemCounted(item_id=uuid4(), times=1))
@@ -59,7 +59,7 @@ async def test_no_event_without_its_transaction(pair: ServicePair) -> None:
 
 
 async def test_duplicates_are_applied_once(pair: ServicePair) -> None:
-    """An event that is delivered three times is handled once."""
+    """An event with three entries in the stream is applied once."""
     await pair.publish(1, 2)
     async with started(pair.relay(), pair.inbox()):
         await until(pair.sorted, [1, 2])
@@ -71,7 +71,7 @@ async def test_duplicates_are_applied_once(pair: ServicePair) -> None:
 
 
 async def test_two_processes_share_the_work(pair: ServicePair) -> None:
-    """Two relays publish each event once, two inboxes of a service handle each once."""
+    """Two relays publish each event once; two inboxes of a service apply each once."""
     async with started(pair.relay(), pair.relay(), pair.inbox(), pair.inbox()):
         await pair.publish(*range(100))
         await until(pair.sorted, list(range(100)))
@@ -79,7 +79,7 @@ async def test_two_processes_share_the_work(pair: ServicePair) -> None:
 
 
 async def test_an_absent_database_costs_no_delivery(pair: ServicePair) -> None:
-    """While the consumer's database refuses connections its events wait, and none is given up."""
+    """While the consumer's database refuses connections, its events wait, and no retry is counted."""
     name = str(await pair.consumer.fetch_value(text("SELECT current_database()")))
     async with started(pair.relay(), pair.inbox()):
         await pair.publish(1)
@@ -100,7 +100,7 @@ async def _was_said(said: Sequence[Mapping[str, Any]], what: str) -> bool:
 @pytest.mark.system
 @pytest.mark.parametrize("durable", [True, False])
 async def test_valkey_may_die(postgres_url: str, tmp_path: Path, durable: bool) -> None:
-    """Events wait while Valkey is down, and arrive after a kill -9, also when it came back with nothing."""
+    """Events wait while Valkey is down, and arrive after a kill -9, also if its data are lost."""
     server = start_valkey(tmp_path / "valkey", durable=durable)
     async with service_pair_of(postgres_url, server.url) as pair, started(pair.relay(), pair.inbox()):
         await pair.publish(1)
@@ -116,7 +116,7 @@ async def test_valkey_may_die(postgres_url: str, tmp_path: Path, durable: bool) 
 
 
 async def test_lost_entries_are_told_again(pair: ServicePair) -> None:
-    """Entries that a restarted server lost before anybody read them are published again."""
+    """Entries that a restarted server has lost before they were read are published again."""
     await pair.publish(1, 2, 3)
     async with started(pair.relay()):
         await until(pair.waiting, 0)
@@ -128,9 +128,8 @@ async def test_lost_entries_are_told_again(pair: ServicePair) -> None:
 
 
 async def test_nothing_is_published_on_a_server_that_was_not_compared(pair: ServicePair) -> None:
-    """A relay that does not know the server's run id publishes nothing.
-
-    What the server may have lost has to come first.
+    """A relay whose run id differs from the server's publishes nothing, because events that the server has
+    lost come first.
     """
     await pair.publish(1)
     with pytest.raises(ServerRestarted):
@@ -140,8 +139,8 @@ async def test_nothing_is_published_on_a_server_that_was_not_compared(pair: Serv
 
 
 async def test_a_cursor_ahead_of_its_stream_starts_anew(pair: ServicePair) -> None:
-    """A server that came back with less than was read (and a clock that is behind, say) is read from the
-    beginning; nothing twice.
+    """A stream whose newest entry is older than the stored position is read from the beginning; nothing is
+    applied twice.
     """
     await pair.publish(1, 2)
     async with started(pair.relay(), pair.inbox()):
@@ -162,10 +161,7 @@ async def _allow_connections(admin: Database, name: str, *, allowed: bool) -> No
 
 
 async def test_causes_go_along(pair: ServicePair) -> None:
-    """An event says who made it and what belongs together.
-
-    What a listener does because of it names it as its cause.
-    """
+    """An event has its author and correlation id; events that a handler emits have it as their cause."""
 
     async def echo(uow: UnitOfWork, envelope: Envelope) -> None:
         if envelope.causation_id is None:

@@ -1,4 +1,6 @@
-"""Events that fail: tried again in order, given up at last, and replayed; and what their versions say."""
+"""Tests of events that fail: they are retried in order, failed after the last retry, and replayed; and tests
+of versions.
+"""
 
 from functools import partial
 from uuid import UUID, uuid4
@@ -18,15 +20,15 @@ SLOW = RetryPolicy(max_retries=3, seconds=30.0)
 
 
 class Broken:
-    """A listener that breaks at one number until it is mended."""
+    """A handler that raises an error for one number until the test repairs it."""
 
     def __init__(self, number: int) -> None:
-        """What it breaks at, and how often it did."""
+        """`number`: the value in an event at which the handler fails."""
         self.number: int | None = number
         self.tries = 0
 
     async def record(self, uow: UnitOfWork, envelope: Envelope) -> None:
-        """Write first and break then: what was written must be gone."""
+        """Write first and fail then: the write must be rolled back."""
         await record(uow, envelope)
         if envelope.payload["times"] == self.number:
             self.tries += 1
@@ -34,9 +36,8 @@ class Broken:
 
 
 async def test_a_failure_is_tried_again_and_given_up(pair: ServicePair) -> None:
-    """After the first try and three more it is failed, with its reason.
-
-    Others pass, and what is no event is there as well.
+    """After three retries an event is `failed`, with its error; other events are applied, and an entry that
+    is no event is stored, too.
     """
     broken = Broken(7)
     await pair.publish(1, 7, 2)
@@ -58,9 +59,8 @@ async def test_a_failure_is_tried_again_and_given_up(pair: ServicePair) -> None:
 
 
 async def test_later_events_wait_behind_a_failure(pair: ServicePair) -> None:
-    """What follows a failing event of the same item waits for it, other items don't.
-
-    It goes on in order when it is mended.
+    """Later events of the same aggregate wait behind a failing event, those of others do not; after the
+    repair they follow in order.
     """
     broken, item = Broken(2), uuid4()
     await pair.publish(1, 2, 3, item=item)
@@ -82,7 +82,7 @@ async def test_later_events_wait_behind_a_failure(pair: ServicePair) -> None:
 
 
 async def test_later_events_go_on_after_a_dead_one(pair: ServicePair) -> None:
-    """An event that is given up no longer stops those behind it, versioned or not."""
+    """After the last retry of an event the ones behind it are applied, with and without versions."""
     for version in (0, 2):
         broken, item = Broken(2), uuid4()
         for number in (1, 2, 3, 4):
@@ -93,7 +93,7 @@ async def test_later_events_go_on_after_a_dead_one(pair: ServicePair) -> None:
 
 
 async def test_failures_survive_the_queue(pair: ServicePair) -> None:
-    """What waits to be tried again, and what waits behind it, needs the queue no more."""
+    """Stored events are retried although the queue has lost them."""
     broken, item = Broken(1), uuid4()
     await pair.publish(1, 2, item=item)
     async with started(pair.relay(), pair.inbox({"ItemCounted": broken.record}, SLOW)):
@@ -105,9 +105,8 @@ async def test_failures_survive_the_queue(pair: ServicePair) -> None:
 
 
 async def test_a_failed_event_is_replayed(pair: ServicePair) -> None:
-    """A person's order has a failed event tried again with all its tries.
-
-    Only one that is failed, and nonsense harms nothing.
+    """A replay request retries a failed event with all its retries; it changes no other event, and malformed
+    requests are ignored.
     """
     broken, item = Broken(1), uuid4()
     await pair.publish(1, item=item, version=1)
@@ -133,7 +132,7 @@ async def test_a_failed_event_is_replayed(pair: ServicePair) -> None:
 
 
 async def test_a_replay_does_not_undo_what_came_later(pair: ServicePair) -> None:
-    """A dead event that is replayed when newer versions have been applied is stale: it changes nothing."""
+    """A replayed event is stale if a newer version was applied."""
     broken, item = Broken(1), uuid4()
     async with started(pair.relay(), pair.inbox({"ItemCounted": broken.record})):
         await pair.publish(1, item=item, version=1)
@@ -160,18 +159,14 @@ async def test_a_replay_does_not_undo_what_came_later(pair: ServicePair) -> None
     ],
 )
 def test_what_a_version_says(version: int, known: int | None, verdict: str) -> None:
-    """The next one is applied, an old one is stale, one that skips another is a gap.
-
-    Without versions all are next.
+    """The next version is applied, a lower one is stale, a higher one is a gap; without versions every event
+    is next.
     """
     assert compare_versions(version, known) == verdict
 
 
 async def test_two_writers_are_a_conflict(pair: ServicePair) -> None:
-    """Of two events with the same version the first stands.
-
-    The other is not applied, and said to be stale.
-    """
+    """Of two events with the same version the first is applied and the second is stale."""
     item = uuid4()
     await pair.publish(1, item=item, version=1)
     await pair.publish(2, item=item, version=2)
@@ -184,9 +179,8 @@ async def test_two_writers_are_a_conflict(pair: ServicePair) -> None:
 
 
 async def test_a_gap_waits_for_what_is_missing(pair: ServicePair) -> None:
-    """An event that came too early waits, and those behind it.
-
-    They follow in order once the missing one is there.
+    """An event that skips a version waits, with those behind it; when the missing one arrives all are applied
+    in order.
     """
     item = uuid4()
     for version in (1, 2, 3, 4):
@@ -207,9 +201,7 @@ async def test_a_gap_waits_for_what_is_missing(pair: ServicePair) -> None:
 
 
 async def test_a_gap_that_is_never_filled_is_applied(pair: ServicePair) -> None:
-    """When the missing event does not come the rest is applied all the same, in order, and said to be a
-    gap.
-    """
+    """If the missing event never arrives, the others are applied in order after the last retry, as gaps."""
     item = uuid4()
     for version in (1, 3, 4):
         await pair.publish(version, item=item, version=version)
@@ -220,9 +212,8 @@ async def test_a_gap_that_is_never_filled_is_applied(pair: ServicePair) -> None:
 
 
 async def test_events_without_a_handler_count(pair: ServicePair) -> None:
-    """An event that nobody here wants fills its place in the versions, also behind one that fails.
-
-    And nobody confirms it.
+    """The version of an event without a handler is recorded, also behind a failing event; it is not
+    confirmed.
     """
     broken, item = Broken(1), uuid4()
     await pair.publish(1, item=item, version=1)

@@ -1,4 +1,6 @@
-"""Leases: the processes of a consumer share the partitions, and whoever has lost one commits nothing."""
+"""Tests of leases: the processes of a consumer share the partitions, and a process that has lost a lease
+commits nothing.
+"""
 
 import asyncio
 from typing import Any
@@ -20,12 +22,12 @@ _RECEIVED = text("INSERT INTO received (times) VALUES (7)")
 
 
 async def shares(pair: ServicePair) -> list[int]:
-    """How many partitions each owner has, sorted."""
+    """Return the sorted numbers of partitions per owner."""
     return sorted(int(row[0]) for row in await pair.consumer.fetch_all(_OWNERS))
 
 
 async def expire(pair: ServicePair) -> None:
-    """Let the time of all leases be over: the database's clock is the one that they follow."""
+    """Make all leases expire, in the database, whose clock decides."""
     for table in ("inbox_leases", "inbox_members"):
         await pair.consumer.execute(
             text(f"UPDATE {table} SET expires_at = clock_timestamp() - interval '1 second'")
@@ -33,9 +35,8 @@ async def expire(pair: ServicePair) -> None:
 
 
 async def test_processes_share_the_partitions(pair: ServicePair) -> None:
-    """One has all; two have half each; three at most ceil(8/3).
-
-    And when one stops the others have its part at once.
+    """One process has all partitions, two have half each, three at most three each; when one stops, the
+    others lease its partitions at once.
     """
     first, second, third = pair.inbox(), pair.inbox(), pair.inbox()
     async with started(first):
@@ -49,9 +50,7 @@ async def test_processes_share_the_partitions(pair: ServicePair) -> None:
 
 
 async def test_a_dead_process_loses_its_partitions(pair: ServicePair) -> None:
-    """What a process held that died without a word goes to another when the lease ends, and its events are
-    handled.
-    """
+    """When the leases of a killed process expire, another process applies its events."""
     await pair.publish(*range(20))
     await Leases(pair.consumer, "consumer", 60.0).renew()
     assert await shares(pair) == [PARTITIONS]
@@ -64,7 +63,7 @@ async def test_a_dead_process_loses_its_partitions(pair: ServicePair) -> None:
 
 
 async def test_order_survives_a_change_of_owners(pair: ServicePair) -> None:
-    """While processes come and go, each event of an item is received once, in order."""
+    """While processes start and stop, each event of an aggregate is applied once, in order."""
     items = [uuid4() for _ in range(12)]
 
     async def publish() -> None:
@@ -85,7 +84,7 @@ async def test_order_survives_a_change_of_owners(pair: ServicePair) -> None:
 
 
 async def test_an_old_token_commits_nothing(pair: ServicePair) -> None:
-    """A process that was paused until another took its partitions can neither commit nor renew."""
+    """A process that was paused until another one leased its partitions can neither commit nor renew."""
     paused, other = Leases(pair.consumer, "consumer", 5.0), Leases(pair.consumer, "consumer", 5.0)
     await paused.renew()
     old = dict(paused.held)
@@ -105,8 +104,8 @@ async def test_an_old_token_commits_nothing(pair: ServicePair) -> None:
 
 
 async def test_nobody_takes_a_partition_from_under_a_transaction(pair: ServicePair) -> None:
-    """As long as a transaction that passed the fence is open, its partition is not taken, though the lease
-    ended meanwhile.
+    """While a transaction that has passed the fence is open, nobody leases its partition, although the lease
+    has expired.
     """
     slow, other = Leases(pair.consumer, "consumer", 0.6), Leases(pair.consumer, "consumer", 5.0)
     await slow.renew()
@@ -124,9 +123,8 @@ async def test_nobody_takes_a_partition_from_under_a_transaction(pair: ServicePa
 
 
 async def test_a_transaction_that_sleeps_is_ended(pair: ServicePair) -> None:
-    """A process that is paused inside its transaction does not hold its partitions for ever.
-
-    The server ends it, as an outage.
+    """The server ends the transaction of a paused process, which counts as an outage, so that its partitions
+    become free.
     """
     paused, other = Leases(pair.consumer, "consumer", 0.3), Leases(pair.consumer, "consumer", 5.0)
     await paused.renew()
@@ -143,15 +141,12 @@ async def test_a_transaction_that_sleeps_is_ended(pair: ServicePair) -> None:
 
 
 async def test_a_pause_while_tending_holds_nobody_up(pair: ServicePair) -> None:
-    """A process that is paused while it renews its leases has locked them.
-
-    The server ends that, too, and another takes them.
-    """
+    """The server also ends the transaction of a process that is paused while it renews leases."""
     paused, other = Leases(pair.consumer, "consumer", 0.5), Leases(pair.consumer, "consumer", 5.0)
     await paused.renew()
 
     class Pausing(UnitOfWork):
-        """Stops at the end of its transaction, as by SIGSTOP."""
+        """A unit of work that stops before its commit, as after SIGSTOP."""
 
         async def __aexit__(self, *error: Any) -> None:
             await until(lambda: _taken(other), True)
@@ -167,8 +162,8 @@ async def _taken(leases: Leases) -> bool:
 
 
 async def test_a_paused_handler_is_overtaken(pair: ServicePair) -> None:
-    """An event whose handler hangs longer than the lease is handled by another process, once, before what
-    follows it.
+    """If a handler hangs for longer than the lease, another process applies its event once, before later
+    ones.
     """
     item, hung = uuid4(), asyncio.Event()
 
@@ -187,9 +182,8 @@ async def test_a_paused_handler_is_overtaken(pair: ServicePair) -> None:
 
 
 async def test_a_slow_handler_is_not_doubled(pair: ServicePair) -> None:
-    """While a handler works on past its lease nobody else handles its events.
-
-    Afterwards the other process goes on behind them.
+    """While a handler works for longer than its lease, nobody else applies its events; then another process
+    continues after them.
     """
     item, begun, lapsed, ended = uuid4(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -215,18 +209,18 @@ async def test_a_slow_handler_is_not_doubled(pair: ServicePair) -> None:
 
 
 async def _lapsed(pair: ServicePair) -> int:
-    """How many partitions a second owner has taken: all but the one whose transaction is open."""
+    """Return how many partitions a second owner has leased: all but the one whose transaction is open."""
     return await pair.count("inbox_leases WHERE token > 1", "consumer")
 
 
 async def _silence(inbox: Any) -> None:
-    """Stop the task that renews the leases: what a pause of the process does, too."""
+    """Stop the task that renews the leases, as a pause of the process would."""
     (renewal,) = [task for task in asyncio.all_tasks() if task.get_name() == "inbox consumer renew leases"]
     renewal.cancel()
     await asyncio.wait([renewal])
 
 
 def test_partitions_are_the_same_everywhere() -> None:
-    """The partition of an aggregate is a fact of its id, not of the process; and all partitions are used."""
+    """The partition depends on the aggregate's id only, and all partitions are used."""
     assert partition_of(UUID("00000000-0000-0000-0000-000000000001")) == 3
     assert {partition_of(uuid4()) for _ in range(500)} == set(range(PARTITIONS))

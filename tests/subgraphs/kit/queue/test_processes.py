@@ -1,6 +1,5 @@
-"""Processes of one consumer that are paused and killed in the midst of their work.
-
-Every event once, in order per aggregate.
+"""Tests with consumer processes that are paused and killed at work: every event is applied once, in order per
+aggregate.
 """
 
 import asyncio
@@ -29,7 +28,7 @@ _OWNERS = text("SELECT DISTINCT owner FROM inbox_leases WHERE owner IS NOT NULL"
 def consumer_processes(
     pair: ServicePair, queue_url: str, count: int
 ) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """So many processes that listen."""
+    """Start this number of consumer processes."""
     command = [
         sys.executable,
         "-m",
@@ -49,12 +48,12 @@ def consumer_processes(
 
 
 async def owners(pair: ServicePair) -> set[int]:
-    """The ids of the processes that hold partitions."""
+    """Return the process ids of the partitions' owners."""
     return {int(row.owner.split("-")[-2]) for row in await pair.consumer.fetch_all(_OWNERS)}
 
 
 async def publish_all(pair: ServicePair, rounds: range) -> None:
-    """Publish one event for every item in each round; half of the items have versions."""
+    """In each round publish an event of every item; half of the items have versions."""
     for number in rounds:
         async with UnitOfWork(pair.publisher) as uow:
             for place, item in enumerate(ITEMS):
@@ -62,16 +61,16 @@ async def publish_all(pair: ServicePair, rounds: range) -> None:
 
 
 async def all_in_order(pair: ServicePair, rounds: int) -> None:
-    """Each item is heard once a round, in order."""
+    """Check that each item was received once a round, in order."""
     await until(lambda: pair.count("received", "consumer"), rounds * len(ITEMS))
     for item in ITEMS:
         assert await pair.received(item) == list(range(rounds))
 
 
 async def test_a_paused_process_commits_nothing(pair: ServicePair, queue_url: str) -> None:
-    """SIGSTOP in the midst of a batch.
+    """A process is stopped by SIGSTOP inside a batch.
 
-    After its lease the other handles all; woken again, it neither doubles nor disturbs.
+    After its lease another process applies all events; when it continues it commits nothing.
     """
     with consumer_processes(pair, queue_url, 2) as (paused, other):
         await until(lambda: owners(pair), {paused.pid, other.pid})
@@ -90,7 +89,7 @@ async def test_a_paused_process_commits_nothing(pair: ServicePair, queue_url: st
 
 
 async def test_a_killed_process_loses_nothing(pair: ServicePair, queue_url: str) -> None:
-    """kill -9 in the midst of a batch: the other goes on where the first had committed."""
+    """A process is killed inside a batch, and another continues after its last commit."""
     with consumer_processes(pair, queue_url, 2) as (killed, other):
         await until(lambda: owners(pair), {killed.pid, other.pid})
         async with started(pair.relay()):

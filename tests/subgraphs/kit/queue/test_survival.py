@@ -1,6 +1,5 @@
-"""The queue's server away until 1,000 events wait, and killed with all its data.
-
-Everything arrives, once, in order per aggregate.
+"""Tests in which the queue's server is down while 1,000 events wait, or loses all its data: every event
+arrives once, in order per aggregate.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ ITEMS = [uuid4() for _ in range(50)]
 
 @asynccontextmanager
 async def serving(folder: Path, *, durable: bool) -> AsyncIterator[ValkeyServer]:
-    """A Valkey of this test's own."""
+    """A Valkey for this test alone."""
     server = start_valkey(folder, durable=durable)
     try:
         yield server
@@ -39,7 +38,7 @@ async def serving(folder: Path, *, durable: bool) -> AsyncIterator[ValkeyServer]
 
 
 async def publish_all(pair: ServicePair, rounds: range) -> None:
-    """Publish one event for every item in each round; half of the items have versions."""
+    """In each round publish an event of every item; half of the items have versions."""
     for number in rounds:
         async with UnitOfWork(pair.publisher) as uow:
             for place, item in enumerate(ITEMS):
@@ -47,7 +46,7 @@ async def publish_all(pair: ServicePair, rounds: range) -> None:
 
 
 async def by_item(pair: ServicePair) -> dict[UUID, list[int]]:
-    """What was heard of each item, in its order."""
+    """Return the received numbers by item, in the order of receipt."""
     found: dict[UUID, list[int]] = {item: [] for item in ITEMS}
     for row in await pair.consumer.fetch_all(text("SELECT item, times FROM received ORDER BY id")):
         found[row.item].append(row.times)
@@ -55,7 +54,7 @@ async def by_item(pair: ServicePair) -> dict[UUID, list[int]]:
 
 
 async def all_in_order(pair: ServicePair, rounds: int) -> None:
-    """Wait until all is delivered; each item was heard once a round, in order."""
+    """Wait until all events are delivered; each item was received once a round, in order."""
     await until(lambda: pair.count("received", "consumer"), rounds * len(ITEMS), seconds=30)
     await until(pair.undelivered, 0, seconds=30)
     assert await by_item(pair) == {item: list(range(rounds)) for item in ITEMS}
@@ -64,9 +63,8 @@ async def all_in_order(pair: ServicePair, rounds: int) -> None:
 
 @pytest.mark.parametrize("durable", [True, False])
 async def test_a_thousand_events_wait_for_the_queue(postgres_url: str, tmp_path: Path, durable: bool) -> None:
-    """The server is stopped; 1,000 events wait in the outbox.
-
-    When it is back, with its data or without, all arrive in order.
+    """1,000 events wait in the outbox while the server is down; they arrive in order when it is back, with or
+    without its data.
     """
     async with (
         serving(tmp_path / "valkey", durable=durable) as server,
@@ -84,9 +82,8 @@ async def test_a_thousand_events_wait_for_the_queue(postgres_url: str, tmp_path:
 
 
 async def test_the_queue_is_killed_and_wiped(postgres_url: str, tmp_path: Path) -> None:
-    """kill -9 in the midst of it, and not a byte is left.
-
-    Some events were handled, some were in the queue, some not yet.
+    """The server is killed and loses all data while some events are applied, some are in the queue, and some
+    are unpublished.
     """
 
     async def slowly(uow: UnitOfWork, envelope: Envelope) -> None:
@@ -119,8 +116,8 @@ async def test_the_queue_is_killed_and_wiped(postgres_url: str, tmp_path: Path) 
 
 
 async def test_published_and_not_read_when_it_is_wiped(postgres_url: str, tmp_path: Path) -> None:
-    """Events that the queue had and nobody had read are lost with it, and published again, before what is
-    newer.
+    """Events that were published and not read are lost with the server's data, and published again before
+    newer ones.
     """
     async with (
         serving(tmp_path / "valkey", durable=False) as server,

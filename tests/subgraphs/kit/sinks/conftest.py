@@ -1,4 +1,4 @@
-"""What the tests of sinks share."""
+"""Fixture of the tests of sinks."""
 
 from collections.abc import AsyncIterator
 
@@ -14,7 +14,7 @@ from tests.subgraphs.kit.sinks.sink_setup import SinkSetup, sink_setup_of
 async def setup(
     pair: ServicePair, target: SinkTarget, keys: SigningKeys, postgres_url: str
 ) -> AsyncIterator[SinkSetup]:
-    """A publisher, and a sink over the module's target."""
+    """A publisher, and a sink that writes to the target of the test's module."""
     async with (
         fresh_database(postgres_url, "sync") as sync_url,
         sink_setup_of(pair, target, keys, sync_url) as setup,

@@ -1,5 +1,7 @@
-"""An example: a sink whose target is a folder of JSON files. It keeps the contract, and touches no other
-file."""
+"""An example of a target: a folder of JSON files.
+
+It passes the contract's tests, and touches no other files.
+"""
 
 import asyncio
 import shutil
@@ -24,19 +26,20 @@ def _reachable() -> Iterator[None]:
 
 
 class FilesTarget:
-    """`<folder>/<generation>/<kind>/<key>.json` holds a write; the link `<folder>/current` is what readers
-    see."""
+    """A target in a folder: `<folder>/<generation>/<kind>/<key>.json` has a write, and the link
+    `<folder>/current` leads to the serving generation.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     async def prepare(self, generation: int) -> None:
-        """Make the folder of a generation; the folder of all of them is not ours to make."""
+        """Make the folder of a generation, in the existing folder of the target."""
         with _reachable():
             await asyncio.to_thread((self.folder / str(generation)).mkdir, exist_ok=True)
 
     async def write(self, generation: int, writes: Sequence[Write]) -> None:
-        """A file for each key, whole or not at all."""
+        """Write a file for each key; a rename makes it visible as a whole."""
         await asyncio.to_thread(self._write, generation, writes)
 
     def _write(self, generation: int, writes: Sequence[Write]) -> None:
@@ -61,7 +64,7 @@ class FilesTarget:
     async def versions(
         self, generation: int, kind: str, after: UUID | None, limit: int
     ) -> Sequence[tuple[UUID, int]]:
-        """By the names of the files, whose order is that of the keys."""
+        """Read the file names, whose order is that of the keys."""
         return await asyncio.to_thread(self._versions, generation, kind, after, limit)
 
     def _versions(
@@ -75,14 +78,14 @@ class FilesTarget:
         return [(one.key, one.version) for one in found if one.document is not None][:limit]
 
     async def read(self, generation: int, kind: str, keys: Sequence[UUID]) -> Mapping[UUID, Stored]:
-        """The files of some keys."""
+        """Read the files of these keys."""
         with _reachable():
             paths = [self._path(generation, kind, key) for key in keys]
             found = [one for path in paths if (one := await asyncio.to_thread(self._read, path))]
         return {one.key: Stored(one.version, one.document) for one in found if one.document is not None}
 
     async def serve(self, generation: int) -> None:
-        """Move the link at once."""
+        """Replace the link in one step."""
         with _reachable():
             draft = self.folder / "current.new"
             draft.unlink(missing_ok=True)
@@ -96,20 +99,20 @@ class FilesTarget:
 
 @pytest.fixture
 def target(tmp_path: Path) -> FilesTarget:
-    """An empty folder."""
+    """A target in an empty folder."""
     return FilesTarget(tmp_path)
 
 
 class TestTarget(TargetContract):
-    """Documents, versions and generations."""
+    """The contract of targets."""
 
 
 class TestSink(SinkContract):
-    """Events from a real queue."""
+    """The contract of sinks, with events from a real queue."""
 
 
 async def test_readers_see_the_link(target: FilesTarget) -> None:
-    """What is served is under one name, and is what was written."""
+    """Readers find the serving generation under one name."""
     await target.prepare(1)
     await target.write(1, [Write("item", KEYS[0], 3, {"times": 1})])
     await target.serve(1)
@@ -118,7 +121,7 @@ async def test_readers_see_the_link(target: FilesTarget) -> None:
 
 
 async def test_a_folder_that_is_gone_is_a_target_that_is_away(tmp_path: Path) -> None:
-    """Every error of the file system is an outage, which the inbox waits for."""
+    """Every error of the file system is TargetUnavailable, for which the inbox waits."""
     target = FilesTarget(tmp_path / "none")
     with pytest.raises(TargetUnavailable):
         await target.prepare(1)

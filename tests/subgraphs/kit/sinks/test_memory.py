@@ -1,4 +1,4 @@
-"""The target in memory keeps the contract of every target."""
+"""Tests that MemoryTarget fulfils the contract of targets."""
 
 import pytest
 
@@ -9,20 +9,20 @@ from tests.contracts.sinks import KEYS, SinkContract, TargetContract
 
 @pytest.fixture
 def target() -> MemoryTarget:
-    """An empty one."""
+    """An empty target."""
     return MemoryTarget()
 
 
 class TestTarget(TargetContract):
-    """Documents, versions and generations."""
+    """The contract of targets."""
 
 
 class TestSink(SinkContract):
-    """Events from a real queue."""
+    """The contract of sinks, with events from a real queue."""
 
 
 async def test_what_a_test_can_ask_of_it(target: MemoryTarget) -> None:
-    """It shows what readers see, and can be away."""
+    """`seen` returns what readers see, and `away` makes every method fail."""
     await target.prepare(1)
     assert target.seen("item") == {}
     await target.serve(1)

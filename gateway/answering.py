@@ -6,7 +6,7 @@ plans.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,13 +22,15 @@ from gateway.core.headers import FORWARDED, RequestHeaders
 from gateway.engine import Engine
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execution import EnvelopeCallback, begin, envelope_of
-from gateway.observe.facts import PREPARE
+from gateway.observe.facts import PREPARE, AccessDenied
 from gateway.pipeline import PreparedOperation, ValidDocument, check, pick, prepare, run, variables_for
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plugins import Hooks
+from gateway.request.authorize import Unauthorized, allows
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.request.labels import labels_on, point_of
 from gateway.shared_executions import SharedExecutions
+from gateway.supergraph.metadata import Access
 from gateway.transport.base import Handle, call_for, send_and_read
 from gateway.transport.headers import Headers
 
@@ -102,22 +104,35 @@ class PlanKey(NamedTuple):
     - `text`: the document. `operation_name`: the operation to run; None if the document has only one.
     - `conditions`: the values of the variables in @skip and @include.
     - `labels`: the active labels of progressive @overrides.
-    - `access`: what the caller may see, if that changes the plan.
+    - `unmet`: the access requirements of the document that the caller does not meet.
     """
 
     text: str
     operation_name: str | None
     conditions: tuple[Any, ...] = ()
     labels: frozenset[str] = frozenset()
-    access: Hashable = None
+    unmet: frozenset[Access] = frozenset()
 
 
 def plan_key(
-    request: GraphQLRequest, checked: ValidDocument, variables: Mapping[str, Any], labels: frozenset[str]
+    request: GraphQLRequest,
+    checked: ValidDocument,
+    variables: Mapping[str, Any],
+    labels: frozenset[str],
+    unmet: frozenset[Access] = frozenset(),
 ) -> PlanKey:
     """Return the key of a request's plan, for the plan cache, its warm-up and shared executions."""
     conditions = tuple([variables.get(name) for name in checked.conditions])
-    return PlanKey(request.query, request.operation_name or None, conditions, labels)
+    return PlanKey(request.query, request.operation_name or None, conditions, labels, unmet)
+
+
+def _cached(request: GraphQLRequest) -> bool:
+    """Return whether what is computed for a request's document may be cached."""
+    return len(request.query) <= MAX_CACHED_DOCUMENT
+
+
+def _places(errors: Sequence[RequestError]) -> list[str]:
+    return [".".join(map(str, one.path or ())) for one in errors]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,31 +199,63 @@ class Gateway:
 
     def find(self, request: GraphQLRequest, context: RequestContext) -> PlannedRequest:
         """Find or prepare the plan of a request, and coerce its variables. Raises RequestError."""
-        cache = len(request.query) <= MAX_CACHED_DOCUMENT
         known = self.operations.get((request.query, request.operation_name))
         if known is None:
-            known = self._timed(context, partial(self._prepare, request, cache))
+            known = self._timed(context, partial(self._prepare, request))
         if request.query_only and not known.is_query:
             message = f"a {known.node.operation.value} can't be sent by GET; use POST"
             raise RequestError(message, "METHOD_NOT_ALLOWED")
         variables = variables_for(self.engine, known.node, request.variables)
         if known.prepared is not None and known.key is not None:
             return known, known.prepared, known.key, variables
-        context.labels = self.labels_for(known.checked, context)
-        key = plan_key(request, known.checked, variables, context.labels)
-        make = partial(prepare, self.engine, known.checked, known.node, variables, context.labels)
-        return known, self.plans.get(key, partial(self._timed, context, make), cache), key, variables
+        return known, *self._find_plan(request, context, known, variables), variables
 
-    def _prepare(self, request: GraphQLRequest, cache: bool) -> KnownOperation:
+    def _find_plan(
+        self,
+        request: GraphQLRequest,
+        context: RequestContext,
+        known: KnownOperation,
+        variables: Mapping[str, Any],
+    ) -> tuple[PreparedOperation, PlanKey]:
+        """Return the plan, and its key, of an operation whose plan depends on more than its text."""
+        context.labels = labels = self.labels_for(known.checked, context)
+        unmet = self._unmet(known.checked, context) if known.checked.access else frozenset()
+        key = plan_key(request, known.checked, variables, labels, unmet)
+        make = partial(prepare, self.engine, known.checked, known.node, variables, labels, unmet)
+        try:
+            prepared = self.plans.get(key, partial(self._timed, context, make), _cached(request))
+        except Unauthorized as error:
+            self._report_denied(context, _places(error.errors))
+            raise
+        if prepared.denied:
+            self._report_denied(context, _places(prepared.denied))
+        return prepared, key
+
+    def _unmet(self, checked: ValidDocument, context: RequestContext) -> frozenset[Access]:
+        """Return the access requirements of a document that the caller does not meet; none in a dry run."""
+        unmet = frozenset(one for one in checked.access if not allows(context.identity, one))
+        if unmet and self.engine.settings.authorization.dry_run:
+            self._report_denied(context, sorted(map(str, unmet)), dry_run=True)
+            return frozenset()
+        return unmet
+
+    @staticmethod
+    def _report_denied(context: RequestContext, denied: Sequence[str], dry_run: bool = False) -> None:
+        context.observer.emit(AccessDenied(context.id, context.client_name, tuple(denied), dry_run))
+
+    def _prepare(self, request: GraphQLRequest) -> KnownOperation:
         """Validate a document and find the operation; plan it if the plan depends on nothing else.
 
         `cache`: whether to cache the results, errors included. An operation that is refused is cached in
         `documents` or `plans` only, so that many refused ones do not evict the valid ones in `operations`.
         """
+        cache = _cached(request)
         checked = self.documents.get(request.query, lambda: check(self.engine, request.query), cache)
         node = pick(checked, request.operation_name)
         key, prepared = None, None
-        if not (checked.conditions or checked.labels or node.operation.value == "subscription"):
+        if not (
+            checked.conditions or checked.labels or checked.access or node.operation.value == "subscription"
+        ):
             key = plan_key(request, checked, {}, frozenset())
             prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}), cache)
             self.plans.remove(key)  # `operations` has the plan from now on
@@ -313,7 +360,7 @@ class Gateway:
         for query, name in list(other.operations.values)[-WARM_UP_OPERATIONS:]:
             request = GraphQLRequest(query, operation_name=name)
             with suppress(RequestError):
-                self._prepare(request, cache=True)
+                self._prepare(request)
 
     def labels_for(self, checked: ValidDocument, context: RequestContext) -> frozenset[str]:
         """Return the labels of progressive @overrides that are active for a request.

@@ -7,6 +7,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
 from gateway.execute.loader.loader import Loader
 from gateway.observe.observer import Observer
+from gateway.request.authorize import AccessIndex, index_access
 from gateway.request.labels import LabelIndex, index_labels
 from gateway.settings import Settings
 from gateway.supergraph.model import Supergraph
@@ -40,7 +41,7 @@ class Engine:
     """One supergraph, and what is needed to execute operations over it.
 
     `loader`: the transport for queries, which batches entity fetches of concurrent requests; None if each
-    request sends its own.
+    request sends its own. `access`: the supergraph's access requirements.
     """
 
     supergraph: Supergraph
@@ -51,6 +52,7 @@ class Engine:
     observer: Observer
     clock: Clock = SYSTEM_CLOCK
     loader: Loader | None = None
+    access: AccessIndex = AccessIndex()
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
@@ -75,4 +77,5 @@ def make_engine(
         observer or Observer(),
         clock,
         loader,
+        index_access(supergraph),
     )

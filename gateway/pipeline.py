@@ -24,6 +24,7 @@ from gateway.execute.sent_calls import SentCall
 from gateway.observe.facts import PlanRunAgain
 from gateway.plan.nodes import Fetch, Plan, Selection
 from gateway.plan.planner import plan_operation
+from gateway.request.authorize import Authorized, Requirements, Unauthorized, authorize, without_denied
 from gateway.request.normalize import normalize
 from gateway.request.operation import Operation
 from gateway.request.parse import parse_document, pick_operation
@@ -31,6 +32,7 @@ from gateway.request.validate import validate_document
 from gateway.request.variables import coerce_variables, condition_variables
 from gateway.shape.introspect import introspect, meta_fields, without_meta
 from gateway.shape.project import Projector
+from gateway.supergraph.metadata import Access
 from gateway.transport.base import Transport
 
 
@@ -39,25 +41,28 @@ class ValidDocument:
     """A document that is valid against the API schema.
 
     `conditions`: the names of the variables in its @skip and @include. `labels`: the labels of progressive
-    @overrides that may change its plan.
+    @overrides that may change its plan. `access`: the access requirements of its fields.
     """
 
     document: DocumentNode
     conditions: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    access: Requirements = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedOperation:
     """An operation that is ready to run, for certain values of the variables in @skip and @include.
 
-    `program`: the compiled plan; None if only the exact path can run it.
+    `program`: the compiled plan; None if only the exact path can run it. `denied`: an error for each place
+    that the caller may not see; they are in the response.
     """
 
     operation: Operation
     plan: Plan
     projector: Projector
     program: Program | None = None
+    denied: tuple[RequestError, ...] = ()
 
 
 class InvalidDocument(RequestError):
@@ -79,7 +84,8 @@ def check(engine: Engine, text: str) -> ValidDocument:
     document = parse_document(text, limits)
     if errors := validate_document(engine.supergraph.api, document, limits):
         raise InvalidDocument(errors)
-    return ValidDocument(document, condition_variables(document), engine.labels.of(document))
+    access = engine.access.of(engine.supergraph, document)
+    return ValidDocument(document, condition_variables(document), engine.labels.of(document), access)
 
 
 def pick(checked: ValidDocument, name: str | None) -> OperationDefinitionNode:
@@ -101,26 +107,44 @@ def prepare(
     node: OperationDefinitionNode,
     variables: Mapping[str, Any],
     labels: frozenset[str] = frozenset(),
+    unmet: frozenset[Access] = frozenset(),
 ) -> PreparedOperation:
-    """Normalize, plan and compile an operation.
+    """Normalize, authorize, plan and compile an operation.
 
     `variables`: the values of the variables in @skip and @include. `labels`: the active labels of progressive
-    @overrides. Raises RequestError.
+    @overrides. `unmet`: the access requirements that the caller does not meet. Raises RequestError.
     """
     limits = engine.settings.limits
     operation = normalize(engine.supergraph, checked.document, node, variables, limits)
+    meta = meta_fields(operation)
+    _check_served(engine, operation, bool(meta))
+    authorized = authorize(engine.access, operation, unmet)
+    if authorized.errors and engine.settings.authorization.mode == "reject":
+        raise Unauthorized(authorized.errors)
+    return _planned(engine, authorized, labels, whole=not meta)
+
+
+def _check_served(engine: Engine, operation: Operation, has_introspection: bool) -> None:
+    """Raise RequestError for a subscription, and for introspection that is disabled."""
     if operation.kind == "subscription":
         raise RequestError("expected a query or mutation, got a subscription", "SUBSCRIPTIONS_NOT_SERVED")
-    meta = meta_fields(operation)
-    if meta and not engine.settings.introspection:
+    if has_introspection and not engine.settings.introspection:
         raise RequestError("introspection is disabled", "INTROSPECTION_DISABLED")
-    fetched = without_meta(operation, engine.supergraph.roots.values())
-    plan = plan_operation(engine.graphs.of(labels), fetched, limits.paths)
-    whole = fetched.selections == operation.selections and not meta
+
+
+def _planned(
+    engine: Engine, authorized: Authorized, labels: frozenset[str], whole: bool
+) -> PreparedOperation:
+    """Plan and compile an authorized operation. `whole`: whether it has no introspection."""
+    operation, supergraph = authorized.operation, engine.supergraph
+    rest = without_meta(operation, supergraph.roots.values())
+    fetched = without_denied(rest) if authorized.errors else rest
+    plan = plan_operation(engine.graphs.of(labels), fetched, engine.settings.limits.paths)
     program = None
-    if engine.settings.compile and whole:
-        program = compile_plan(engine.supergraph, fetched, plan, engine.settings.extensions)
-    return PreparedOperation(operation, plan, Projector(engine.supergraph, operation), program)
+    if engine.settings.compile and whole and rest.selections == operation.selections:
+        extensions = engine.settings.extensions
+        program = compile_plan(supergraph, operation, plan, extensions, authorized.errors)
+    return PreparedOperation(operation, plan, Projector(supergraph, operation), program, authorized.errors)
 
 
 async def run(
@@ -142,7 +166,8 @@ async def run(
         engine.observer.emit(PlanRunAgain(inputs.context.id))
         this = await _run_plan(engine, prepared, prepared.plan.careful, ExactRun(way, inputs))
     data = prepared.projector.project(this.data, this.errors)
-    response: dict[str, Any] = {"errors": this.errors, "data": data} if this.errors else {"data": data}
+    errors = [*(one.formatted() for one in prepared.denied), *this.errors] if prepared.denied else this.errors
+    response: dict[str, Any] = {"errors": errors, "data": data} if errors else {"data": data}
     if extensions := merge_extensions(this.extensions, engine.settings.extensions):
         response["extensions"] = extensions
     return Envelope(response, cache=PRIVATE if is_private(this.replies) else NO_CACHE_POLICY)

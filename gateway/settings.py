@@ -104,6 +104,25 @@ class ConnectionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorizationSettings:
+    """What happens to an operation that needs access rights which the caller lacks.
+
+    The requirements are @authenticated, @requiresScopes and @policy in the subgraphs' SDLs.
+    """
+
+    mode: Annotated[
+        Literal["filter", "reject"],
+        Meta(
+            description="`filter`: denied fields are null, with an error each, and are not fetched. `reject`:"
+            " the operation is refused with status 403."
+        ),
+    ] = "filter"
+    dry_run: Annotated[
+        bool, Meta(description="Log what would be denied, and deny nothing. For the introduction only.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of the gateway."""
 
@@ -119,6 +138,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     headers: HeaderRules = field(default_factory=HeaderRules)
     connections: ConnectionSettings = field(default_factory=ConnectionSettings)
+    authorization: AuthorizationSettings = field(default_factory=AuthorizationSettings)
     timeout: Annotated[Seconds, Meta(description="Timeout of one subgraph request.")] = 30.0
     plan_cache: Annotated[Count, Meta(description="The number of operations whose plans are cached.")] = 1_000
     introspection: Annotated[bool, Meta(description="Whether clients may read the schema.")] = True

@@ -44,7 +44,9 @@ class FactSink(Protocol):
 class Identity:
     """The caller.
 
-    - `subject`: the caller's id; None for an anonymous caller. `claims`: those of a verified token.
+    - `subject`: the caller's id; None if it has none. `authenticated`: whether the caller is known.
+    - `scopes`, `policies`: the access rights that the caller has (@requiresScopes, @policy).
+    - `claims`: those of a verified token.
     - `key`: identifies the caller where responses are shared; two identities with the same key may share
       them.
     """
@@ -53,6 +55,8 @@ class Identity:
     scopes: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict)
     key: Hashable = None
+    authenticated: bool = False
+    policies: frozenset[str] = frozenset()
 
 
 ANONYMOUS = Identity()

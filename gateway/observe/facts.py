@@ -79,6 +79,20 @@ class InternalFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessDenied:
+    """A request needs access rights that it lacks. `request`: its id. `client`: the client's name.
+
+    `denied`: the denied places of the operation, as response paths with dots; in a dry run, which denies
+    nothing, the missing requirements.
+    """
+
+    request: str
+    client: str | None
+    denied: tuple[str, ...]
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRunAgain:
     """The careful plan runs, because a field failed that a hasty plan had fetched for too many objects.
 
@@ -95,6 +109,7 @@ Fact = (
     | Reloaded
     | ReloadRefused
     | SubgraphFailed
+    | AccessDenied
     | PlanRunAgain
     | InternalFailure
 )

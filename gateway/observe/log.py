@@ -7,6 +7,7 @@ import orjson
 import structlog
 
 from gateway.observe.facts import (
+    AccessDenied,
     Fact,
     InternalFailure,
     PlanRunAgain,
@@ -43,6 +44,9 @@ class Log:
             case SubgraphFailed():
                 names = {"subgraph": fact.subgraph, "code": fact.code, "message": fact.message}
                 log.warning("subgraph failed", **names, request=fact.request)
+            case AccessDenied():
+                event = "access would be denied" if fact.dry_run else "access denied"
+                log.warning(event, denied=list(fact.denied), client=fact.client, request=fact.request)
             case PlanRunAgain():
                 log.info("plan run again", request=fact.request)
             case InternalFailure():

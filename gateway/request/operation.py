@@ -24,6 +24,7 @@ class Field:
     - `arguments`: pairs of name and GraphQL text. `variables`: those in arguments and directives.
     - `directives`: the directives of each of its nodes as text, each distinct text once; empty if no node has
       any.
+    - `denied`: whether the caller may not see it (see `authorize`); it is not fetched, and null.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Field:
     variables: frozenset[str] = frozenset()
     selections: "Selections" = ()
     directives: tuple[str, ...] = ()
+    denied: bool = False
 
     @property
     def type_name(self) -> str:

@@ -163,6 +163,10 @@ class _Run:
                 out[item.key] = typename or data.get(item.key)
             else:
                 where = (*path, item.key)
+                if item.denied:  # the response has an error for all places of the field
+                    self.note(where)
+                    out[item.key] = self.complete(item, self.type_for(item, typename), None, where)
+                    continue
                 value = (
                     data.get(item.key)
                     if not (path and item.name in INTROSPECTION)
@@ -287,5 +291,9 @@ class _Run:
     def report(self, error: dict[str, Any], path: Path) -> None:
         """Add an error, and remember its path."""
         self.errors.append(error)
+        self.note(path)
+
+    def note(self, path: Path) -> None:
+        """Remember that an error explains a null at a path."""
         self.error_paths.add(path)
         self.error_prefixes.update(path[:end] for end in range(len(path) + 1))

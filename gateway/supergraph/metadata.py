@@ -1,7 +1,7 @@
 """Metadata: access requirements, costs, list sizes, cache hints and tags of a supergraph's types and fields.
 
-They are read under the names by which the supergraph imports their directives. The gateway itself does not
-act on them; plugins can.
+They are read under the names by which the supergraph imports their directives. `request/authorize` enforces
+access requirements; plugins can use the rest.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,6 +34,12 @@ class Access:
     authenticated: bool = False
     scopes: Alternatives = ()
     policies: Alternatives = ()
+
+    def __str__(self) -> str:
+        words = ["authenticated"] if self.authenticated else []
+        for name, value in (("scopes", self.scopes), ("policies", self.policies)):
+            words += [f"{name} {' or '.join('+'.join(sorted(one)) for one in value)}"] if value else []
+        return ", ".join(words)
 
 
 @dataclass(frozen=True, slots=True)

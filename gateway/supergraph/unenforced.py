@@ -33,6 +33,7 @@ ENFORCED = frozenset(
         "core": ("0.1", "0.2"),
         "inaccessible": ("0.1", "0.2"),
         "context": ("0.1",),
+        **dict.fromkeys(ACCESS, ("0.1",)),
     }.items()
     for version in versions
 )
@@ -96,7 +97,8 @@ def _protects(arguments: Arguments) -> bool:
     """Return whether a link requires protection that the gateway does not enforce."""
     url = _text(arguments.get("url") or arguments.get("feature"))
     imported = {theirs.removeprefix("@") for theirs, _ in read_imports(arguments.get("import"))}
-    if imported & PROTECTIVE or ("inaccessible" in imported and not url.startswith(f"{_SPECS}inaccessible/")):
+    own = url.removeprefix(_SPECS).partition("/")[0] if url in ENFORCED else None
+    if (imported & {*PROTECTIVE, "inaccessible"}) - {own}:
         return True
     if url in ENFORCED:
         return False

@@ -17,6 +17,7 @@ from gateway.plan.nodes import Fetch, Path, Plan, Representation, Representation
 from gateway.request.operation import Field, Operation, Selections
 from gateway.supergraph.model import Supergraph, named
 
+NOWHERE = (-2, -2)  # the origin of a denied field's null
 MAX_NODES = 400  # above that, compiling takes longer than running a rarely repeated operation exactly
 
 
@@ -35,6 +36,7 @@ class NodeSlot:
       type of each object selects the node.
     - `selected`: whether the client selected it; other slots have values that only the plan needs.
     - `attribute`: the name of the attribute in the node's struct.
+    - `denied`: whether the caller may not see the value, which is null.
     """
 
     key: str
@@ -46,6 +48,7 @@ class NodeSlot:
     abstract: bool = False
     selected: bool = False
     attribute: str = ""
+    denied: bool = False
 
     @property
     def is_list(self) -> bool:
@@ -252,6 +255,9 @@ class _LayoutBuilder:
                 if node.type in self.supergraph.possible.get(item.type, {item.type}):
                     self.mark_selected(node, item.selections)
                 continue
+            if item.denied:
+                self.add_denied(node, item)
+                continue
             slot = node.slots.get(item.key)
             if slot is None or slot.name != item.name or bool(item.selections) != bool(slot.nodes):
                 raise NoLayout
@@ -262,6 +268,17 @@ class _LayoutBuilder:
                 self.mark_selected_below(slot, inner, item.selections)
             if slot.nodes and all(inner.incomplete for inner in slot.nodes):
                 raise NoLayout
+
+    def add_denied(self, node: LayoutNode, item: Field) -> None:
+        """Add the slot of a denied field. Raises NoLayout if its null propagates, or if its key is in use."""
+        reference = self.supergraph.field_types.get(node.type, {}).get(item.name, "!")
+        if reference.endswith("!") or item.key in node.slots:
+            raise NoLayout
+        name = f"a{len(node.slots)}"
+        node.slots[item.key] = NodeSlot(
+            item.key, item.name, "String", None, NOWHERE, selected=True, attribute=name, denied=True
+        )
+        node.order.append(item.key)
 
     def mark_selected_below(self, slot: NodeSlot, node: LayoutNode, selections: Selections) -> None:
         """Mark the selected slots of a nested node; if one is missing and the type is abstract, the node is

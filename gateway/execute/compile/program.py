@@ -22,6 +22,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
+from gateway.core.envelope import encode_json
+from gateway.core.errors import RequestError
 from gateway.core.numbers import exact_number
 from gateway.execute.compile.layout import Layout, NoLayout, lay_out
 from gateway.execute.compile.runtime import (
@@ -84,7 +86,8 @@ class Program:
       data.
     - `parts`: for each root field two attribute names: of its value in `answer`, and of the data of the reply
       with that value in the RunState.
-    - `extensions`: the keys of subgraphs' extensions that the client receives.
+    - `extensions`: the keys of subgraphs' extensions that the client receives. `start`: the first bytes of
+      the response's body, before `data`'s value.
     """
 
     steps: tuple[CompiledFetch, ...]
@@ -95,6 +98,7 @@ class Program:
     answer: Callable[..., Any]
     parts: tuple[tuple[str, str], ...]
     extensions: frozenset[str]
+    start: bytes = b'{"data":'
 
     def encode_answer(self, state: RunState) -> bytes:
         """Return the body of the response. Raises NeedsExactPath for a null that the type forbids."""
@@ -102,13 +106,21 @@ class Program:
             self.check(state)
         self.finish(state)
         values = {name: getattr(getattr(state, data), name) for name, data in self.parts}
-        return b'{"data":' + encode(self.answer(**values)) + b"}"
+        return self.start + encode(self.answer(**values)) + b"}"
 
 
 def compile_plan(
-    supergraph: Supergraph, operation: Operation, plan: Plan, extensions: frozenset[str] = frozenset()
+    supergraph: Supergraph,
+    operation: Operation,
+    plan: Plan,
+    extensions: frozenset[str] = frozenset(),
+    denied: Sequence[RequestError] = (),
 ) -> Program | None:
-    """Compile a plan; return None if only the exact path can run it."""
+    """Compile a plan; return None if only the exact path can run it.
+
+    `extensions`: the keys of subgraphs' extensions that the client receives. `denied`: the errors of denied
+    fields, which every response has.
+    """
     if not plan.fetches or any(fetch.kind != plan.kind for fetch in plan.fetches if not fetch.after):
         return None
     try:
@@ -127,7 +139,9 @@ def compile_plan(
     parts = tuple(
         (slot.attribute, f"data_{slot.origin[0]}")
         for slot in (layout.root.slots[key] for key in layout.root.order)
+        if not slot.denied
     )
+    errors = b'"errors":' + encode_json([one.formatted() for one in denied]) + b"," if denied else b""
     return Program(
         steps=steps,
         schedule=schedule_of(plan.fetches),
@@ -137,12 +151,13 @@ def compile_plan(
         answer=structs.answer(),
         parts=parts,
         extensions=extensions,
+        start=b"{" + errors + b'"data":',
     )
 
 
 def _reply_is_answer(layout: Layout, plan: Plan) -> bool:
     """Return whether the only reply has exactly the selected fields, in the client's order."""
-    if len(plan.fetches) != 1:
+    if len(plan.fetches) != 1 or any(slot.denied for node in layout.nodes for slot in node.slots.values()):
         return False
     return all(list(node.slots) == node.order for node in layout.nodes) and not any(layout.abstract)
 

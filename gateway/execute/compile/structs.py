@@ -38,7 +38,9 @@ class Structs:
             hidden = [slot for slot in node.slots.values() if not slot.selected]
             fields: list[Any] = []
             for slot in (*ordered, *hidden):
-                if slot.lookup is None:
+                if slot.denied:
+                    fields.append((slot.attribute, None, None))
+                elif slot.lookup is None:
                     fields.append((slot.attribute, self.type_of(slot)))
                 else:
                     fields.append((slot.attribute, Any, UNSET))
@@ -98,7 +100,7 @@ class Structs:
         ordered = [self.layout.root.slots[key] for key in self.layout.root.order]
         return self._make(
             "Answer",
-            [(slot.attribute, Any) for slot in ordered],
+            [(slot.attribute, Any, None) if slot.denied else (slot.attribute, Any) for slot in ordered],
             {slot.attribute: slot.key for slot in ordered},
         )
 

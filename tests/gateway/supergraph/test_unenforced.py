@@ -13,8 +13,12 @@ from gateway.app import create_gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.errors import SupergraphError
+from gateway.core.jsontext import read_json
+from gateway.http.respond import encode
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.supergraph.load import load_supergraph
+from tests.gateway.subgraph import Subgraph
 
 FEDERATION = "https://specs.apollo.dev/federation/v2.10"
 CONNECT = "https://specs.apollo.dev/connect/v0.1"
@@ -46,12 +50,22 @@ def composed(name: str) -> str:
     ).supergraph
 
 
-@pytest.mark.parametrize("name", PROTECTED)
-def test_protection_is_composed_and_not_served(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in PROTECTED if name != "connectors"])
+async def test_access_requirements_are_enforced(name: str) -> None:
+    """Under any name of its directive, the field is not fetched for an anonymous caller."""
+    subgraph = Subgraph("type Query { a: Int b: Int }", {"Query": {"a": 1, "b": 2}})
+    gateway = create_gateway(composed(name), Settings(), {"a": subgraph})
+    answer = read_json(encode(await gateway.answer(GraphQLRequest("{ a b }"), {})))
+    assert answer["data"] == {"a": None, "b": 2}
+    assert [one["extensions"]["code"] for one in answer["errors"]] == ["UNAUTHORIZED_FIELD_OR_TYPE"]
+    assert [query for query, _ in subgraph.asked] == ["{b}"]
+
+
+def test_other_protection_is_composed_and_not_served() -> None:
     """The supergraph has the directive and can be loaded, but a gateway over it is refused with a code and a
     next step.
     """
-    supergraph = composed(name)
+    supergraph = composed("connectors")
     assert load_supergraph(supergraph).unenforced
     with pytest.raises(SupergraphError) as caught:
         create_gateway(supergraph, Settings(), {})
@@ -72,7 +86,11 @@ PLAIN = compose([SubgraphSource("a", "", "type Query { a: Int }")]).supergraph
         ("  a: Int", '  a: Int @join__directive(graphs: [A], name: "fed__connect", args: {selection: "a"})'),
         (
             "  @link(",
-            '  @link(url: "https://specs.apollo.dev/authenticated/v0.1", as: "tag2", for: SECURITY)\n  @link(',
+            '  @link(url: "https://specs.apollo.dev/authenticated/v0.2", as: "tag2", for: SECURITY)\n  @link(',
+        ),
+        (
+            "  @link(",
+            '  @link(url: "https://specs.apollo.dev/authenticated/v0.1", import: ["@policy"])\n  @link(',
         ),
         ("  @link(", '  @link(url: "https://example.com/secrets/v1.0", for: SECURITY)\n  @link('),
         ("  @link(", '  @link(url: "https://specs.apollo.dev/authenticated", as: "z")\n  @link('),
@@ -115,10 +133,10 @@ def test_what_is_only_information_is_served() -> None:
 def test_the_command_says_what_to_do(tmp_path: Path) -> None:
     """`gateway serve` ends with the code and the next step, not with a traceback."""
     file = tmp_path / "supergraph.graphql"
-    file.write_text(composed("renamed"))
+    file.write_text(composed("connectors"))
     command = [sys.executable, "-m", "gateway.cli", "serve", "--supergraph", str(file), "--port", "4999"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "UNSUPPORTED_FEATURE" in done.stderr
-    assert "authenticated" in done.stderr
+    assert "connect" in done.stderr
     assert "Traceback" not in done.stderr

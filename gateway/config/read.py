@@ -119,7 +119,7 @@ class Reader:
         return tuple(found) if kind.shape == "list" else frozenset(found)
 
     def entries(self, node: Node, kind: Kind, path: tuple[str, ...]) -> Any:
-        """Return the values of a mapping by name."""
+        """Return a mapping as a dict of its values by key. `kind`: the mapping's, with the values' type."""
         if not isinstance(node, Table):
             return self.wrong(node, f"expected {kind.expected()}, got {_shown(node)}", path)
         inner = kind_of(kind.type)

@@ -117,7 +117,9 @@ class Projector:
                     self._collect(item.selections, typename, into)
             elif item.key in into:
                 first = into[item.key]
-                into[item.key] = replace(first, selections=(*first.selections, *item.selections))
+                denied = first.denied and item.denied  # a field is shown if any of its selections is allowed
+                merged = (*first.selections, *item.selections)
+                into[item.key] = replace(first, selections=merged, denied=denied)
             else:
                 into[item.key] = item
 

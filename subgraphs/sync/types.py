@@ -194,7 +194,11 @@ class SyncTarget:
 
     @classmethod
     def of(cls, record: TargetRecord, conflict: SyncLogRecord | None) -> "SyncTarget":
-        """Return the GraphQL object of a record."""
+        """Return the GraphQL object of a record.
+
+        `conflict`: the last log entry of an event that was skipped because the consumer already had a newer
+        version of its aggregate; None if there is none.
+        """
         latency = record.latencies and SyncLatency(
             p50=record.latencies[0], p95=record.latencies[1], p99=record.latencies[2]
         )

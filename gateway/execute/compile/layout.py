@@ -259,7 +259,12 @@ class _LayoutBuilder:
                 self.add_denied(node, item)
                 continue
             slot = node.slots.get(item.key)
-            if slot is None or slot.name != item.name or bool(item.selections) != bool(slot.nodes):
+            if (
+                slot is None
+                or slot.denied
+                or slot.name != item.name
+                or bool(item.selections) != bool(slot.nodes)
+            ):
                 raise NoLayout
             if not slot.selected:
                 slot.selected = True

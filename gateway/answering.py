@@ -5,20 +5,20 @@ plans.
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from secrets import randbelow
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from graphql.language import OperationDefinitionNode
 
-from gateway.core.context import RequestContext
+from gateway.core.context import Identity, RequestContext
 from gateway.core.envelope import Envelope, encode_json, error_envelope
 from gateway.core.errors import RequestError, SubgraphError
 from gateway.core.headers import FORWARDED, RequestHeaders
+from gateway.core.lru import LruCache, ResultCache
 from gateway.engine import Engine
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execution import EnvelopeCallback, begin, envelope_of
@@ -32,70 +32,13 @@ from gateway.request.labels import labels_on, point_of
 from gateway.shared_executions import SharedExecutions
 from gateway.supergraph.metadata import Access
 from gateway.transport.base import Handle, call_for, send_and_read
+from gateway.transport.claims import claim_headers
 from gateway.transport.headers import Headers
 
-K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 WARM_UP_OPERATIONS = 200  # the number of operations to plan before a reloaded supergraph is served
 MAX_CACHED_DOCUMENT = 50_000  # characters; longer documents are not cached, to save memory
 PROBE_SECONDS = 2.0  # timeout of a test call to a subgraph
-
-
-class LruCache(Generic[K, V]):
-    """A cache of the `size` values that were used last. `misses`: how often `get` did not find a value."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.misses = 0
-        self.values: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        """Return the value of a key; None if it is not cached."""
-        found = self.values.get(key)
-        if found is None:
-            self.misses += 1
-        else:
-            self.values.move_to_end(key)
-        return found
-
-    def put(self, key: K, value: V) -> None:
-        """Cache a value; evict the least recently used one when the cache is full."""
-        self.values[key] = value
-        if len(self.values) > self.size:
-            self.values.popitem(last=False)
-
-
-class ResultCache(Generic[K, V]):
-    """A cache of function results. RequestErrors that the function raises are cached too."""
-
-    def __init__(self, size: int) -> None:
-        self.recent: LruCache[K, V | RequestError] = LruCache(size)
-
-    @property
-    def misses(self) -> int:
-        """Return how often `get` did not find a value."""
-        return self.recent.misses
-
-    def get(self, key: K, make: Callable[[], V], cache: bool = True) -> V:
-        """Return the value of a key, computed by `make` if it is not cached.
-
-        `cache`: whether to cache a computed value. Raises the RequestError that `make` raised.
-        """
-        found = self.recent.get(key)
-        if found is None:
-            try:
-                found = make()
-            except RequestError as error:
-                found = error
-            if cache:
-                self.recent.put(key, found)
-        if isinstance(found, RequestError):
-            raise found.with_traceback(None)
-        return found
-
-    def remove(self, key: K) -> None:
-        """Remove the value of a key, if it is cached."""
-        self.recent.values.pop(key, None)
 
 
 class PlanKey(NamedTuple):
@@ -154,11 +97,25 @@ PlannedRequest = tuple[KnownOperation, PreparedOperation, PlanKey, Mapping[str, 
 """A request that is ready to execute: the operation, its plan, the plan's key, and the coerced variables."""
 
 
-class Gateway:
-    """One supergraph with its caches; it answers requests over it."""
+class Authenticates(Protocol):
+    """Finds the identity of a request; implemented by `security.authenticate.Authenticator`."""
 
-    def __init__(self, engine: Engine, hooks: Hooks | None = None) -> None:
+    def identify(self, headers: Mapping[str, str]) -> Identity | Awaitable[Identity]:
+        """Return the identity, at once or later. Raises RequestError, or the awaitable does."""
+        ...
+
+
+class Gateway:
+    """One supergraph with its caches; it answers requests over it.
+
+    `authenticator`: finds the identity of each request; None if all are anonymous.
+    """
+
+    def __init__(
+        self, engine: Engine, hooks: Hooks | None = None, authenticator: Authenticates | None = None
+    ) -> None:
         self.engine = engine
+        self.authenticator = authenticator
         self.hooks = hooks or Hooks()
         size = engine.settings.plan_cache
         self.documents: ResultCache[str, ValidDocument] = ResultCache(size)
@@ -169,6 +126,7 @@ class Gateway:
         self.forward = tuple(name.encode("latin-1", "replace") for name in names if name != FORWARDED)
         self.forward_address = FORWARDED in names
         self.hooked = self.hooks.wraps_requests
+        self.claim_rules = engine.settings.authentication.claims
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
@@ -193,6 +151,43 @@ class Gateway:
 
         If the request can't be executed, a RequestError is raised here or passed to `answered`.
         """
+        if self.authenticator is not None:
+            return self._begin_identified(self.authenticator, request, context, answered)
+        if self.hooked:
+            return self._begin_hooked(request, context, answered)
+        return self._execute(request, context, self.find(request, context), answered)
+
+    def _begin_identified(
+        self,
+        authenticator: Authenticates,
+        request: GraphQLRequest,
+        context: RequestContext,
+        answered: EnvelopeCallback,
+    ) -> Handle:
+        """Find the identity, then start to answer; at once if the token is known."""
+        found = authenticator.identify(context.headers)
+        if not isinstance(found, Identity):
+            return asyncio.ensure_future(self._begin_later(request, context, answered, found))
+        context.identity = found
+        return self._begin(request, context, answered)
+
+    async def _begin_later(
+        self,
+        request: GraphQLRequest,
+        context: RequestContext,
+        answered: EnvelopeCallback,
+        identity: Awaitable[Identity],
+    ) -> None:
+        """Answer a request as soon as its identity is known."""
+        try:
+            context.identity = await identity
+            envelope: Envelope | BaseException = await envelope_of(partial(self._begin, request, context))
+        except Exception as error:
+            envelope = error
+        answered(envelope)
+
+    def _begin(self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback) -> Handle:
+        """Start to answer a request whose identity is known."""
         if self.hooked:
             return self._begin_hooked(request, context, answered)
         return self._execute(request, context, self.find(request, context), answered)
@@ -290,6 +285,8 @@ class Gateway:
         settings = engine.settings
         known, prepared, key, variables = found
         headers = self.forwarded_headers(context.headers)
+        if self.claim_rules:
+            headers = headers.setting(claim_headers(self.claim_rules, context.identity.claims))
         inputs = ExecutionInputs(variables, headers, settings.timeout, context)
         if request.plan and settings.plan_header:
             return asyncio.ensure_future(self._run_with_plan(prepared, inputs, answered))

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from starlette.applications import Starlette
 
-from gateway.answering import Gateway
+from gateway.answering import Authenticates, Gateway
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
 from gateway.engine import make_engine
@@ -70,6 +70,18 @@ def make_transport(
     return HttpTransport(known, settings.connections, clock)
 
 
+def make_authenticator(settings: Settings, observer: Observer, clock: Clock) -> Authenticates | None:
+    """Return what verifies tokens; None if no issuer is set. Raises SettingsError BAD_OPTION."""
+    if not settings.authentication.issuers:
+        return None
+    try:
+        from gateway.security.authenticate import Authenticator  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        message = "authentication needs joserfc; install the extra: pip install 'mussikon[jwt]'"
+        raise SettingsError(message, "BAD_OPTION") from error
+    return Authenticator(settings.authentication, observer, clock)
+
+
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:
     """Raise SettingsError BAD_OPTION for labels in the settings that no @override of the supergraph has."""
     if unknown := sorted(settings.labels - supergraph.labels):
@@ -113,7 +125,8 @@ def create_gateway(
     if observer is None:
         observer = Observer([Log()])
     transport = observed(hooks.around(transport), observer)
-    return Gateway(make_engine(supergraph, transport, settings, observer, clock), hooks)
+    authenticator = make_authenticator(settings, observer, clock)
+    return Gateway(make_engine(supergraph, transport, settings, observer, clock), hooks, authenticator)
 
 
 Callback = Callable[[], Awaitable[None]]

@@ -57,6 +57,8 @@ METHOD_NOT_ALLOWED | The HTTP method is not allowed for the operation. | Use POS
 GRAPHQL_PARSE_FAILED | The operation is not valid GraphQL syntax. \
     | Correct the syntax at the named line and column.
 GRAPHQL_VALIDATION_FAILED | The operation does not fit the schema. | Compare it with the schema in GraphiQL.
+UNAUTHENTICATED | The request has no token where one is required, or its token is refused. \
+    | Send a valid token; the message says why this one is refused.
 UNAUTHORIZED_FIELD_OR_TYPE | The field, or its type, needs access rights that the request does not have. \
     | Send a token with the rights, or leave the field out.
 OPERATION_RESOLUTION_FAILURE | The document has no operation, or several and no operationName selects one. \

@@ -86,4 +86,5 @@ def error_envelope(error: RequestError) -> Envelope:
         entry = one.formatted()
         entry["extensions"]["nextStep"] = one.next_step
         formatted.append(entry)
-    return Envelope({"errors": formatted}, BY_CODE if error.status is None else error.status)
+    refused = BY_CODE if error.status is None else error.status
+    return Envelope({"errors": formatted}, refused, headers=error.headers)

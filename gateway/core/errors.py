@@ -89,12 +89,22 @@ class SettingsError(GatewayError):
 class RequestError(GatewayError):
     """An error of a request that is not executed; the response has only errors.
 
-    `status`: its HTTP status; None if the code determines it (`http/statuses`).
+    `status`: its HTTP status; None if the code determines it (`http/statuses`). `headers`: added to those of
+    the HTTP response, each a lower-case name and a value.
     """
 
-    def __init__(self, message: str, code: str, *, status: int | None = None, **rest: Any) -> None:
+    def __init__(
+        self,
+        message: str,
+        code: str,
+        *,
+        status: int | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        **rest: Any,
+    ) -> None:
         super().__init__(message, code, **rest)
         self.status = status
+        self.headers = headers
 
     @property
     def errors(self) -> "tuple[RequestError, ...]":

@@ -79,6 +79,14 @@ class InternalFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySetFailed:
+    """The keys of an issuer of tokens could not be read; the previous keys stay in use."""
+
+    issuer: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccessDenied:
     """A request needs access rights that it lacks. `request`: its id. `client`: the client's name.
 
@@ -109,6 +117,7 @@ Fact = (
     | Reloaded
     | ReloadRefused
     | SubgraphFailed
+    | KeySetFailed
     | AccessDenied
     | PlanRunAgain
     | InternalFailure

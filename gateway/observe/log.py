@@ -10,6 +10,7 @@ from gateway.observe.facts import (
     AccessDenied,
     Fact,
     InternalFailure,
+    KeySetFailed,
     PlanRunAgain,
     Reloaded,
     ReloadRefused,
@@ -44,6 +45,8 @@ class Log:
             case SubgraphFailed():
                 names = {"subgraph": fact.subgraph, "code": fact.code, "message": fact.message}
                 log.warning("subgraph failed", **names, request=fact.request)
+            case KeySetFailed():
+                log.warning("key set failed", issuer=fact.issuer, message=fact.message)
             case AccessDenied():
                 event = "access would be denied" if fact.dry_run else "access denied"
                 log.warning(event, denied=list(fact.denied), client=fact.client, request=fact.request)

@@ -66,11 +66,24 @@ def index_access(supergraph: Supergraph) -> AccessIndex:
     fields: dict[tuple[str, str], Requirements] = {}
     for name, kind in supergraph.api.type_map.items():
         if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) and not name.startswith("__"):
-            own = types[name] if name in supergraph.roots.values() else ()
-            for item, definition in kind.fields.items():
-                below = types[get_named_type(definition.type).name]
-                fields[name, item] = tuple(dict.fromkeys((*own, *_of_field(supergraph, name, item), *below)))
+            fields |= _of_fields(supergraph, kind, types)
     return AccessIndex(_without_empty(types), _without_empty(fields))
+
+
+def _of_fields(
+    supergraph: Supergraph,
+    kind: GraphQLObjectType | GraphQLInterfaceType,
+    types: Mapping[str, Requirements],
+) -> dict[tuple[str, str], Requirements]:
+    own = types[kind.name] if kind.name in supergraph.roots.values() else ()
+    return {
+        (kind.name, name): tuple(
+            dict.fromkeys(
+                (*own, *_of_field(supergraph, kind.name, name), *types[get_named_type(item.type).name])
+            )
+        )
+        for name, item in kind.fields.items()
+    }
 
 
 def _without_empty(found: Mapping[K, Requirements]) -> dict[K, Requirements]:

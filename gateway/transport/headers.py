@@ -69,6 +69,13 @@ class Headers:
         names = {name for name, _ in more}
         return type(self)((*(one for one in self.raw if one[0] not in names), *more))
 
+    def setting(self, pairs: Iterable[tuple[str, str | None]]) -> Self:
+        """Return these headers with some replaced or added, and without those whose value is None."""
+        given = list(pairs)
+        names = {name.encode("latin-1", "replace") for name, _ in given}
+        more = self.of((name, value) for name, value in given if value is not None).raw
+        return type(self)((*(one for one in self.raw if one[0] not in names), *more))
+
     def __repr__(self) -> str:
         return f"Headers({', '.join(name.decode('latin-1') for name, _ in self.raw)})"
 

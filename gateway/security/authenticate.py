@@ -1,0 +1,164 @@
+"""Finds the identity of a request: reads its token, verifies it, and caches the result until it expires."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Iterable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from gateway.core.clock import SYSTEM_CLOCK, Clock
+from gateway.core.context import ANONYMOUS, Identity
+from gateway.core.errors import RequestError, SettingsError
+from gateway.observe.facts import KeySetFailed
+from gateway.observe.observer import Observer
+from gateway.security.key_sets import KeySetError, KeySource, fitting
+from gateway.security.tokens import InvalidToken, TokenHeader, check_claims, read_header, verified_payload
+from gateway.settings import AuthenticationSettings
+
+Digest = bytes
+
+
+def unauthenticated(message: str, challenge: str | None) -> RequestError:
+    """Return the error for a missing or refused token. `challenge`: the error of RFC 6750, None for none."""
+    value = b"Bearer" if challenge is None else b'Bearer error="%b"' % challenge.encode()
+    return RequestError(message, "UNAUTHENTICATED", status=401, headers=((b"www-authenticate", value),))
+
+
+class Authenticator:
+    """Verifies tokens by the keys of several issuers.
+
+    Raises SettingsError BAD_OPTION if a file with keys can't be used. Key sets at a URL are fetched when
+    the first token arrives.
+    """
+
+    def __init__(
+        self, settings: AuthenticationSettings, observer: Observer, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.observer = observer
+        self.cache: OrderedDict[Digest, tuple[Identity, float]] = OrderedDict()
+        self.sources = [
+            KeySource(one, clock, self.key_set_failed, self.cache.clear) for one in settings.issuers
+        ]
+        for source in self.sources:
+            if source.settings.jwks_file is not None:
+                try:
+                    source.load()
+                except KeySetError as error:
+                    name = source.settings.name
+                    raise SettingsError(f"authentication, issuer {name}: {error}", "BAD_OPTION") from error
+
+    def key_set_failed(self, issuer: str, reason: str) -> None:
+        """Report that a key set could not be read; the old keys stay in use."""
+        self.observer.emit(KeySetFailed(issuer, reason))
+
+    def identify(self, headers: Mapping[str, str]) -> Identity | Awaitable[Identity]:
+        """Return the identity of a request, at once if its token is known.
+
+        Raises RequestError UNAUTHENTICATED if a token is required and missing; the awaitable raises it if the
+        token is refused.
+        """
+        token = self.token_of(headers)
+        if token is None:
+            if self.settings.required:
+                raise unauthenticated("this gateway needs a token, and the request has none", None)
+            return ANONYMOUS
+        digest = hashlib.blake2b(token.encode("utf-8", "surrogateescape"), digest_size=32).digest()
+        found = self.cache.get(digest)
+        if found is not None and found[1] > self.clock.now():
+            for source in self.sources:
+                source.refresh_if_due()
+            return found[0]
+        return self.verify(token, digest)
+
+    def token_of(self, headers: Mapping[str, str]) -> str | None:
+        """Return the token of a request: from the header, with its prefix, or else from the cookie."""
+        given = headers.get(self.settings.header, "")
+        prefix = self.settings.prefix
+        if given and not prefix:
+            return given.strip()
+        word, _, rest = given.partition(" ")
+        if given and word.lower() == prefix.lower():
+            return rest.strip()
+        if self.settings.cookie is None or "cookie" not in headers:
+            return None
+        return _cookie(headers.get("cookie", ""), self.settings.cookie)
+
+    async def verify(self, token: str, digest: Digest) -> Identity:
+        """Return the identity of a new token, and cache it. Raises RequestError UNAUTHENTICATED."""
+        try:
+            header = read_header(token)
+            identity, expires = await self.verified(token, header, digest)
+        except InvalidToken as error:
+            raise unauthenticated(str(error), "invalid_token") from error
+        self.cache[digest] = (identity, expires)
+        if len(self.cache) > self.settings.cache:
+            self.cache.popitem(last=False)
+        return identity
+
+    async def verified(self, token: str, header: TokenHeader, digest: Digest) -> tuple[Identity, float]:
+        """Return the identity and the end of a token's validity. Raises InvalidToken.
+
+        For a key id that no key set has, the key sets are read again.
+        """
+        await self.refresh([source for source in self.sources if not source.keys])
+        found = self.claims_of(token, header)
+        if found is None and header.key_id is not None:
+            await self.refresh(self.sources)
+            found = self.claims_of(token, header)
+        if found is None:
+            raise InvalidToken(f"no issuer has the key {header.key_id!r} for {header.algorithm}")
+        return self.identity_of(found[0], digest), found[1]
+
+    def claims_of(self, token: str, header: TokenHeader) -> tuple[Mapping[str, Any], float] | None:
+        """Return the claims of a token and the end of its validity; None if no issuer has a fitting key.
+
+        Raises InvalidToken if an issuer has one, but no issuer accepts the token.
+        """
+        refused: InvalidToken | None = None
+        for source in self.sources:
+            keys = fitting(source.keys, header.key_id, header.algorithm)
+            if keys and header.algorithm in source.settings.algorithms:
+                try:
+                    payload = verified_payload(token, header.algorithm, keys)
+                    skew = self.settings.clock_skew
+                    return check_claims(payload, source.settings, self.clock.now(), skew)
+                except InvalidToken as error:
+                    refused = error
+        if refused is not None:
+            raise refused
+        return None
+
+    async def refresh(self, sources: Iterable[KeySource]) -> None:
+        """Read key sets again, except those for which unknown keys have caused too many fetches."""
+        for source in sources:
+            if source.may_refresh():
+                await source.refresh()
+
+    def identity_of(self, claims: Mapping[str, Any], digest: Digest) -> Identity:
+        """Return the identity that verified claims give."""
+        subject = claims.get("sub")
+        return Identity(
+            subject if isinstance(subject, str) else None,
+            _names(claims.get(self.settings.scopes_claim)),
+            claims,
+            digest,
+            authenticated=True,
+            policies=_names(claims.get(self.settings.policies_claim)),
+        )
+
+
+def _names(value: Any) -> frozenset[str]:
+    """Return the names in a claim: a text with spaces between them, or a list of texts."""
+    if isinstance(value, str):
+        return frozenset(value.split())
+    return frozenset(one for one in value if isinstance(one, str)) if isinstance(value, list) else frozenset()
+
+
+def _cookie(header: str, name: str) -> str | None:
+    try:
+        found = SimpleCookie(header).get(name)
+    except CookieError:
+        return None
+    return found.value if found is not None else None

@@ -9,7 +9,7 @@ the subgraphs, and the response is `{"me": {"id": "1", "name": null}}`. If `name
 null, so nothing is fetched.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -173,7 +173,7 @@ def authorize(index: AccessIndex, operation: Operation, unmet: frozenset[Access]
     selections = run.select(operation.selections, ())
     if not run.denied:
         return Authorized(operation)
-    if operation.kind == "query" and any(map(_makes_null, selections)):  # the whole data will be null
+    if operation.kind == "query" and _make_null(selections):  # the whole data will be null
         selections = _deny_all(selections)
     errors = tuple(RequestError(message, CODE, path=path) for path, message in run.denied.items())
     return Authorized(replace(operation, selections=selections), errors)
@@ -205,7 +205,7 @@ class _Authorization:
             return item
         below = self.select(item.selections, where)
         executes = self.operation.kind == "mutation" and not path
-        if not executes and "[" not in item.type and any(map(_makes_null, below)):
+        if not executes and "[" not in item.type and _make_null(below):
             return _deny(item)
         return replace(item, selections=below)
 
@@ -217,9 +217,23 @@ class _Authorization:
         return replace(item, selections=self.select(item.selections, path))
 
 
-def _makes_null(item: Field | Fragment) -> bool:
-    """Return whether a selection makes each object null that has it."""
-    return isinstance(item, Field) and item.denied and item.type.endswith("!")
+def _make_null(selections: Selections) -> bool:
+    """Return whether selections make every object null: a denied non-null field that no fragment allows."""
+    denied = {item.key for item in selections if isinstance(item, Field) and _is_null(item)}
+    return bool(denied - set(_allowed_keys(selections)))
+
+
+def _is_null(item: Field) -> bool:
+    return item.denied and item.type.endswith("!")
+
+
+def _allowed_keys(selections: Selections) -> Iterator[str]:
+    """Yield the response keys of an object that are allowed for it or for some types of it."""
+    for item in selections:
+        if isinstance(item, Fragment):
+            yield from _allowed_keys(item.selections)
+        elif not item.denied:
+            yield item.key
 
 
 def _deny(item: Field) -> Field:

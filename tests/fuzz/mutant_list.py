@@ -180,12 +180,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "return one.types == other.types and one.typename == other.typename and agree(",
         "return one.typename != other.typename or agree(",
     ),
-    Mutant(
-        "plan: a field with other arguments left out",
-        _ASSEMBLE,
-        "(same.name, same.arguments) == (item.name, item.arguments)",
-        "same.name == item.name",
-    ),
     Mutant("plan: types meet under one alias", _ASSEMBLE, "if index > 0:", "if index > 9:"),
     Mutant(
         "plan: mutations of one subgraph in one request",

@@ -75,6 +75,8 @@ class Subgraph:
         if isinstance(document, str):
             self.problem("invalid request", f"{document}: {query}")
             return {"errors": [{"message": "invalid request"}]}
+        if "@skip" in query or "@include" in query:
+            self.problem("condition in a request", query)  # the gateway has already evaluated it
         result = self._execute(document, given, operation_name)
         for error in result.errors or ():
             if "fails" not in error.message and "non-nullable" not in error.message:

@@ -168,7 +168,7 @@ class _Walk:
             if item is None:
                 narrows, both = self.narrows(parent, kind), possible & self.possible(kind)
                 if both and narrows and self.reference.type_denied(kind):
-                    self.denied.add(path)
+                    self.denied.update([path] if self.has_fields(inner, kind, both) else [])
                 elif both:
                     self.places(inner, kind if narrows else parent, both, path)
                 continue
@@ -179,6 +179,17 @@ class _Walk:
                 definition: Any = self.reference.schema.type_map[kind]
                 below = get_named_type(definition.fields[item.name.value].type).name
                 self.places(item.selection_set, below, self.possible(below), (*path, key))
+
+    def has_fields(self, selection: SelectionSetNode, parent: str, possible: set[str]) -> bool:
+        """Return whether a fragment selects anything, after the conditions."""
+        return any(
+            item is not None
+            or (
+                bool(possible & self.possible(kind))
+                and self.has_fields(inner, kind, possible & self.possible(kind))
+            )
+            for item, kind, inner in self.items(selection, parent)
+        )
 
     def possible(self, name: str) -> set[str]:
         kind: Any = self.reference.schema.type_map[name]

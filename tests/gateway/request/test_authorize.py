@@ -178,3 +178,18 @@ async def test_aliases_fragments_and_one_key_of_two_selections() -> None:
     assert paths(found) == ["all.many", "node.other"]
     both = await answer(gateway, "{ all { id ... on Team { id } } }")
     assert both["data"] == {"all": [None, {"id": "9"}]}
+
+
+async def test_an_object_whose_denied_key_a_fragment_allows_is_fetched() -> None:
+    """It is null only if it is of another type; so it can't be left out before its type is known."""
+    sdl = """type Query { node: Node }
+    interface Node { id: ID! }
+    type User implements Node @key(fields: "id") { id: ID! @authenticated }
+    type Team implements Node @key(fields: "id") { id: ID! }
+    """
+    data = {"Query": {"node": {"__typename": "Team", "id": "9"}}}
+    subgraph = Subgraph(sdl.replace("@authenticated", ""), data)
+    supergraph = compose([SubgraphSource("users", "", LINK + sdl)]).supergraph
+    gateway = create_gateway(supergraph, Settings(), {"users": subgraph})
+    found = await answer(gateway, "{ node { id ... on Team { id } } }")
+    assert found["data"] == {"node": {"id": "9"}}

@@ -9,7 +9,7 @@ and as `e0_1` with `$representations0_1` and `$context__0_e0_1`.
 """
 
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -67,11 +67,16 @@ class _ExpandedRequest:
 
 
 def expand(
-    fetch: Fetch, request_parts: RequestParts, data: Tree
+    fetch: Fetch,
+    request_parts: RequestParts,
+    data: Tree,
+    fallback: bool = False,
+    only: Collection[int] | None = None,
 ) -> tuple[Fetch, dict[str | None, EntityBatch], dict[str, Any]]:
     """Return a fetch in which each lookup is repeated for each distinct set of context values of its objects.
 
     Returns the fetch to send, the batches by key in the reply, and the values of the context variables.
+    `fallback`, `only`: as for `entities.collect`.
     """
     request = _ExpandedRequest()
     for lookup, text in zip(fetch.lookups, request_parts.lookups, strict=True):
@@ -79,7 +84,7 @@ def expand(
             request.lookups.append(lookup)
             request.parts.append(text)
             continue
-        for number, (values, batch) in enumerate(_by_context(lookup, data)):
+        for number, (values, batch) in enumerate(_by_context(lookup, data, fallback, only)):
             request.add(number, lookup, text, values, batch)
     body = "{" + " ".join(request.parts) + "}"
     # a lookup without objects is omitted; variables that only it uses must not be declared
@@ -98,7 +103,9 @@ def _renamed(text: str, alias: str, new: str, names: Mapping[str, str]) -> str:
     return _VARIABLES.sub(lambda match: f"${names.get(match[1], match[1])}" if match[1] else match[0], text)
 
 
-def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], EntityBatch]]:
+def _by_context(
+    lookup: Lookup, data: Tree, fallback: bool, only: Collection[int] | None
+) -> list[tuple[dict[str, Any], EntityBatch]]:
     """Return the batches of a lookup, each with the values of its context variables.
 
     An object whose context value failed gets this failure as the value of the fields to look up.
@@ -106,15 +113,22 @@ def _by_context(lookup: Lookup, data: Tree) -> list[tuple[dict[str, Any], Entity
     found: dict[Hashable, tuple[dict[str, Any], EntityBatch, dict[Hashable, int]]] = {}
     for target in lookup.targets:
         for item, where in objects_at(data, target.path):
+            if only is not None and id(item) not in only:
+                continue
             chain = objects_above(data, where)
             values = {one.variable: _context_value(one, chain) for one in lookup.contexts}
             failure = next((value for value in values.values() if isinstance(value, Failure)), None)
             if failure is not None:
                 fail(item, lookup.selection, failure.as_error())
                 continue
-            _, batch, known = found.setdefault(representation_key(values), (values, EntityBatch(lookup), {}))
+            new = EntityBatch(lookup, missing_inputs=[] if fallback else None)
+            _, batch, known = found.setdefault(representation_key(values), (values, new, {}))
             add(batch, known, target, item, where)
-    return [(values, batch) for values, batch, _ in found.values() if batch.representations]
+    return [
+        (values, batch)
+        for values, batch, _ in found.values()
+        if batch.representations or batch.missing_inputs
+    ]
 
 
 def _context_value(one: ContextInput, chain: Chain) -> Any:

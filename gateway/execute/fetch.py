@@ -27,29 +27,29 @@ async def run_fetch(fetch: Fetch, run: ExactRun) -> None:
 
     Objects that lack @requires inputs of some fields are looked up by `fetch.fallback` at the same time.
     """
-    context_values: dict[str, Any] = {}
-    batches: EntityBatches
-    if fetch.request_parts is None:
-        batches = _collected(fetch, run)
-    else:
-        fetch, batches, context_values = expand(fetch, fetch.request_parts, run.data)
+    sent, batches, context_values = _collected(fetch, run)
     missing_inputs = {id(item) for batch in batches.values() for item, _ in batch.missing_inputs or ()}
-    main = _run(fetch, run, batches, context_values, run.sent_calls.get(fetch.id))
+    main = _run(sent, run, batches, context_values, run.sent_calls.get(fetch.id))
     if fetch.fallback is None or not missing_inputs:
         await main
         return
     others = _collected(fetch.fallback, run, missing_inputs)
-    await asyncio.gather(main, _run(fetch.fallback, run, others, {}))
+    await asyncio.gather(main, _run(others[0], run, *others[1:]))
 
 
-def _collected(fetch: Fetch, run: ExactRun, only: Collection[int] | None = None) -> EntityBatches:
-    """Return the batch of each entity lookup, by its key in the reply.
+def _collected(
+    fetch: Fetch, run: ExactRun, only: Collection[int] | None = None
+) -> tuple[Fetch, EntityBatches, Mapping[str, Any]]:
+    """Return the fetch to send, the batch of each entity lookup by its key in the reply, and the values of
+    context variables.
 
     `only`: the `id()`s of the objects to include; None for all.
     """
     fallback = fetch.fallback is not None
+    if fetch.request_parts is not None:
+        return expand(fetch, fetch.request_parts, run.data, fallback, only)
     lookups = (lookup for lookup in fetch.lookups if lookup.field)
-    return {lookup.field: collect(run.data, lookup, fallback, only) for lookup in lookups}
+    return fetch, {lookup.field: collect(run.data, lookup, fallback, only) for lookup in lookups}, {}
 
 
 async def _run(

@@ -67,13 +67,14 @@ def _with_fallback(
     fallback `e0:_entities(…) { ...on P { cost } } e1:_entities(…) { ...on P { free } }`; the representations
     of e1 have no weight.
     """
-    if fetch.request_parts is not None or all(len(lookup.draft.input_sets()) < 2 for lookup in group.lookups):
+    if all(len(lookup.draft.input_sets()) < 2 for lookup in group.lookups):
         return fetch
     lookups = [
         DraftLookup(
             lookup.path,
             lookup.draft.restricted_to(inputs),
             [_reduced(one, inputs) for one in lookup.representations],
+            contexts=lookup.contexts,
         )
         for lookup in group.lookups
         for inputs in sorted(lookup.draft.input_sets(), key=lambda one: sorted(item.key for item in one))

@@ -68,8 +68,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "entities: nulls left out of lists of inputs",
         _ENTITIES,
-        "out = [map_nested(item, read) for item in value]",
-        "out = [map_nested(item, read) for item in value if item is not None]",
+        "[_complete(one, inner, each) for each in value] if",
+        "[_complete(one, inner, each) for each in value if each is not None] if",
     ),
     Mutant(
         "entities: any representation for any type",

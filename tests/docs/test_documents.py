@@ -16,11 +16,18 @@ import httpx
 import pytest
 from graphql import build_schema, parse, validate
 
+from gateway.app import create_gateway
+from gateway.compose.compose import compose
+from gateway.compose.ingest import SubgraphSource
 from gateway.config.load import read_config, settings_from
 from gateway.config.reference import reference
-from gateway.settings import ConnectionSettings, Limits
+from gateway.core.context import Identity, RequestContext
+from gateway.http.respond import encode
+from gateway.request.graphql_request import GraphQLRequest
+from gateway.settings import ConnectionSettings, Limits, Settings
 from gateway.supergraph.load import load_supergraph
 from tests.folders import temporary_folder
+from tests.gateway.subgraph import Subgraph
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")])
@@ -216,3 +223,32 @@ def test_the_example_configurations_have_no_mistakes(name: str) -> None:
 @pytest.mark.parametrize("text", code((ROOT / "docs/gateway/configuration.md").read_text(), "yaml"))
 def test_yaml_on_the_page_about_configuration(text: str) -> None:
     settings_from(text, {}, ROOT / "gateway.yaml")
+
+
+async def test_the_example_of_a_denied_field() -> None:
+    """The page about authorization shows what the gateway answers."""
+    page = (ROOT / "docs/gateway/security.md").read_text()
+    sdl = next(one for one in code(page, "graphqls"))
+    names = ("@key", "@authenticated", "@requiresScopes", "@policy")
+    link = (
+        f'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: {json.dumps(names)})'
+    )
+    link += " type Query { me: User }"
+    supergraph = compose([SubgraphSource("users", "", f"{link} {sdl}")]).supergraph
+    user = {"__typename": "User", "id": "1", "name": "Ada", "salary": 9}
+    plain = "type Query { me: User } type User { id: ID! name: String salary: Int }"
+
+    class Known:
+        def on_request(self, context: RequestContext, request: GraphQLRequest) -> None:
+            context.identity = Identity("ada", authenticated=True)
+
+    gateway = create_gateway(
+        supergraph, Settings(), {"users": Subgraph(plain, {"Query": {"me": user}})}, plugins=[Known()]
+    )
+    envelope = await gateway.answer(GraphQLRequest("{ me { name salary } }"), {})
+    assert json.loads(encode(envelope)) == json.loads(code(page, "json")[0])
+
+
+def test_yaml_on_the_page_about_authentication() -> None:
+    text = code((ROOT / "docs/gateway/security.md").read_text(), "yaml")[0]
+    assert settings_from(text, {}, ROOT / "gateway.yaml").authentication.issuers[0].audiences == ("shop",)

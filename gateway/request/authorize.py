@@ -205,9 +205,9 @@ class _Authorization:
             return item
         below = self.select(item.selections, where)
         executes = self.operation.kind == "mutation" and not path
-        if not executes and "[" not in item.type and _make_null(below):
-            return _deny(item)
-        return replace(item, selections=below)
+        is_null = not executes and "[" not in item.type and _make_null(below)
+        # its selections stay: they make it null where another selection of the same key is allowed
+        return replace(item, selections=below, denied=is_null)
 
     def fragment(self, item: Fragment, path: Keys) -> Fragment:
         """Return a fragment; all its fields are denied if its type is, except `__typename`."""
@@ -260,8 +260,10 @@ def _fetched(selections: Selections, parent: str | None = None) -> Selections:
     kept: list[Field | Fragment] = []
     complete = True
     for item in selections:
+        if isinstance(item, Field) and item.denied:
+            continue
         if isinstance(item, Field) and not item.selections:
-            kept += () if item.denied else (item,)
+            kept.append(item)
         else:
             below = _fetched(item.selections, item.type_name if isinstance(item, Field) else None)
             kept += (replace(item, selections=below),) if below else ()

@@ -193,3 +193,12 @@ async def test_an_object_whose_denied_key_a_fragment_allows_is_fetched() -> None
     gateway = create_gateway(supergraph, Settings(), {"users": subgraph})
     found = await answer(gateway, "{ node { id ... on Team { id } } }")
     assert found["data"] == {"node": {"id": "9"}}
+
+
+async def test_one_key_of_two_selections_of_which_one_makes_it_null() -> None:
+    """Selections of one key are one selection (GraphQL, CollectFields), so the object is null."""
+    gateway, _, _ = served()
+    found = await answer(gateway, "{ me { boss { id } ... { boss { strict } } } }")
+    assert found["data"] == {"me": {"boss": None}}
+    query = "query($t: Boolean = true) { me { id } ... @include(if: $t) { me { strict } } }"
+    assert (await answer(gateway, query))["data"] == {"me": None}

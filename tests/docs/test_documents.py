@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from graphql import build_schema, parse, validate
+from graphql import parse, validate
 
 from gateway.app import create_gateway
 from gateway.compose.compose import compose
@@ -28,6 +28,8 @@ from gateway.settings import ConnectionSettings, Limits, Settings
 from gateway.supergraph.load import load_supergraph
 from tests.folders import temporary_folder
 from tests.gateway.subgraph import Subgraph
+from tests.libraries.libraries import NODE
+from tests.oracle.programs import NO_NODE, find_node, install
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")])
@@ -199,12 +201,28 @@ def test_the_saga_example_is_a_program() -> None:
     assert sagas.definitions.newest("booking").steps[0].name == "reserve"
 
 
-def test_the_example_of_a_schema_builds() -> None:
-    """The SDL in the Apollo Server example is GraphQL."""
+@pytest.mark.skipif(find_node() is None, reason=NO_NODE)
+def test_the_apollo_server_example_is_a_subgraph() -> None:
+    """It runs, its SDL composes with another subgraph's, and its entity is looked up."""
     (script,) = code(QUICK_START, "js")
-    (sdl,) = re.findall(r"gql`(.*?)`", script, re.DOTALL)
-    body = re.sub(r"extend schema .*\n", "directive @key(fields: String!) on OBJECT\n", sdl)
-    build_schema(body + "type Query { x: Int }")
+    (port,) = map(str, free_ports(1))
+    file = NODE / "node_modules" / ".examples" / f"{port}.mjs"
+    node = install(NODE)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(script.replace("5003", port))
+    url = f"http://127.0.0.1:{port}/"
+    query = '{ _service { sdl } _entities(representations: [{__typename: "User", id: "7"}])'
+    query += " { ... on User { id likes } } }"
+    try:
+        with running([node, str(file)], file.parent, url):
+            data = httpx.post(url, json={"query": query}).json()["data"]
+    finally:
+        file.unlink()
+    assert data["_entities"] == [{"id": "7", "likes": 3}]
+    users = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])'
+    users += ' type Query { me: User } type User @key(fields: "id") { id: ID! }'
+    sdls = {"likes": data["_service"]["sdl"], "users": users}
+    assert "likes" in compose([SubgraphSource(name, "", sdl) for name, sdl in sdls.items()]).supergraph
 
 
 def test_the_list_of_settings_is_current() -> None:

@@ -57,6 +57,8 @@ STATUSES: Mapping[str, StatusRow] = {
     "PLAN_LIMIT_EXCEEDED": StatusRow(400, 400, 422),
     "PLAN_NOT_FOUND": _same(400),
     "INTERFACE_FIELD_SPLIT": StatusRow(400, 400, 422),
+    "UNAUTHENTICATED": _same(401),
+    "UNAUTHORIZED_FIELD_OR_TYPE": _same(403),
     "NOT_FOUND": _same(404),
     "METHOD_NOT_ALLOWED": _same(405),
     "NOT_ACCEPTABLE": _same(406),

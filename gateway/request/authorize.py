@@ -149,7 +149,7 @@ class Unauthorized(RequestError):
     def __init__(self, errors: Iterable[RequestError]) -> None:
         self._errors = tuple(errors)
         first = self._errors[0]
-        super().__init__(first.message, CODE, status=403, path=first.path)
+        super().__init__(first.message, CODE, path=first.path)
 
     @property
     def errors(self) -> tuple[RequestError, ...]:

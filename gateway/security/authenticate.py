@@ -21,7 +21,7 @@ Digest = bytes
 def unauthenticated(message: str, challenge: str | None) -> RequestError:
     """Return the error for a missing or refused token. `challenge`: the error of RFC 6750, None for none."""
     value = b"Bearer" if challenge is None else b'Bearer error="%b"' % challenge.encode()
-    return RequestError(message, "UNAUTHENTICATED", status=401, headers=((b"www-authenticate", value),))
+    return RequestError(message, "UNAUTHENTICATED", headers=((b"www-authenticate", value),))
 
 
 class Authenticator:

@@ -27,6 +27,7 @@ GATEWAY = {
     "httptools",
     "msgspec",
     "orjson",
+    "pyyaml",
     "starlette",
     "structlog",
     "typer",

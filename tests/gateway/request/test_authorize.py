@@ -12,7 +12,7 @@ from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.context import Identity, RequestContext
 from gateway.core.jsontext import read_json
-from gateway.http.respond import encode
+from gateway.http.respond import encode, http_reply
 from gateway.observe.facts import AccessDenied, Fact
 from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
@@ -109,7 +109,7 @@ async def test_the_operation_is_refused() -> None:
     gateway, subgraph, facts = served(authorization=AuthorizationSettings(mode="reject"))
     envelope = await gateway.answer(GraphQLRequest("{ me { name strict } }"), {})
     found = read_json(encode(envelope))
-    assert envelope.refused == 403
+    assert http_reply(envelope, "application/json").status == 403
     assert "data" not in found and paths(found) == ["me.name", "me.strict"]
     assert subgraph.asked == []
     assert [one.denied for one in facts if isinstance(one, AccessDenied)] == [("me.name", "me.strict")]

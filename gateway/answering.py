@@ -286,7 +286,7 @@ class Gateway:
         known, prepared, key, variables = found
         headers = self.forwarded_headers(context.headers)
         if self.claim_rules:
-            headers = headers.setting(claim_headers(self.claim_rules, context.identity.claims))
+            headers = headers.adding(claim_headers(self.claim_rules, context.identity.claims))
         inputs = ExecutionInputs(variables, headers, settings.timeout, context)
         if request.plan and settings.plan_header:
             return asyncio.ensure_future(self._run_with_plan(prepared, inputs, answered))

@@ -1,7 +1,6 @@
 """Finds the identity of a request: reads its token, verifies it, and caches the result until it expires."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import ANONYMOUS, Identity
 from gateway.core.errors import RequestError, SettingsError
+from gateway.core.lru import LruCache
 from gateway.observe.facts import KeySetFailed
 from gateway.observe.observer import Observer
 from gateway.security.key_sets import KeySetError, KeySource, fitting
@@ -37,9 +37,9 @@ class Authenticator:
         self.settings = settings
         self.clock = clock
         self.observer = observer
-        self.cache: OrderedDict[Digest, tuple[Identity, float]] = OrderedDict()
+        self.cache: LruCache[Digest, tuple[Identity, float]] = LruCache(settings.cache)
         self.sources = [
-            KeySource(one, clock, self.key_set_failed, self.cache.clear) for one in settings.issuers
+            KeySource(one, clock, self.key_set_failed, self.cache.values.clear) for one in settings.issuers
         ]
         for source in self.sources:
             if source.settings.jwks_file is not None:
@@ -92,9 +92,7 @@ class Authenticator:
             identity, expires = await self.verified(token, header, digest)
         except InvalidToken as error:
             raise unauthenticated(str(error), "invalid_token") from error
-        self.cache[digest] = (identity, expires)
-        if len(self.cache) > self.settings.cache:
-            self.cache.popitem(last=False)
+        self.cache.put(digest, (identity, expires))
         return identity
 
     async def verified(self, token: str, header: TokenHeader, digest: Digest) -> tuple[Identity, float]:

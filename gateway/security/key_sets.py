@@ -166,6 +166,7 @@ class KeySource:
 
     def load(self) -> None:
         """Read the key set now, without an event loop. Raises KeySetError."""
+        self.due = self.clock.time() + self.settings.poll
         self.use(fetch_key_set(self.settings))
 
     def use(self, text: bytes) -> None:
@@ -174,13 +175,16 @@ class KeySource:
         if text != self.text and self.text:
             self.changed()
         self.keys, self.text = keys, text
-        self.due = self.clock.time() + self.settings.poll
 
     async def refresh(self) -> None:
         """Read the key set again, once for all who wait for it; a failure is reported."""
+        await asyncio.shield(self.start_refresh())
+
+    def start_refresh(self) -> "asyncio.Task[None]":
+        """Start to read the key set again, unless that is under way; return its task."""
         if self.refreshing is None or self.refreshing.done():
             self.refreshing = asyncio.ensure_future(self._refresh())
-        await asyncio.shield(self.refreshing)
+        return self.refreshing
 
     async def _refresh(self) -> None:
         self.due = self.clock.time() + self.settings.poll
@@ -191,8 +195,8 @@ class KeySource:
 
     def refresh_if_due(self) -> None:
         """Start to read the key set again in the background, if it is old."""
-        if self.clock.time() >= self.due and (self.refreshing is None or self.refreshing.done()):
-            self.refreshing = asyncio.ensure_future(self._refresh())
+        if self.clock.time() >= self.due:
+            self.start_refresh()
 
     def may_refresh(self) -> bool:
         """Return whether a token with an unknown key id may cause a fetch now (a token bucket)."""

@@ -63,13 +63,7 @@ class Headers:
             self._sharing_key = tuple([one for one in self.raw if one[0] not in TRACING])
         return self._sharing_key
 
-    def adding(self, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Return these headers with some replaced or added."""
-        more = self.of(pairs).raw
-        names = {name for name, _ in more}
-        return type(self)((*(one for one in self.raw if one[0] not in names), *more))
-
-    def setting(self, pairs: Iterable[tuple[str, str | None]]) -> Self:
+    def adding(self, pairs: Iterable[tuple[str, str | None]]) -> Self:
         """Return these headers with some replaced or added, and without those whose value is None."""
         given = list(pairs)
         names = {name.encode("latin-1", "replace") for name, _ in given}

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,22 @@ def read_peers() -> Any:
     return json.loads((FOLDER / "peers.json").read_text())["suites"]
 
 
+@cache
+def subgraphs_module() -> Any:
+    """Return the module that serves subgraphs from data."""
+    spec = importlib.util.spec_from_file_location("conformance_subgraphs", FOLDER / "subgraphs.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 @contextmanager
 def serve() -> Iterator[Served]:
     """Run the suites' server in this process, on a free port."""
     sys.path.insert(0, str(FOLDER))
-    spec = importlib.util.spec_from_file_location("conformance_subgraphs", FOLDER / "subgraphs.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = subgraphs_module()
     suites = module.load(FOLDER / "suites")
     server = module.serve(suites, 0)
     server.RequestHandlerClass.disable_nagle_algorithm = True  # else every answer waits 40 ms for its body

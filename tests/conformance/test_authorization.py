@@ -5,9 +5,7 @@ Where a case has two right answers, the one with nulls as after an error of the 
 specification, 6.4.4).
 """
 
-import importlib.util
 import json
-import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -24,7 +22,7 @@ from gateway.request.graphql_request import GraphQLRequest
 from gateway.request.normalize import normalize
 from gateway.request.operation import Fragment, Selections, fields_of
 from gateway.settings import AuthorizationSettings, Settings
-from tests.conformance.suites import ABSENT, FOLDER, local_executor
+from tests.conformance.suites import ABSENT, FOLDER, local_executor, subgraphs_module
 
 FILE = FOLDER / "policies" / "authorization.json"
 pytestmark = pytest.mark.skipif(not FILE.exists(), reason=ABSENT)
@@ -58,24 +56,13 @@ class Authenticated:
 
 
 @cache
-def module() -> Any:
-    """Return the module that serves the public suites' subgraphs from data."""
-    spec = importlib.util.spec_from_file_location("policies_subgraphs", FOLDER / "subgraphs.py")
-    assert spec and spec.loader
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
-
-
-@cache
 def subgraphs(schema: str) -> dict[str, Any]:
     """Return the subgraphs of a schema with data."""
     found = document()["schemas"][schema]
     mock, made = found["mock"], {}
     for one in found["subgraphs"]:
         rules = mock["rules"].get(one["name"], {})
-        made[one["name"]] = module().Subgraph(
+        made[one["name"]] = subgraphs_module().Subgraph(
             schema, one["name"], one["sdl"], one["sdl"], rules, mock["tables"], mock["typenames"]
         )
     return made

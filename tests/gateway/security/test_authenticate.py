@@ -145,7 +145,7 @@ async def test_the_number_of_remembered_tokens_is_limited(jwks: Path) -> None:
     one = authenticator(jwks, cache=3)
     for number in range(6):
         await identity(one, authorization=f"Bearer {token(sub=str(number))}")
-    assert len(one.cache) == 3
+    assert len(one.cache.values) == 3
 
 
 async def test_keys_are_rotated(jwks: Path) -> None:
@@ -222,7 +222,7 @@ async def test_unknown_keys_cause_few_fetches() -> None:
         await clock.advance(31)
         await refused(one, token(kid="another"))
         assert len(server.seen) == 3
-        one.cache.clear()
+        one.cache.values.clear()
         assert (await identity(one, authorization=f"Bearer {good}")).subject == "ada"
 
 

@@ -5,6 +5,7 @@ import urllib.request
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,10 @@ def _members(text: bytes | str) -> list[dict[str, Any]]:
 
 
 def _verifies(key: Mapping[str, Any]) -> bool:
-    operations = key.get("key_ops")
-    return key.get("use", "sig") == "sig" and (operations is None or "verify" in operations)
+    operations = key.get("key_ops", ["verify"])
+    if not isinstance(operations, list):
+        raise KeySetError(f"expected a list as `key_ops` of the key {key.get('kid', '(without kid)')!r}")
+    return key.get("use", "sig") == "sig" and "verify" in operations
 
 
 def _read_key(value: Mapping[str, Any]) -> VerificationKey:
@@ -128,12 +131,22 @@ def fetch_key_set(settings: IssuerSettings) -> bytes:
     return text
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Refuses redirects: the request's headers may be secrets, which another host must not get."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
+        raise KeySetError(f"{req.full_url} redirects to {newurl} (status {code}); set this URL instead")
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
 def _fetch(url: str, headers: dict[str, str]) -> bytes:
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - http(s) only
     try:
-        with urllib.request.urlopen(request, timeout=FETCH_SECONDS) as reply:  # noqa: S310
+        with _OPENER.open(request, timeout=FETCH_SECONDS) as reply:
             text: bytes = reply.read(MAX_KEY_SET + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         why = getattr(error, "reason", None) or error
         raise KeySetError(f"{url} can't be fetched: {why}") from error
     return text

@@ -170,7 +170,12 @@ async def test_keys_are_rotated(jwks: Path) -> None:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a key set. `reply`: status and body. `seen`: the requests' headers."""
+    """Serves a key set. `reply`: status and body; a status of 0 closes the connection without a reply.
+
+    `seen`: the requests' headers. `target`: where a redirect leads.
+    """
+
+    target = ""
 
     reply: tuple[int, str]
     seen: list[dict[str, str]]
@@ -182,7 +187,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.seen.append({name.lower(): value for name, value in self.headers.items()})
         status, body = self.server.reply
+        if status == 0:
+            self.wfile.write(b"not HTTP\r\n\r\n")
+            return
         self.send_response(status)
+        if self.server.target:
+            self.send_header("location", self.server.target)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body.encode())
@@ -234,10 +244,36 @@ async def test_a_key_set_that_can_not_be_fetched() -> None:
     assert isinstance(facts[0], KeySetFailed) and "127.0.0.1:9/jwks can't be fetched" in facts[0].message
 
 
+async def test_a_redirect_is_not_followed() -> None:
+    """It could lead the headers with secrets to another host; the message says where it leads."""
+    facts: list[Fact] = []
+    with serving(KEY_SET) as other, serving("") as server:
+        server.reply, server.target = (302, ""), f"http://127.0.0.1:{other.server_address[1]}/jwks"
+        url = f"http://127.0.0.1:{server.server_address[1]}/jwks"
+        issuer = IssuerSettings("main", jwks_url=url, headers={"x-key": Secret("s")})
+        one = Authenticator(AuthenticationSettings((issuer,)), Observer([facts.append]), FakeClock())
+        assert "no issuer has the key" in await refused(one, token())
+        assert other.seen == []
+    assert isinstance(facts[0], KeySetFailed) and "redirects to" in facts[0].message
+    assert "/jwks" in facts[0].message
+
+
+async def test_a_reply_that_is_not_http() -> None:
+    facts: list[Fact] = []
+    with serving("") as server:
+        server.reply = (0, "")
+        url = f"http://127.0.0.1:{server.server_address[1]}/jwks"
+        settings = AuthenticationSettings((IssuerSettings("main", jwks_url=url),))
+        one = Authenticator(settings, Observer([facts.append]), FakeClock())
+        assert "no issuer has the key" in await refused(one, token())
+    assert isinstance(facts[0], KeySetFailed) and "can't be fetched" in facts[0].message
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{", "not JSON"),
+        ('{"keys": [{"kty": "EC", "key_ops": 5}]}', "`key_ops`"),
         ("[]", "expected a JSON Web Key Set"),
         ('{"keys": []}', "no key that verifies"),
         ('{"keys": [{"kty": "EC", "kid": "x"}]}', "the key 'x' can't be read"),

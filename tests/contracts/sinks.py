@@ -114,7 +114,8 @@ class SinkContract:
         setup.target.away = True
         async with started(setup.relay(), setup.consumer):
             item = [await setup.publish(number) for number in range(5)]
-            await until(setup.has_failed_to_write, True)
+            await until(setup.has_failed_to_write, True)  # perhaps before the relay has published anything
+            await until(setup.has_waiting_events, True)
             assert await setup.consumer.lag() > 0
             assert await setup.pair.failures() == []
             setup.target.away = False

@@ -172,6 +172,10 @@ class SinkSetup:
         """Return whether a write has failed because the target was unavailable."""
         return self.target.refused > 1
 
+    async def has_waiting_events(self) -> bool:
+        """Return whether the queue has an event that is not in the target yet."""
+        return await self.consumer.lag() > 0
+
     async def generations(self) -> list[tuple[int, str]]:
         """Return the generations of the target and their states, from the consumer's database."""
         rows = await self.pair.consumer.fetch_all(

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from starlette.applications import Starlette
 
-from gateway.answering import Authenticates, Gateway
+from gateway.answering import Gateway
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
 from gateway.engine import make_engine
+from gateway.guards import Authenticates, Guard, Guards, IdentityGuard
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
 from gateway.http.routes import HttpService, Routes
@@ -82,6 +83,15 @@ def make_authenticator(settings: Settings, observer: Observer, clock: Clock) -> 
     return Authenticator(settings.authentication, observer, clock)
 
 
+def make_guards(settings: Settings, observer: Observer, clock: Clock) -> Guards:
+    """Return the checks that the settings ask for. Raises SettingsError BAD_OPTION."""
+    guards: list[Guard] = []
+    authenticator = make_authenticator(settings, observer, clock)
+    if authenticator is not None:
+        guards.append(IdentityGuard(authenticator))
+    return Guards(guards)
+
+
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:
     """Raise SettingsError BAD_OPTION for labels in the settings that no @override of the supergraph has."""
     if unknown := sorted(settings.labels - supergraph.labels):
@@ -125,8 +135,8 @@ def create_gateway(
     if observer is None:
         observer = Observer([Log()])
     transport = observed(hooks.around(transport), observer)
-    authenticator = make_authenticator(settings, observer, clock)
-    return Gateway(make_engine(supergraph, transport, settings, observer, clock), hooks, authenticator)
+    engine = make_engine(supergraph, transport, settings, observer, clock)
+    return Gateway(engine, hooks, make_guards(settings, observer, clock))
 
 
 Callback = Callable[[], Awaitable[None]]

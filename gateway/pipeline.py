@@ -1,6 +1,7 @@
 """The stages of a request, in order.
 
-prepare: parse > validate > normalize > plan > compile, once per plan key (`answering` caches the results).
+prepare: parse > validate > normalize > plan > compile, once per plan key (`prepared_operations` caches the
+results).
 run: fetch and merge > project, or the compiled plan (`execution` decides). Nothing is cached or timed here.
 """
 

@@ -106,7 +106,7 @@ class Reloader:
             self.reload_again = False
             found = await asyncio.to_thread(self.factory.try_make)
             if found is not None:
-                await asyncio.to_thread(found[1].warm, self.served.gateway)
+                await asyncio.to_thread(found[1].prepared.warm, self.served.gateway.prepared)
                 await self.served.replace(found[1])
                 self.factory.observer.emit(Reloaded(tuple(found[1].engine.supergraph.subgraphs)))
             if not self.reload_again:

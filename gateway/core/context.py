@@ -82,6 +82,7 @@ class RequestContext:
     - `deadline`: the `clock.time()` by which the response must be ready; None for no deadline.
     - `labels`: the active labels of progressive @overrides.
     - `cost`: the cost that this request may still use, in the units of @cost; None for no limit.
+    - `response_headers`: added to those of the reply, also of an error: a lower-case name and a value each.
     - `observer`: receives facts about this request. `notes`: values that plugins pass between hooks.
     """
 
@@ -92,6 +93,7 @@ class RequestContext:
     deadline: float | None = None
     labels: frozenset[str] = frozenset()
     cost: float | None = None
+    response_headers: tuple[tuple[bytes, bytes], ...] = ()
     _id: str | None = None
     _notes: dict[str, Any] | None = None
 

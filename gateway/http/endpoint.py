@@ -127,6 +127,8 @@ class ClientExchange:
             reply = self.reply_for(error)
         if reply.stream is not None:
             reply.parts = report_errors(reply.stream, self.context)
+        if self.context.response_headers:
+            reply.extra_headers += self.context.response_headers
         observer = self.context.observer
         if observer.watches_stages:
             status = None if reply.status < 400 else str(reply.status)

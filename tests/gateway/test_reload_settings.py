@@ -52,7 +52,7 @@ async def test_both_change_at_once() -> None:
     assert served.routes.service is not site
     assert served.routes.service.endpoint.handler is served.gateway
     assert "two" in served.gateway.engine.supergraph.sdl
-    assert list(served.gateway.operations.values) == [("{ __typename }", None)]
+    assert list(served.gateway.prepared.operations.values) == [("{ __typename }", None)]
     assert facts == [Reloaded(("a",))]
 
 

@@ -159,7 +159,8 @@ async def test_a_repeated_operation_touches_neither_parser_nor_planner() -> None
             body = {"query": "query ($n: String) { hello(name: $n) }", "variables": {"n": str(number)}}
             await client.post("/graphql", json=body)
             await client.post("/graphql", json={"query": "{ wrong }"})
-    assert (gateway.documents.misses, gateway.plans.misses, len(transport.requests)) == (2, 1, 5)
+    prepared = gateway.prepared
+    assert (prepared.documents.misses, prepared.plans.misses, len(transport.requests)) == (2, 1, 5)
 
 
 async def test_a_mistake_of_ours_is_told_by_id_only() -> None:

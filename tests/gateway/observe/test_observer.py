@@ -98,7 +98,7 @@ async def test_an_application_logs_by_itself(
         raise RuntimeError("hunter2")
 
     async with client() as http:
-        monkeypatch.setattr("gateway.answering.Gateway.find", fail)
+        monkeypatch.setattr("gateway.prepared_operations.PreparedOperations.find", fail)
         response = await http.post("/graphql", json={"query": "{ thing { name } }"})
     number = response.json()["errors"][0]["extensions"]["id"]
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "internal failure" in line]

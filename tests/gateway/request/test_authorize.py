@@ -71,7 +71,7 @@ async def test_a_denied_field_is_null_and_not_fetched_by_a_compiled_plan() -> No
     assert paths(found) == ["users.name"]
     assert found["errors"][0]["extensions"] == {"code": "UNAUTHORIZED_FIELD_OR_TYPE"}
     assert [query for query, _ in subgraph.asked] == ["{users{id}}"]
-    (prepared,) = gateway.plans.recent.values.values()
+    (prepared,) = gateway.prepared.plans.recent.values.values()
     assert prepared.program is not None  # type: ignore[union-attr]
     allowed = await answer(gateway, "{ users { name id } }", "read:name")
     assert allowed == {"data": {"users": [{"name": "Ada", "id": "1"}, {"name": "Bob", "id": "2"}]}}

@@ -170,7 +170,11 @@ async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
     for number in range(5):
         ask = GraphQLRequest("mutation($n: Int!) { add(n: $n) { name } }", {"n": number})
         assert orjson.loads(encode(await gateway.answer(ask, {}))) == {"data": {"add": None}}
-    assert (gateway.documents.misses, gateway.plans.misses, gateway.operations.misses) == (1, 1, 1)
+    assert (
+        gateway.prepared.documents.misses,
+        gateway.prepared.plans.misses,
+        gateway.prepared.operations.misses,
+    ) == (1, 1, 1)
 
 
 async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
@@ -186,11 +190,15 @@ async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
     smaller = {**SDLS, "a": SDLS["a"].replace("size: Size", "")}
     after = gateway_of(smaller, FakeTransport(replying(data(), entities(ENTITY))), Settings())
     await before.answer(GraphQLRequest("{ things { name color } }"), {})
-    after.warm(before)
-    known = (after.documents.misses, after.plans.misses, after.operations.misses)
+    after.prepared.warm(before.prepared)
+    known = (after.prepared.documents.misses, after.prepared.plans.misses, after.prepared.operations.misses)
     assert orjson.loads(encode(await after.answer(GraphQLRequest("{ things { name color } }"), {})))["data"]
-    assert (after.documents.misses, after.plans.misses, after.operations.misses) == known
-    assert list(after.operations.values) == [("{ things { name color } }", None)]
+    assert (
+        after.prepared.documents.misses,
+        after.prepared.plans.misses,
+        after.prepared.operations.misses,
+    ) == known
+    assert list(after.prepared.operations.values) == [("{ things { name color } }", None)]
 
 
 async def test_what_was_compiled_for_evicted_plans_is_collected() -> None:

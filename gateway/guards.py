@@ -1,0 +1,96 @@
+"""Guards: checks that a request passes before it is planned, and again before it is executed.
+
+A guard that is not configured is not in the list, so it costs nothing. Each check returns at once where it
+can; one that has to wait (for a key set, for Redis) returns an awaitable, and only then a task is made.
+"""
+
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Protocol
+
+from gateway.core.context import Identity, RequestContext
+from gateway.prepared_operations import PlannedRequest
+from gateway.request.graphql_request import GraphQLRequest
+
+
+class Guard:
+    """A check of each request. Subclasses override what they need; every method may raise RequestError."""
+
+    def before_planning(
+        self, request: GraphQLRequest, context: RequestContext
+    ) -> GraphQLRequest | Awaitable[GraphQLRequest]:
+        """Return the request to plan: the given one, or one with another document. It may set values of the
+        context.
+        """
+        return request
+
+    def before_execution(self, planned: PlannedRequest, context: RequestContext) -> Awaitable[None] | None:
+        """Check a request whose plan is known. Return None, or an awaitable that ends when it may run."""
+        return None
+
+
+class Guards:
+    """The guards of a gateway, in the order in which they check.
+
+    `planning`, `execution`: those that check before planning, and before execution.
+    """
+
+    def __init__(self, guards: Iterable[Guard] = ()) -> None:
+        given = tuple(guards)
+        self.planning = tuple(one for one in given if _overrides(one, "before_planning"))
+        self.execution = tuple(one for one in given if _overrides(one, "before_execution"))
+
+    async def pass_planning(
+        self, waiting: Awaitable[GraphQLRequest], rest: int, context: RequestContext
+    ) -> GraphQLRequest:
+        """Return the request to plan, after a guard that waits and those from the position `rest` on.
+
+        Raises RequestError.
+        """
+        request = await waiting
+        for guard in self.planning[rest:]:
+            checked = guard.before_planning(request, context)
+            request = checked if isinstance(checked, GraphQLRequest) else await checked
+        return request
+
+    async def pass_execution(self, planned: PlannedRequest, context: RequestContext, rest: int = 0) -> None:
+        """Have the guards from the position `rest` on check a planned request. Raises RequestError."""
+        for guard in self.execution[rest:]:
+            waiting = guard.before_execution(planned, context)
+            if waiting is not None:
+                await waiting
+
+
+def _overrides(guard: Guard, method: str) -> bool:
+    return getattr(type(guard), method) is not getattr(Guard, method)
+
+
+class Authenticates(Protocol):
+    """Finds the identity of a request; implemented by `security.authenticate.Authenticator`."""
+
+    def identify(self, headers: Mapping[str, str]) -> Identity | Awaitable[Identity]:
+        """Return the identity, at once or later. Raises RequestError, or the awaitable does."""
+        ...
+
+
+class IdentityGuard(Guard):
+    """Sets the identity of each request."""
+
+    def __init__(self, authenticator: Authenticates) -> None:
+        self.authenticator = authenticator
+
+    def before_planning(
+        self, request: GraphQLRequest, context: RequestContext
+    ) -> GraphQLRequest | Awaitable[GraphQLRequest]:
+        """Find the identity, at once if the token is known."""
+        found = self.authenticator.identify(context.headers)
+        if not isinstance(found, Identity):
+            return self._identified(request, context, found)
+        context.identity = found
+        return request
+
+    @staticmethod
+    async def _identified(
+        request: GraphQLRequest, context: RequestContext, identity: Awaitable[Identity]
+    ) -> GraphQLRequest:
+        context.identity = await identity
+        return request

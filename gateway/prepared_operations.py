@@ -1,0 +1,199 @@
+"""Finds or prepares the plan of a request. The caches of documents, operations and plans are here.
+
+`pipeline` makes the plans; `answering` executes them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from secrets import randbelow
+from typing import Any, NamedTuple, TypeVar
+
+from graphql.language import OperationDefinitionNode
+
+from gateway.core.context import RequestContext
+from gateway.core.errors import RequestError
+from gateway.core.lru import LruCache, ResultCache
+from gateway.engine import Engine
+from gateway.observe.facts import PREPARE, AccessDenied
+from gateway.pipeline import PreparedOperation, ValidDocument, check, pick, prepare, variables_for
+from gateway.request.authorize import Unauthorized, allows
+from gateway.request.graphql_request import GraphQLRequest
+from gateway.request.labels import labels_on, point_of
+from gateway.supergraph.metadata import Access
+
+V = TypeVar("V")
+WARM_UP_OPERATIONS = 200  # the number of operations to plan before a reloaded supergraph is served
+MAX_CACHED_DOCUMENT = 50_000  # characters; longer documents are not cached, to save memory
+
+
+class PlanKey(NamedTuple):
+    """Everything that decides which plan a request gets.
+
+    - `text`: the document. `operation_name`: the operation to run; None if the document has only one.
+    - `conditions`: the values of the variables in @skip and @include.
+    - `labels`: the active labels of progressive @overrides.
+    - `unmet`: the access requirements of the document that the caller does not meet.
+    """
+
+    text: str
+    operation_name: str | None
+    conditions: tuple[Any, ...] = ()
+    labels: frozenset[str] = frozenset()
+    unmet: frozenset[Access] = frozenset()
+
+
+def plan_key(
+    request: GraphQLRequest,
+    checked: ValidDocument,
+    variables: Mapping[str, Any],
+    labels: frozenset[str],
+    unmet: frozenset[Access] = frozenset(),
+) -> PlanKey:
+    """Return the key of a request's plan, for the plan cache, its warm-up and shared executions."""
+    conditions = tuple([variables.get(name) for name in checked.conditions])
+    return PlanKey(request.query, request.operation_name or None, conditions, labels, unmet)
+
+
+def _cached(request: GraphQLRequest) -> bool:
+    """Return whether what is computed for a request's document may be cached."""
+    return len(request.query) <= MAX_CACHED_DOCUMENT
+
+
+def _places(errors: Sequence[RequestError]) -> list[str]:
+    return [".".join(map(str, one.path or ())) for one in errors]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOperation:
+    """An operation that was requested before: its AST node, and its valid document (`checked`).
+
+    `key`, `prepared`: the plan key and the plan, if they depend on nothing but the text and the operation
+    name; None if they also depend on variables or override labels. `is_query`: it may be sent by GET.
+    """
+
+    node: OperationDefinitionNode
+    checked: ValidDocument
+    key: PlanKey | None
+    prepared: PreparedOperation | None
+    is_query: bool
+
+
+PlannedRequest = tuple[KnownOperation, PreparedOperation, PlanKey, Mapping[str, Any]]
+"""A request that is ready to execute: the operation, its plan, the plan's key, and the coerced variables."""
+
+
+class PreparedOperations:
+    """The plans of the operations over one supergraph, with their caches."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        size = engine.settings.plan_cache
+        self.documents: ResultCache[str, ValidDocument] = ResultCache(size)
+        self.operations: LruCache[tuple[str, str | None], KnownOperation] = LruCache(size)
+        self.plans: ResultCache[PlanKey, PreparedOperation] = ResultCache(size)
+
+    def find(self, request: GraphQLRequest, context: RequestContext) -> PlannedRequest:
+        """Find or prepare the plan of a request, and coerce its variables. Raises RequestError."""
+        known = self.operations.get((request.query, request.operation_name))
+        if known is None:
+            known = self._timed(context, partial(self._prepare, request))
+        if request.query_only and not known.is_query:
+            message = f"a {known.node.operation.value} can't be sent by GET; use POST"
+            raise RequestError(message, "METHOD_NOT_ALLOWED")
+        variables = variables_for(self.engine, known.node, request.variables)
+        if known.prepared is not None and known.key is not None:
+            return known, known.prepared, known.key, variables
+        return known, *self._find_plan(request, context, known, variables), variables
+
+    def _find_plan(
+        self,
+        request: GraphQLRequest,
+        context: RequestContext,
+        known: KnownOperation,
+        variables: Mapping[str, Any],
+    ) -> tuple[PreparedOperation, PlanKey]:
+        """Return the plan, and its key, of an operation whose plan depends on more than its text."""
+        context.labels = labels = self.labels_for(known.checked, context)
+        unmet = self._unmet(known.checked, context) if known.checked.access else frozenset()
+        key = plan_key(request, known.checked, variables, labels, unmet)
+        make = partial(prepare, self.engine, known.checked, known.node, variables, labels, unmet)
+        try:
+            prepared = self.plans.get(key, partial(self._timed, context, make), _cached(request))
+        except Unauthorized as error:
+            self._report_denied(context, _places(error.errors))
+            raise
+        if prepared.denied:
+            self._report_denied(context, _places(prepared.denied))
+        return prepared, key
+
+    def _unmet(self, checked: ValidDocument, context: RequestContext) -> frozenset[Access]:
+        """Return the access requirements of a document that the caller does not meet; none in a dry run."""
+        unmet = frozenset(one for one in checked.access if not allows(context.identity, one))
+        if unmet and self.engine.settings.authorization.dry_run:
+            self._report_denied(context, sorted(map(str, unmet)), dry_run=True)
+            return frozenset()
+        return unmet
+
+    @staticmethod
+    def _report_denied(context: RequestContext, denied: Sequence[str], dry_run: bool = False) -> None:
+        context.observer.emit(AccessDenied(context.id, context.client_name, tuple(denied), dry_run))
+
+    def _prepare(self, request: GraphQLRequest) -> KnownOperation:
+        """Validate a document and find the operation; plan it if the plan depends on nothing else.
+
+        `cache`: whether to cache the results, errors included. An operation that is refused is cached in
+        `documents` or `plans` only, so that many refused ones do not evict the valid ones in `operations`.
+        """
+        cache = _cached(request)
+        checked = self.documents.get(request.query, lambda: check(self.engine, request.query), cache)
+        node = pick(checked, request.operation_name)
+        key, prepared = None, None
+        if not (
+            checked.conditions or checked.labels or checked.access or node.operation.value == "subscription"
+        ):
+            key = plan_key(request, checked, {}, frozenset())
+            prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}), cache)
+            self.plans.remove(key)  # `operations` has the plan from now on
+        known = KnownOperation(node, checked, key, prepared, node.operation.value == "query")
+        if cache:
+            self.operations.put((request.query, request.operation_name), known)
+        return known
+
+    def _timed(self, context: RequestContext, make: Callable[[], V]) -> V:
+        """Call `make`, and report it to the observer as the stage PREPARE."""
+        observer = self.engine.observer
+        if not observer.watches_stages:
+            return make()
+        since = observer.started(PREPARE, context)
+        try:
+            made = make()
+        except RequestError as error:
+            observer.ended(PREPARE, context, since, error=error.code)
+            raise
+        observer.ended(PREPARE, context, since)
+        return made
+
+    def warm(self, other: "PreparedOperations") -> None:
+        """Plan the operations that `other` has cached, as far as they are valid here.
+
+        So the first requests after a reload need not wait for planning.
+        """
+        for query, name in list(other.operations.values)[-WARM_UP_OPERATIONS:]:
+            request = GraphQLRequest(query, operation_name=name)
+            with suppress(RequestError):
+                self._prepare(request)
+
+    def labels_for(self, checked: ValidDocument, context: RequestContext) -> frozenset[str]:
+        """Return the labels of progressive @overrides that are active for a request.
+
+        A label `percent(...)` depends on the value of the sticky header (the header in the settings that
+        identifies a user), or on a random number if the request lacks that header.
+        """
+        if not checked.labels:
+            return frozenset()
+        settings = self.engine.settings
+        user = context.headers.get(settings.sticky_header)
+        point = point_of(user) if user is not None else randbelow(10_000) / 100
+        return labels_on(checked.labels, settings.labels, point)

@@ -1,0 +1,36 @@
+"""The settings and their defaults: one tree of frozen values, with a description and the valid range of each.
+
+`config` reads them from a YAML file and the environment, `options` from the command line; both use the
+descriptions and ranges that are written here, and `gateway config reference` prints them. Nothing here reads
+a file or the environment.
+"""
+
+from gateway.settings.access import (
+    ASYMMETRIC,
+    Algorithm,
+    AuthenticationSettings,
+    AuthorizationSettings,
+    ClaimRule,
+    IssuerSettings,
+)
+from gateway.settings.limits import Limits
+from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
+from gateway.settings.tree import ServerSettings, Settings
+from gateway.settings.units import HeaderName, Secret
+
+__all__ = [
+    "ASYMMETRIC",
+    "Algorithm",
+    "AuthenticationSettings",
+    "AuthorizationSettings",
+    "ClaimRule",
+    "ConnectionSettings",
+    "HeaderName",
+    "HeaderRules",
+    "IssuerSettings",
+    "Limits",
+    "Secret",
+    "ServerSettings",
+    "Settings",
+    "SubgraphSettings",
+]

@@ -173,7 +173,10 @@ class Gateway:
     ) -> None:
         """Execute on the exact path, and add the plan as `extensions.plan`."""
         try:
-            envelope = await run(self.engine, prepared, inputs)
+            spending = inputs.context.spending
+            transport = self.engine.transport
+            way = transport if spending is None else spending.around(transport)
+            envelope = await run(self.engine, prepared, inputs, way)
         except Exception as error:
             answered(error)
             return

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
+from gateway.cost.operation import CostModel
 from gateway.execute.loader.loader import Loader
 from gateway.observe.observer import Observer
 from gateway.request.authorize import AccessIndex, index_access
@@ -41,7 +42,8 @@ class Engine:
     """One supergraph, and what is needed to execute operations over it.
 
     `loader`: the transport for queries, which batches entity fetches of concurrent requests; None if each
-    request sends its own. `access`: the supergraph's access requirements.
+    request sends its own. `access`: the supergraph's access requirements. `costs`: the costs of operations;
+    None if they are not limited.
     """
 
     supergraph: Supergraph
@@ -53,10 +55,16 @@ class Engine:
     clock: Clock = SYSTEM_CLOCK
     loader: Loader | None = None
     access: AccessIndex = AccessIndex()
+    costs: CostModel | None = None
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
         return RequestContext(headers, self.observer, self.clock)
+
+
+def _costs(supergraph: Supergraph, settings: Settings) -> CostModel | None:
+    cost = settings.cost
+    return CostModel(supergraph, cost) if cost.max is not None or cost.shows else None
 
 
 def make_engine(
@@ -78,4 +86,5 @@ def make_engine(
         clock,
         loader,
         index_access(supergraph),
+        _costs(supergraph, settings),
     )

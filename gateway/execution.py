@@ -51,7 +51,9 @@ class Execution:
     def transport(self) -> Transport:
         """Return the transport: the loader for a query; a mutation shares nothing."""
         loader = self.engine.loader if self.prepared.plan.kind == "query" else None
-        return loader or self.engine.transport
+        way: Transport = loader or self.engine.transport
+        spending = self.inputs.context.spending
+        return way if spending is None else spending.around(way)
 
     def cancel(self) -> None:
         if self.task is not None:
@@ -86,6 +88,9 @@ class Execution:
 
     def end(self, found: Envelope | BaseException) -> None:
         """Report the end of the stage, and call `answered`."""
+        spending = self.inputs.context.spending
+        if spending is not None and isinstance(found, Envelope):
+            found = spending.finished(found)
         if self.engine.observer.watches_stages:
             error = "INTERNAL_SERVER_ERROR" if isinstance(found, BaseException) else None
             self.engine.observer.ended(EXECUTE, self.inputs.context, self.started, error=error)

@@ -14,6 +14,7 @@ from graphql.language import OperationDefinitionNode
 
 from gateway.core.envelope import NO_CACHE_POLICY, PRIVATE, Envelope
 from gateway.core.errors import RequestError
+from gateway.cost.operation import CostOfOperation
 from gateway.engine import Engine
 from gateway.execute.compile.program import Program, compile_plan
 from gateway.execute.exact_run import ExactRun
@@ -56,7 +57,8 @@ class PreparedOperation:
     """An operation that is ready to run, for certain values of the variables in @skip and @include.
 
     `program`: the compiled plan; None if only the exact path can run it. `denied`: an error for each place
-    that the caller may not see; they are in the response.
+    that the caller may not see; they are in the response. `cost`: checked for each request; None if it was
+    checked here.
     """
 
     operation: Operation
@@ -64,6 +66,7 @@ class PreparedOperation:
     projector: Projector
     program: Program | None = None
     denied: tuple[RequestError, ...] = ()
+    cost: CostOfOperation | None = None
 
 
 class InvalidDocument(RequestError):
@@ -141,11 +144,14 @@ def _planned(
     rest = without_meta(operation, supergraph.roots.values())
     fetched = without_denied(rest) if authorized.errors else rest
     plan = plan_operation(engine.graphs.of(labels), fetched, engine.settings.limits.paths)
+    cost = engine.costs.of(fetched, plan) if engine.costs is not None else None
     program = None
     if engine.settings.compile and whole and rest.selections == operation.selections:
         extensions = engine.settings.extensions
         program = compile_plan(supergraph, operation, plan, extensions, authorized.errors)
-    return PreparedOperation(operation, plan, Projector(supergraph, operation), program, authorized.errors)
+    return PreparedOperation(
+        operation, plan, Projector(supergraph, operation), program, authorized.errors, cost
+    )
 
 
 async def run(

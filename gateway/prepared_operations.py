@@ -104,8 +104,12 @@ class PreparedOperations:
             raise RequestError(message, "METHOD_NOT_ALLOWED")
         variables = variables_for(self.engine, known.node, request.variables)
         if known.prepared is not None and known.key is not None:
-            return known, known.prepared, known.key, variables
-        return known, *self._find_plan(request, context, known, variables), variables
+            prepared, key = known.prepared, known.key
+        else:
+            prepared, key = self._find_plan(request, context, known, variables)
+        if prepared.cost is not None:
+            prepared.cost.check(variables, context)
+        return known, prepared, key, variables
 
     def _find_plan(
         self,

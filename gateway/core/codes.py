@@ -68,6 +68,10 @@ PERSISTED_QUERY_NOT_SUPPORTED | Persisted queries are not supported. | Send the 
 INTROSPECTION_DISABLED | Introspection is disabled. \
     | Use the published schema, or a gateway without --production.
 SUBSCRIPTIONS_NOT_SERVED | Subscriptions are not supported. | Use a query.
+COST_ESTIMATED_TOO_EXPENSIVE | The estimated cost of the operation is above the limit. \
+    | Select fewer fields or shorter lists, or raise the limit: cost.max.
+COST_INVALID_SLICING_ARGUMENTS | A field with @listSize needs exactly one of its slicing arguments. \
+    | Give exactly one of the arguments that the message names.
 TOO_COMPLEX | The operation exceeds a limit on depth, tokens, aliases, selections or introspection. \
     | Split it into smaller operations, or raise the limit: --limit depth=N, tokens=N, aliases=N, \
 selections=N or introspection=N.
@@ -85,6 +89,8 @@ SUBGRAPH_UNREACHABLE | The subgraph could not be reached. \
     | Check that it runs and that its URL is right (--subgraph-url NAME=URL).
 SUBGRAPH_TIMEOUT | The subgraph did not reply in time. \
     | Check the subgraph's log, or raise the timeout: --timeout SECONDS.
+SUBGRAPH_COST_ESTIMATED_TOO_EXPENSIVE | The operation costs more in the subgraph than its budget. \
+    | Select fewer fields or shorter lists, or raise the subgraph's budget: cost.budgets.
 SUBGRAPH_OVERLOADED | Too many requests wait for the subgraph. \
     | Check why it replies slowly, or raise --connections NUMBER and --connection queue=NUMBER.
 SUBGRAPH_HTTP_ERROR | The subgraph replied with a redirect, or with an HTTP error status and no GraphQL errors. \

@@ -81,7 +81,8 @@ class RequestContext:
       differ; requests with different partitions share nothing.
     - `deadline`: the `clock.time()` by which the response must be ready; None for no deadline.
     - `labels`: the active labels of progressive @overrides.
-    - `cost`: the cost that this request may still use, in the units of @cost; None for no limit.
+    - `cost`: the estimated cost, in the units of @cost; None if it was not estimated for this request.
+    - `spending`: what its execution costs (`cost/spending`); None if nothing is measured.
     - `response_headers`: added to those of the reply, also of an error: a lower-case name and a value each.
     - `observer`: receives facts about this request. `notes`: values that plugins pass between hooks.
     """
@@ -92,7 +93,8 @@ class RequestContext:
     partition: Hashable = None
     deadline: float | None = None
     labels: frozenset[str] = frozenset()
-    cost: float | None = None
+    cost: int | None = None
+    spending: Any = None
     response_headers: tuple[tuple[bytes, bytes], ...] = ()
     _id: str | None = None
     _notes: dict[str, Any] | None = None

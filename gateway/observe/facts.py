@@ -101,6 +101,21 @@ class AccessDenied:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationCost:
+    """The cost of a request, before the execution and, if it is computed, after it.
+
+    `request`: its id. `operation`: its operation's name. `result`: COST_OK, COST_ESTIMATED_TOO_EXPENSIVE or
+    COST_ACTUAL_TOO_EXPENSIVE. `actual`: None before the execution.
+    """
+
+    request: str
+    operation: str | None
+    result: str
+    estimated: int
+    actual: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRunAgain:
     """The careful plan runs, because a field failed that a hasty plan had fetched for too many objects.
 
@@ -119,6 +134,7 @@ Fact = (
     | SubgraphFailed
     | KeySetFailed
     | AccessDenied
+    | OperationCost
     | PlanRunAgain
     | InternalFailure
 )

@@ -13,6 +13,7 @@ from gateway.settings.access import (
     ClaimRule,
     IssuerSettings,
 )
+from gateway.settings.cost import CostHeaders, CostSettings, SubgraphBudgets
 from gateway.settings.limits import Limits
 from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
 from gateway.settings.tree import ServerSettings, Settings
@@ -25,6 +26,8 @@ __all__ = [
     "AuthorizationSettings",
     "ClaimRule",
     "ConnectionSettings",
+    "CostHeaders",
+    "CostSettings",
     "HeaderName",
     "HeaderRules",
     "IssuerSettings",
@@ -32,5 +35,6 @@ __all__ = [
     "Secret",
     "ServerSettings",
     "Settings",
+    "SubgraphBudgets",
     "SubgraphSettings",
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gateway.settings.access import AuthenticationSettings, AuthorizationSettings
+from gateway.settings.cost import CostSettings
 from gateway.settings.limits import Limits
 from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
@@ -35,6 +36,7 @@ class Settings:
         Mapping[str, SubgraphSettings], Meta(description="Settings of single subgraphs, by name.")
     ] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    cost: CostSettings = field(default_factory=CostSettings)
     headers: HeaderRules = field(default_factory=HeaderRules)
     connections: ConnectionSettings = field(default_factory=ConnectionSettings)
     authentication: AuthenticationSettings = field(default_factory=AuthenticationSettings)

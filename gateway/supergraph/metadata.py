@@ -11,6 +11,7 @@ from typing import Any, Literal
 from graphql import ConstDirectiveNode, value_from_ast_untyped
 from graphql.language import (
     FieldDefinitionNode,
+    InputObjectTypeDefinitionNode,
     InterfaceTypeDefinitionNode,
     ObjectTypeDefinitionNode,
     TypeDefinitionNode,
@@ -104,7 +105,7 @@ AppliedArguments = dict[str, list[Mapping[str, Any]]]
 class MetadataTable:
     """The metadata of a supergraph. Types and fields without metadata are not in it.
 
-    `fields`: by (type name, field name).
+    `fields`: by (type name, field name), those of input objects included.
     """
 
     types: Mapping[str, ElementMetadata] = field(default_factory=dict)
@@ -151,6 +152,10 @@ def read_metadata(types: Mapping[str, TypeDefinitionNode], features: Iterable[Fe
             for item in node.fields or ():
                 if found := _field_metadata(item, names):
                     of_fields[name, item.name.value] = found
+        elif isinstance(node, InputObjectTypeDefinitionNode):
+            for given in node.fields or ():
+                if found := _metadata(given.directives, names):
+                    of_fields[name, given.name.value] = found
     return MetadataTable(of_types, of_fields)
 
 

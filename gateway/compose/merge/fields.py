@@ -286,7 +286,7 @@ def override_problem(one: FieldDef, source: FieldDef) -> tuple[str, str] | None:
 def external_argument_problems(
     coordinate: str, external: FieldDef, resolved: FieldDef
 ) -> Iterator[tuple[str, str]]:
-    """Yield (code, message) for each argument of a resolved field that an @external field lacks or changes."""
+    """Yield (code, message) for each argument that an @external field lacks or defines differently."""
     for name, argument in resolved.arguments.items():
         mine = external.arguments.get(name)
         if mine is None:

@@ -7,7 +7,7 @@ hidden unless the field or its type has one of them. Then types without visible 
 types, and types that no visible element refers to are hidden too.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from graphql.language import (
     DefinitionNode,
     DirectiveDefinitionNode,
     EnumTypeDefinitionNode,
+    EnumValueDefinitionNode,
     FieldDefinitionNode,
     InputObjectTypeDefinitionNode,
     InputValueDefinitionNode,
@@ -37,6 +38,7 @@ from gateway.supergraph.load import load_supergraph, parse_supergraph
 
 Composite = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode
 N = TypeVar("N", bound=Node)
+C = TypeVar("C", InputValueDefinitionNode, EnumValueDefinitionNode)
 
 
 def contract(supergraph: str, include: Collection[str] = (), exclude: Collection[str] = ()) -> str:
@@ -62,6 +64,45 @@ def contract(supergraph: str, include: Collection[str] = (), exclude: Collection
 
 def _required(node: InputValueDefinitionNode) -> bool:
     return print_ast(node.type).endswith("!") and node.default_value is None
+
+
+@dataclass(frozen=True, slots=True)
+class _Marker:
+    """Adds the directive named `directive` to the elements whose coordinates are in `hidden`."""
+
+    directive: str
+    hidden: Collection[str]
+
+    def of_type(self, node: TypeDefinitionNode) -> TypeDefinitionNode:
+        """Return a type definition in which every hidden element has the directive."""
+        name = node.name.value
+        if isinstance(node, Composite):
+            node = copied(node, fields=tuple(self.of_field(one, name) for one in node.fields or ()))
+        elif isinstance(node, InputObjectTypeDefinitionNode):
+            node = copied(node, fields=self.children(node.fields, name))
+        elif isinstance(node, EnumTypeDefinitionNode):
+            node = copied(node, values=self.children(node.values, name))
+        return self.marked(node, name)
+
+    def of_field(self, node: FieldDefinitionNode, type_name: str) -> FieldDefinitionNode:
+        """Return a field of a type, and its arguments, with the directive where they are hidden."""
+        coordinate = f"{type_name}.{node.name.value}"
+        arguments = tuple(
+            self.marked(one, f"{coordinate}({one.name.value}:)") for one in node.arguments or ()
+        )
+        return self.marked(copied(node, arguments=arguments), coordinate)
+
+    def children(self, nodes: Iterable[C] | None, type_name: str) -> tuple[C, ...]:
+        """Return the input fields or enum values of a type, with the directive where they are hidden."""
+        return tuple(self.marked(one, f"{type_name}.{one.name.value}") for one in nodes or ())
+
+    def marked(self, node: N, coordinate: str) -> N:
+        """Return an element with the directive; unchanged if it is not hidden or has the directive."""
+        present = tuple(getattr(node, "directives", None) or ())
+        if coordinate not in self.hidden or any(one.name.value == self.directive for one in present):
+            return node
+        mark = ConstDirectiveNode(name=NameNode(value=self.directive), arguments=())
+        return copied(node, directives=(*present, mark))
 
 
 @dataclass(slots=True)
@@ -221,39 +262,10 @@ class _ContractFilter:
             if "inaccessible" in self.features
             else "inaccessible"
         )
-        mark = ConstDirectiveNode(name=NameNode(value=hiding), arguments=())
-
-        def marked(node: N, coordinate: str) -> N:
-            present = tuple(getattr(node, "directives", None) or ())
-            if coordinate not in self.hidden or any(one.name.value == hiding for one in present):
-                return node
-            return copied(node, directives=(*present, mark))
-
-        def argument(node: InputValueDefinitionNode, coordinate: str) -> InputValueDefinitionNode:
-            return marked(node, f"{coordinate}({node.name.value}:)")
-
-        def child(node: FieldDefinitionNode, name: str) -> FieldDefinitionNode:
-            coordinate = f"{name}.{node.name.value}"
-            arguments = tuple(argument(one, coordinate) for one in node.arguments or ())
-            return marked(copied(node, arguments=arguments), coordinate)
-
-        def whole(node: TypeDefinitionNode) -> TypeDefinitionNode:
-            name = node.name.value
-            if isinstance(node, Composite):
-                node = copied(node, fields=tuple(child(one, name) for one in node.fields or ()))
-            elif isinstance(node, InputObjectTypeDefinitionNode):
-                node = copied(
-                    node, fields=tuple(marked(one, f"{name}.{one.name.value}") for one in node.fields or ())
-                )
-            elif isinstance(node, EnumTypeDefinitionNode):
-                node = copied(
-                    node, values=tuple(marked(one, f"{name}.{one.name.value}") for one in node.values or ())
-                )
-            return marked(node, name)
-
+        marker = _Marker(hiding, self.hidden)
         own = self.types
         definitions = [
-            whole(node) if isinstance(node, TypeDefinitionNode) and node.name.value in own else node
+            marker.of_type(node) if isinstance(node, TypeDefinitionNode) and node.name.value in own else node
             for node in self.document.definitions
         ]
         return self.linked(definitions, hiding)
@@ -267,7 +279,8 @@ class _ContractFilter:
         if "inaccessible" not in self.features:
             spec = CARRIED["inaccessible"]
             extra = parse(
-                f'schema @link(url: "{spec.url}", for: SECURITY) {{ query: Query }}\ndirective @{hiding}{spec.signature}'
+                f'schema @link(url: "{spec.url}", for: SECURITY) {{ query: Query }}\n'
+                f"directive @{hiding}{spec.signature}"
             )
             schema, definition = extra.definitions
             link = tuple(getattr(schema, "directives", ()))

@@ -10,10 +10,14 @@ from gateway.compose.merged import MergedSchema
 from gateway.federation.carried import CARRIED, CarriedSpec
 
 _JOIN_TYPE = (
-    "directive @join__type(graph: join__Graph!, key: join__FieldSet, extension: Boolean! = false, resolvable: Boolean! = true,"
-    " isInterfaceObject: Boolean! = false) repeatable on OBJECT | INTERFACE | UNION | ENUM | INPUT_OBJECT | SCALAR"
+    "directive @join__type(graph: join__Graph!, key: join__FieldSet, extension: Boolean! = false,"
+    " resolvable: Boolean! = true, isInterfaceObject: Boolean! = false)"
+    " repeatable on OBJECT | INTERFACE | UNION | ENUM | INPUT_OBJECT | SCALAR"
 )
-_LINK = "directive @link(url: String, as: String, for: link__Purpose, import: [link__Import]) repeatable on SCHEMA"
+_LINK = (
+    "directive @link(url: String, as: String, for: link__Purpose, import: [link__Import])"
+    " repeatable on SCHEMA"
+)
 _JOIN_DIRECTIVE = (
     "directive @join__directive(graphs: [join__Graph!], name: String!, args: join__DirectiveArguments)"
     " repeatable on SCHEMA | OBJECT | INTERFACE | FIELD_DEFINITION"
@@ -90,7 +94,8 @@ def definitions(merged: MergedSchema, body: str) -> list[str]:
     ]
     out.append("directive @join__graph(name: String!, url: String!) on ENUM_VALUE\n")
     out.append(
-        "directive @join__implements(graph: join__Graph!, interface: String!) repeatable on OBJECT | INTERFACE\n"
+        "directive @join__implements(graph: join__Graph!, interface: String!)"
+        " repeatable on OBJECT | INTERFACE\n"
     )
     out.append(f"{_JOIN_TYPE}\n")
     out.append("directive @join__unionMember(graph: join__Graph!, member: String!) repeatable on UNION\n")
@@ -117,9 +122,9 @@ def _join_field(body: str) -> str:
     extra = ", overrideLabel: String" if version != "0.3" else ""
     extra += ", contextArguments: [join__ContextArgument!]" if version == "0.5" else ""
     return (
-        "directive @join__field(graph: join__Graph, requires: join__FieldSet, provides: join__FieldSet, type: String,"
-        f" external: Boolean, override: String, usedOverridden: Boolean{extra}) repeatable on FIELD_DEFINITION"
-        " | INPUT_FIELD_DEFINITION"
+        "directive @join__field(graph: join__Graph, requires: join__FieldSet, provides: join__FieldSet,"
+        f" type: String, external: Boolean, override: String, usedOverridden: Boolean{extra})"
+        " repeatable on FIELD_DEFINITION | INPUT_FIELD_DEFINITION"
     )
 
 

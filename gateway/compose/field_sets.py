@@ -25,9 +25,16 @@ from graphql import (
 
 from gateway.compose.model import FieldDef, SubgraphSchema, TypeDef
 from gateway.federation.context_value import context_and_selection
-from gateway.federation.field_set import FieldSet, FieldSetField, parse_field_set, print_field_set
+from gateway.federation.field_set import (
+    FieldSet,
+    FieldSetField,
+    FieldSetFragment,
+    parse_field_set,
+    print_field_set,
+)
 
 ReportProblem = Callable[[str, str], None]
+Misfits = Iterator[tuple[str, str]]  # (the end of an error code, message)
 TYPENAME = "__typename"
 
 
@@ -118,47 +125,69 @@ def check_selection(
             complain(code, message)
 
 
-def _misfits(
-    schema: SubgraphSchema, type_name: str, fields: FieldSet, arguments: bool
-) -> Iterator[tuple[str, str]]:
+def _misfits(schema: SubgraphSchema, type_name: str, fields: FieldSet, arguments: bool) -> Misfits:
     for item in fields:
-        if unknown := [name for name in item.directives if name not in ("skip", "include")]:
-            yield ("INVALID_FIELDS", f"the directive @{unknown[0]} is not allowed in a field set")
-        elif item.directives:
-            yield ("DIRECTIVE_IN_FIELDS_ARG", "directives are not allowed in a field set")
-        if not isinstance(item, FieldSetField):
-            parent = schema.types.get(type_name)
-            if parent is not None and parent.interface_object and item.type_condition not in schema.types:
-                yield from _misfits(schema, type_name, item.selections, arguments)
-            elif item.type_condition and item.type_condition not in schema.types:
-                yield ("INVALID_FIELDS", f"the type {item.type_condition} does not exist")
-            else:
-                yield from _misfits(schema, item.type_condition or type_name, item.selections, arguments)
-            continue
-        if item.alias:
-            yield ("INVALID_FIELDS", f'"{item.alias}: {item.name}": aliases are not allowed')
-        if item.name == TYPENAME:
-            continue
-        parent = schema.types.get(type_name)
-        found = parent.fields.get(item.name) if parent else None
-        if found is None:
-            yield ("INVALID_FIELDS", f"{type_name} has no field {item.name}")
-            continue
-        unknown_arguments = [name for name, _ in item.arguments if name not in found.arguments]
-        if unknown_arguments and not arguments:
-            yield ("INVALID_FIELDS", f"{type_name}.{item.name} has no argument {unknown_arguments[0]}")
-        elif found.arguments and not arguments and not item.alias:
-            yield ("FIELDS_HAS_ARGS", f"{type_name}.{item.name} has arguments")
-        if any("$" in value for _, value in item.arguments):
-            yield ("INVALID_FIELDS", f"{type_name}.{item.name}: variables are not allowed")
-        below = schema.types.get(found.type_name)
-        composite = below is not None and below.kind in ("object", "interface", "union")
-        if composite and not item.selections:
-            yield ("INVALID_FIELDS", f"{type_name}.{item.name} needs a selection of its fields")
-        elif item.selections and not composite:
-            yield ("INVALID_FIELDS", f"{type_name}.{item.name} has no fields to select")
-        elif item.selections:
-            yield from _misfits(schema, found.type_name, item.selections, arguments)
+        yield from _directive_misfits(item)
+        if isinstance(item, FieldSetField):
+            yield from _field_misfits(schema, type_name, item, arguments)
+        else:
+            yield from _fragment_misfits(schema, type_name, item, arguments)
+
+
+def _directive_misfits(item: FieldSetField | FieldSetFragment) -> Misfits:
+    if unknown := [name for name in item.directives if name not in ("skip", "include")]:
+        yield ("INVALID_FIELDS", f"the directive @{unknown[0]} is not allowed in a field set")
+    elif item.directives:
+        yield ("DIRECTIVE_IN_FIELDS_ARG", "directives are not allowed in a field set")
+
+
+def _fragment_misfits(
+    schema: SubgraphSchema, type_name: str, item: FieldSetFragment, arguments: bool
+) -> Misfits:
+    parent = schema.types.get(type_name)
+    if parent is not None and parent.interface_object and item.type_condition not in schema.types:
+        yield from _misfits(schema, type_name, item.selections, arguments)
+    elif item.type_condition and item.type_condition not in schema.types:
+        yield ("INVALID_FIELDS", f"the type {item.type_condition} does not exist")
+    else:
+        yield from _misfits(schema, item.type_condition or type_name, item.selections, arguments)
+
+
+def _field_misfits(schema: SubgraphSchema, type_name: str, item: FieldSetField, arguments: bool) -> Misfits:
+    if item.alias:
+        yield ("INVALID_FIELDS", f'"{item.alias}: {item.name}": aliases are not allowed')
+    if item.name == TYPENAME:
+        return
+    parent = schema.types.get(type_name)
+    found = parent.fields.get(item.name) if parent else None
+    if found is None:
+        yield ("INVALID_FIELDS", f"{type_name} has no field {item.name}")
+        return
+    yield from _argument_misfits(type_name, found, item, arguments)
+    yield from _selection_misfits(schema, type_name, found, item, arguments)
+
+
+def _argument_misfits(type_name: str, found: FieldDef, item: FieldSetField, arguments: bool) -> Misfits:
+    unknown = [name for name, _ in item.arguments if name not in found.arguments]
+    if unknown and not arguments:
+        yield ("INVALID_FIELDS", f"{type_name}.{item.name} has no argument {unknown[0]}")
+    elif found.arguments and not arguments and not item.alias:
+        yield ("FIELDS_HAS_ARGS", f"{type_name}.{item.name} has arguments")
+    if any("$" in value for _, value in item.arguments):
+        yield ("INVALID_FIELDS", f"{type_name}.{item.name}: variables are not allowed")
+
+
+def _selection_misfits(
+    schema: SubgraphSchema, type_name: str, found: FieldDef, item: FieldSetField, arguments: bool
+) -> Misfits:
+    below = schema.types.get(found.type_name)
+    composite = below is not None and below.kind in ("object", "interface", "union")
+    if composite and not item.selections:
+        yield ("INVALID_FIELDS", f"{type_name}.{item.name} needs a selection of its fields")
+    elif item.selections and not composite:
+        yield ("INVALID_FIELDS", f"{type_name}.{item.name} has no fields to select")
+    elif item.selections:
+        yield from _misfits(schema, found.type_name, item.selections, arguments)
 
 
 _SPECIFIED = (

@@ -243,7 +243,8 @@ class _LinkReader:
         if since is None or since > version:
             hint = f'; write "@{plain}"' if not directive and plain in BY_NAME else ""
             hint = f"; it came with v{since[0]}.{since[1]}" if since else hint
-            message = f"federation v{version[0]}.{version[1]} has no {'directive' if directive else 'type'} {name}{hint}"
+            kind = "directive" if directive else "type"
+            message = f"federation v{version[0]}.{version[1]} has no {kind} {name}{hint}"
             self.error(_USAGE, message, node)
         alias = given.get("as")
         if alias and alias.startswith("@") != directive:

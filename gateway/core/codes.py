@@ -93,7 +93,8 @@ SUBGRAPH_COST_ESTIMATED_TOO_EXPENSIVE | The operation costs more in the subgraph
     | Select fewer fields or shorter lists, or raise the subgraph's budget: cost.budgets.
 SUBGRAPH_OVERLOADED | Too many requests wait for the subgraph. \
     | Check why it replies slowly, or raise --connections NUMBER and --connection queue=NUMBER.
-SUBGRAPH_HTTP_ERROR | The subgraph replied with a redirect, or with an HTTP error status and no GraphQL errors. \
+SUBGRAPH_HTTP_ERROR \
+    | The subgraph replied with a redirect, or with an HTTP error status and no GraphQL errors. \
     | Correct its URL after a redirect; otherwise check the subgraph's log.
 SUBGRAPH_BAD_RESPONSE | The subgraph's reply is not a valid GraphQL response. \
     | Check that the URL is the subgraph's GraphQL endpoint.
@@ -183,14 +184,17 @@ EXTERNAL_TYPE_MISMATCH | An @external field's type differs from the type in the 
     | Use the same type.
 EXTERNAL_ARGUMENT_MISSING | An @external field lacks an argument that the resolving subgraph defines. \
     | Add the argument.
-EXTERNAL_ARGUMENT_TYPE_MISMATCH | An argument of an @external field has another type than in the resolving subgraph. \
+EXTERNAL_ARGUMENT_TYPE_MISMATCH \
+    | An argument of an @external field has another type than in the resolving subgraph. \
     | Use the same type.
-EXTERNAL_ARGUMENT_DEFAULT_MISMATCH | An argument of an @external field has another default than in the resolving subgraph. \
+EXTERNAL_ARGUMENT_DEFAULT_MISMATCH \
+    | An argument of an @external field has another default than in the resolving subgraph. \
     | Use the same default.
 EXTERNAL_ON_INTERFACE | @external is applied to a field of an interface. | Apply it to the implementing types.
 EXTERNAL_MISSING_ON_BASE | A field is @external in every subgraph, so no subgraph resolves it. \
     | Remove @external in the subgraph that resolves it.
-EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE | @external is combined with a directive for fields that the subgraph resolves. \
+EXTERNAL_COLLISION_WITH_ANOTHER_DIRECTIVE \
+    | @external is combined with a directive for fields that the subgraph resolves. \
     | Remove one of the two.
 INVALID_FIELD_SHARING | Several subgraphs resolve a field, and not all of them mark it @shareable. \
     | Mark it @shareable in all of them, or use @external or @override.
@@ -205,7 +209,8 @@ OVERRIDE_ON_INTERFACE | @override is applied to a field of an interface. | Apply
 INTERFACE_OBJECT_USAGE_ERROR | @interfaceObject is used against its rules. | Follow the message.
 INTERFACE_KEY_NOT_ON_IMPLEMENTATION | An implementing type lacks a @key of its interface. \
     | Add the @key to it.
-INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE | A subgraph with a @key on an interface does not define all implementing types. \
+INTERFACE_KEY_MISSING_IMPLEMENTATION_TYPE \
+    | A subgraph with a @key on an interface does not define all implementing types. \
     | Define them in that subgraph.
 INTERFACE_FIELD_NO_IMPLEM | An implementing type lacks a field of its interface. \
     | Add the field in a subgraph.
@@ -225,7 +230,8 @@ INPUT_FIELD_DEFAULT_MISMATCH | An input field has different defaults in differen
     | Use one default.
 REQUIRED_ARGUMENT_MISSING_IN_SOME_SUBGRAPH | An argument is required in one subgraph and missing in another. \
     | Add it to the other, or make it optional.
-REQUIRED_INPUT_FIELD_MISSING_IN_SOME_SUBGRAPH | An input field is required in one subgraph and missing in another. \
+REQUIRED_INPUT_FIELD_MISSING_IN_SOME_SUBGRAPH \
+    | An input field is required in one subgraph and missing in another. \
     | Add it to the other, or make it optional.
 EXTENSION_WITH_NO_BASE | A type is extended, but no subgraph defines it. | Define it in a subgraph.
 ROOT_QUERY_USED | A type named Query is not the query root. | Rename it.
@@ -244,9 +250,11 @@ TYPE_WITH_ONLY_UNUSED_EXTERNAL | All fields of a type are @external and unused. 
 LINK_IMPORT_NAME_MISMATCH | The subgraphs import a directive of the supergraph under different names. \
     | Import it under one name everywhere.
 DISALLOWED_INACCESSIBLE | @inaccessible is applied to an element that must be visible. | Remove it.
-MERGED_DIRECTIVE_APPLICATION_ON_EXTERNAL | A directive that composition merges is applied to an @external field. \
+MERGED_DIRECTIVE_APPLICATION_ON_EXTERNAL \
+    | A directive that composition merges is applied to an @external field. \
     | Apply it where the field is resolved.
-SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES | The subgraphs can't return an object of the same type for a @shareable field. \
+SHAREABLE_HAS_MISMATCHED_RUNTIME_TYPES \
+    | The subgraphs can't return an object of the same type for a @shareable field. \
     | Let all of them return the same objects.
 OVERRIDE_LABEL_INVALID | The label of an @override is not valid. \
     | Use a letter, then letters, digits and _-:./, or percent(0) to percent(100).
@@ -260,7 +268,8 @@ CONTEXT_INVALID_SELECTION | @fromContext does not select one value of its argume
 CONTEXT_NO_RESOLVABLE_KEY | A type with a @fromContext field has no key by which it can be looked up. \
     | Give it a resolvable @key.
 NO_CONTEXT_IN_SELECTION | @fromContext names no context. | Write field: "$name { field }".
-CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS | An argument is required in one subgraph and comes from a context in another. \
+CONTEXTUAL_ARGUMENT_NOT_CONTEXTUAL_IN_ALL_SUBGRAPHS \
+    | An argument is required in one subgraph and comes from a context in another. \
     | Make it optional in the first.
 COST_APPLIED_TO_INTERFACE_FIELD | @cost is applied to a field of an interface. \
     | Apply it to the implementing types.
@@ -269,11 +278,13 @@ LIST_SIZE_APPLIED_TO_NON_LIST | @listSize is applied to a field that is not a li
 LIST_SIZE_INVALID_ASSUMED_SIZE | The assumedSize of a @listSize is negative. | Use zero or more.
 LIST_SIZE_INVALID_SIZED_FIELD | @listSize names a sized field that does not exist. \
     | Name a list field of the field's type.
-LIST_SIZE_INVALID_SLICING_ARGUMENT | @listSize names a slicing argument that is not an Int argument of the field. \
+LIST_SIZE_INVALID_SLICING_ARGUMENT \
+    | @listSize names a slicing argument that is not an Int argument of the field. \
     | Name an Int argument of the field.
 AUTH_REQUIREMENTS_APPLIED_ON_INTERFACE | An access requirement is applied to an interface. \
     | Apply it to the implementing types.
-MISSING_TRANSITIVE_AUTH_REQUIREMENTS | A field depends on a field with stricter access requirements than its own. \
+MISSING_TRANSITIVE_AUTH_REQUIREMENTS \
+    | A field depends on a field with stricter access requirements than its own. \
     | Give it the same requirements.
 MAX_VALIDATION_SUBGRAPH_PATHS_EXCEEDED | Checking satisfiability would visit more paths than allowed. \
     | Split the graph's largest types, or give entities fewer keys.

@@ -34,8 +34,8 @@ class CarriedSpec:
 
 
 _ELEMENTS = (
-    "FIELD_DEFINITION | OBJECT | INTERFACE | UNION | ARGUMENT_DEFINITION | SCALAR | ENUM | ENUM_VALUE | INPUT_OBJECT"
-    " | INPUT_FIELD_DEFINITION"
+    "FIELD_DEFINITION | OBJECT | INTERFACE | UNION | ARGUMENT_DEFINITION | SCALAR | ENUM | ENUM_VALUE"
+    " | INPUT_OBJECT | INPUT_FIELD_DEFINITION"
 )
 _GUARDED = "FIELD_DEFINITION | OBJECT | INTERFACE | SCALAR | ENUM"
 
@@ -63,15 +63,16 @@ CARRIED: Mapping[str, CarriedSpec] = {
         "cost",
         "0.1",
         None,
-        "(weight: Int!) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR",
+        "(weight: Int!) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION"
+        " | OBJECT | SCALAR",
         merged={"weight": "max"},
     ),
     "listSize": CarriedSpec(
         "cost",
         "0.1",
         None,
-        "(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true)"
-        " on FIELD_DEFINITION",
+        "(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!],"
+        " requireOneSlicingArgument: Boolean = true) on FIELD_DEFINITION",
         merged={
             "assumedSize": "max",
             "slicingArguments": "union",

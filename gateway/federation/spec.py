@@ -45,8 +45,8 @@ DIRECTIVES: tuple[SpecDirective, ...] = (
     SpecDirective(
         "tag",
         (1, 0),
-        "(name: String!) repeatable on FIELD_DEFINITION | OBJECT | INTERFACE | UNION | ARGUMENT_DEFINITION | SCALAR | ENUM"
-        " | ENUM_VALUE | INPUT_OBJECT | INPUT_FIELD_DEFINITION | SCHEMA",
+        "(name: String!) repeatable on FIELD_DEFINITION | OBJECT | INTERFACE | UNION | ARGUMENT_DEFINITION"
+        " | SCALAR | ENUM | ENUM_VALUE | INPUT_OBJECT | INPUT_FIELD_DEFINITION | SCHEMA",
     ),
     SpecDirective("shareable", (2, 0), " repeatable on OBJECT | FIELD_DEFINITION"),
     SpecDirective("override", (2, 0), "(from: String!, label: String) on FIELD_DEFINITION"),
@@ -72,13 +72,14 @@ DIRECTIVES: tuple[SpecDirective, ...] = (
     SpecDirective(
         "cost",
         (2, 9),
-        "(weight: Int!) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR",
+        "(weight: Int!) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION"
+        " | OBJECT | SCALAR",
     ),
     SpecDirective(
         "listSize",
         (2, 9),
-        "(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!], requireOneSlicingArgument: Boolean = true)"
-        " on FIELD_DEFINITION",
+        "(assumedSize: Int, slicingArguments: [String!], sizedFields: [String!],"
+        " requireOneSlicingArgument: Boolean = true) on FIELD_DEFINITION",
     ),
     SpecDirective("cacheTag", (2, 12), "(format: String!) repeatable on OBJECT | FIELD_DEFINITION"),
 )

@@ -23,7 +23,8 @@ from gateway.http.statuses import STATUSES
 PAGE = Path(__file__).parent / "graphiql" / "dist"
 NO_PAGE = "GraphiQL is not installed: run `make env` before building the wheel. POST to /graphql works."
 PAGE_HEADERS = {
-    "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",

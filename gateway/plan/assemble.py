@@ -93,34 +93,47 @@ def _fetch(
     graph: QueryGraph, operation: Operation, group: FetchGroup, ids: Mapping[FetchGroup, int], root_kind: bool
 ) -> Fetch:
     writing = _RequestWriter(graph, group.subgraph, inline=any(one.contexts for one in group.lookups))
-    number = ids[group]
     parts, lookups = _lookups(_written(group, writing), operation)
-    declared = [f"${lookup.variable}:[_Any!]!" for lookup in lookups if lookup.variable]
-    contexts = {one.variable: one.type for lookup in lookups for one in lookup.contexts}
     root = any(lookup.root and not lookup.path for lookup in group.lookups)
     kind = operation.kind if root and root_kind else "query"
-    types = dict(operation.variables)
     directives = operation.directives if kind == operation.kind else None
-    here = directives.here if directives else ""
     used = tuple(sorted(writing.variables | (directives.variables if directives else frozenset())))
-    name = _operation_name(operation, group.subgraph, number)
-    start = f"{kind} {name}" if name else kind
-    plain = [f"${name}:{types[name]}" for name in used]
-    declared += [*plain, *(f"${name}:{reference}" for name, reference in contexts.items())]
-    head = start + (f"({','.join(declared)})" if declared else "") + here
-    after = tuple(sorted(ids[parent] for parent in group.parents if parent in ids))
+    name = _operation_name(operation, group.subgraph, ids[group])
+    request = RequestParts(
+        f"{kind} {name}" if name else kind,
+        _declared(used, operation),
+        tuple(parts),
+        directives.here if directives else "",
+    )
     return Fetch(
-        id=number,
+        id=ids[group],
         subgraph=group.subgraph,
-        text=_request_text(head, parts, writing),
+        text=_request_text(_head(request, lookups), parts, writing),
         operation_name=name,
         kind=kind,
         variables=used,
         lookups=tuple(lookups),
-        after=after,
+        after=tuple(sorted(ids[parent] for parent in group.parents if parent in ids)),
         renames=writing.renames,
-        request_parts=RequestParts(start, (*plain,), (*parts,), here) if contexts else None,
+        request_parts=request if any(lookup.contexts for lookup in lookups) else None,
     )
+
+
+def _declared(used: Sequence[str], operation: Operation) -> tuple[str, ...]:
+    """Return the declarations of the client's variables that a request uses."""
+    types = dict(operation.variables)
+    return tuple(f"${name}:{types[name]}" for name in used)
+
+
+def _head(request: RequestParts, lookups: Sequence[Lookup]) -> str:
+    """Return a request's text before its selection: the kind, name, variables and directives."""
+    contexts = {one.variable: one.type for lookup in lookups for one in lookup.contexts}
+    declared = (
+        *(f"${lookup.variable}:[_Any!]!" for lookup in lookups if lookup.variable),
+        *request.declared,
+        *(f"${name}:{reference}" for name, reference in contexts.items()),
+    )
+    return request.head + (f"({','.join(declared)})" if declared else "") + request.directives
 
 
 def _request_text(head: str, parts: Sequence[str], writing: _RequestWriter) -> str:

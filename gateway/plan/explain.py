@@ -43,14 +43,14 @@ def _print_fetch(fetch: Fetch) -> list[str]:
                 fields = " ".join(_print_rep(one) for one in item.fields)
                 lines.append(f"       by {item.typename or 'its own type'} {{ {fields} }}{types}")
         for one in lookup.contexts:
-            lines.append(
-                f"       with ${one.variable} from {', or '.join(_print_source(lookup, s) for s in one.sources)}"
-            )
+            sources = ", or ".join(_print_source(lookup, source) for source in one.sources)
+            lines.append(f"       with ${one.variable} from {sources}")
     return lines
 
 
 def _print_source(lookup: Lookup, source: ContextSource) -> str:
-    return f"{print_path(lookup.targets[0].path[: source.depth])} {{ {' '.join(_print_rep(one) for one in source.fields)} }}"
+    fields = " ".join(_print_rep(one) for one in source.fields)
+    return f"{print_path(lookup.targets[0].path[: source.depth])} {{ {fields} }}"
 
 
 def _print_rep(item: RepresentationField) -> str:

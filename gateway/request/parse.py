@@ -1,6 +1,7 @@
 """Parses a document within limits on tokens, depth and fields, and finds the operation to run in it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from graphql import DocumentNode, GraphQLError, parse
 from graphql.language import (
@@ -34,15 +35,50 @@ def parse_document(text: str, limits: Limits) -> DocumentNode:
             raise RequestError(message, "TOO_COMPLEX", locations=locations_of(error)) from error
         raise RequestError(error.message, "GRAPHQL_PARSE_FAILED", locations=locations_of(error)) from error
     except RecursionError as error:
-        raise RequestError(
-            f"expected at most {limits.depth} nested levels, got more", "TOO_COMPLEX"
-        ) from error
+        raise _too_deep(limits) from error
     _check_depth(document, limits)
     return document
 
 
 def _too_deep(limits: Limits) -> RequestError:
     return RequestError(f"expected at most {limits.depth} nested levels, got more", "TOO_COMPLEX")
+
+
+@dataclass(slots=True)
+class _Nesting:
+    """Measures selection sets. `known`: the depths of the fragments that are measured, by name."""
+
+    limits: Limits
+    fragments: dict[str, FragmentDefinitionNode]
+    known: dict[str, int] = field(default_factory=dict)
+
+    def depth(self, selections: SelectionSetNode | None, seen: frozenset[str]) -> int:
+        """Return the nested levels of a selection set, at most the limit. `seen`: the enclosing fragments."""
+        if selections is None:
+            return 0
+        if len(selections.selections) > self.limits.aliases:
+            raise RequestError(
+                f"expected at most {self.limits.aliases} fields in a selection set, got more", "TOO_COMPLEX"
+            )
+        deepest = 1 + max((self.below(item, seen) for item in selections.selections), default=0)
+        if deepest > self.limits.depth:
+            raise _too_deep(self.limits)
+        return deepest
+
+    def below(
+        self, item: FieldNode | InlineFragmentNode | FragmentSpreadNode | object, seen: frozenset[str]
+    ) -> int:
+        """Return the levels that one selection adds below its selection set."""
+        if isinstance(item, FragmentSpreadNode):
+            name = item.name.value
+            if name in seen or name not in self.fragments:  # validation reports cycles and unknown names
+                return 0
+            if name not in self.known:
+                self.known[name] = self.depth(self.fragments[name].selection_set, seen | {name})
+            return self.known[name] - 1
+        if isinstance(item, InlineFragmentNode):
+            return self.depth(item.selection_set, seen) - 1
+        return self.depth(item.selection_set, seen) if isinstance(item, FieldNode) else 0
 
 
 def _check_depth(document: DocumentNode, limits: Limits) -> None:
@@ -53,42 +89,13 @@ def _check_depth(document: DocumentNode, limits: Limits) -> None:
     fragments = {
         item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)
     }
-    known: dict[str, int] = {}
-
-    def depth(selections: SelectionSetNode | None, seen: frozenset[str]) -> int:
-        if selections is None:
-            return 0
-        if len(selections.selections) > limits.aliases:
-            raise RequestError(
-                f"expected at most {limits.aliases} fields in a selection set, got more", "TOO_COMPLEX"
-            )
-        deepest = 1 + max((below(item, seen) for item in selections.selections), default=0)
-        if deepest > limits.depth:
-            raise _too_deep(limits)
-        return deepest
-
-    def below(
-        item: FieldNode | InlineFragmentNode | FragmentSpreadNode | object, seen: frozenset[str]
-    ) -> int:
-        if isinstance(item, FragmentSpreadNode):
-            name = item.name.value
-            if name in seen or name not in fragments:  # validation reports cycles and unknown names
-                return 0
-            if name not in known:
-                known[name] = depth(fragments[name].selection_set, seen | {name})
-            return known[name] - 1
-        if isinstance(item, InlineFragmentNode):
-            return depth(item.selection_set, seen) - 1
-        return depth(item.selection_set, seen) if isinstance(item, FieldNode) else 0
-
+    nesting = _Nesting(limits, fragments)
     try:
         for definition in document.definitions:
             if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
-                depth(definition.selection_set, frozenset())
+                nesting.depth(definition.selection_set, frozenset())
     except RecursionError as error:
-        raise RequestError(
-            f"expected at most {limits.depth} nested levels, got more", "TOO_COMPLEX"
-        ) from error
+        raise _too_deep(limits) from error
 
 
 def pick_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

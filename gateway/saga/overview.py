@@ -8,14 +8,19 @@ from uuid import UUID
 
 import asyncpg
 
-_LIST = """SELECT id FROM sagas WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR saga_type = $2)
+_LIST = """SELECT id FROM sagas
+    WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR saga_type = $2)
     AND ($3::text IS NULL OR created_by = $3) AND ($4::timestamptz IS NULL OR (started_at, id) < ($4, $5))
     ORDER BY started_at DESC, id DESC LIMIT $6"""
-_COUNTS = "SELECT saga_type, status, count(*) AS sagas FROM sagas GROUP BY saga_type, status ORDER BY saga_type, status"
+_COUNTS = """SELECT saga_type, status, count(*) AS sagas FROM sagas
+    GROUP BY saga_type, status ORDER BY saga_type, status"""
 _DURATIONS = """SELECT saga_type, count(*) AS sagas,
-    percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM completed_at - started_at)) AS seconds
-    FROM sagas WHERE completed_at > clock_timestamp() - interval '1 day' GROUP BY saga_type ORDER BY saga_type"""
-_FAILING = """SELECT saga_type, name AS step, direction, count(*) AS failures, max(saga_attempts.error_message) AS example
+    percentile_cont(ARRAY[0.5, 0.95])
+        WITHIN GROUP (ORDER BY extract(epoch FROM completed_at - started_at)) AS seconds
+    FROM sagas WHERE completed_at > clock_timestamp() - interval '1 day'
+    GROUP BY saga_type ORDER BY saga_type"""
+_FAILING = """SELECT saga_type, name AS step, direction, count(*) AS failures,
+        max(saga_attempts.error_message) AS example
     FROM saga_attempts JOIN saga_steps USING (saga_id, step_number) JOIN sagas ON sagas.id = saga_id
     WHERE outcome IN ('failed', 'refused') AND saga_attempts.started_at > clock_timestamp() - interval '1 day'
     GROUP BY saga_type, name, direction ORDER BY failures DESC LIMIT 20"""

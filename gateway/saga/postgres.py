@@ -24,8 +24,9 @@ from gateway.saga.machine import ACTIVE, SagaState, StepState, Verb, operated
 
 CHANNEL = "sagas"
 
-_INSERT = """INSERT INTO sagas (saga_type, version, total_steps, data, idempotency_key, input_digest, created_by, correlation_id,
-    deadline_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + $9 * interval '1 second')
+_INSERT = """INSERT INTO sagas (saga_type, version, total_steps, data, idempotency_key, input_digest,
+        created_by, correlation_id, deadline_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + $9 * interval '1 second')
     ON CONFLICT (saga_type, idempotency_key) DO NOTHING RETURNING id"""
 _STEPS = (
     "INSERT INTO saga_steps (saga_id, step_number, name, service_name, operation) VALUES ($1, $2, $3, $4, $5)"
@@ -33,7 +34,8 @@ _STEPS = (
 _SAME = "SELECT id, input_digest FROM sagas WHERE saga_type = $1 AND idempotency_key = $2"
 _CLAIM = """UPDATE sagas SET lease_owner = $1, lease_until = clock_timestamp() + $2 * interval '1 second',
     fencing_token = fencing_token + 1
-    WHERE id IN (SELECT id FROM sagas JOIN unnest($4::text[], $5::integer[]) AS kind (saga_type, version) USING (saga_type, version)
+    WHERE id IN (SELECT id FROM sagas
+        JOIN unnest($4::text[], $5::integer[]) AS kind (saga_type, version) USING (saga_type, version)
         WHERE wake_at <= clock_timestamp() AND (lease_until IS NULL OR lease_until < clock_timestamp())
         ORDER BY wake_at LIMIT $3 FOR UPDATE OF sagas SKIP LOCKED)
     RETURNING *, coalesce(deadline_at < clock_timestamp(), false) AS late"""
@@ -46,24 +48,30 @@ _RELEASE = "UPDATE sagas SET lease_owner = NULL, lease_until = NULL WHERE id = $
 # it checks the fencing token, and the other parts join its result.
 _WRITE = """WITH saga AS (
     UPDATE sagas SET status = $3, cancelled = $4, current_step = $5,
-        wake_at = CASE WHEN $6::float8 IS NULL THEN NULL ELSE clock_timestamp() + $6 * interval '1 second' END,
+        wake_at = CASE WHEN $6::float8 IS NULL THEN NULL
+            ELSE clock_timestamp() + $6 * interval '1 second' END,
         completed_at = CASE WHEN $6::float8 IS NULL THEN coalesce(completed_at, clock_timestamp()) END,
         error_message = coalesce($7, error_message), error_code = coalesce($8, error_code)
     WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL RETURNING id),
   steps AS (
-    UPDATE saga_steps SET status = new.status, attempts = new.attempts, failures = new.failures, uncertain = new.uncertain,
-        response_data = CASE WHEN new.status = 'completed' THEN coalesce(new.result, response_data) ELSE response_data END,
+    UPDATE saga_steps SET status = new.status, attempts = new.attempts, failures = new.failures,
+        uncertain = new.uncertain,
+        response_data = CASE WHEN new.status = 'completed' THEN coalesce(new.result, response_data)
+            ELSE response_data END,
         compensation_data = CASE WHEN new.status = 'compensated' THEN coalesce(new.result, compensation_data)
             ELSE compensation_data END,
-        request_data = coalesce(new.request, request_data), error_message = coalesce(new.error, error_message),
+        request_data = coalesce(new.request, request_data),
+        error_message = coalesce(new.error, error_message),
         started_at = coalesce(started_at, clock_timestamp()),
-        completed_at = CASE WHEN new.status IN ('in_progress', 'compensating') THEN NULL ELSE clock_timestamp() END
-    FROM saga, jsonb_to_recordset($9::jsonb) AS new (number int, status text, attempts int, failures int, uncertain boolean,
-        result jsonb, request jsonb, error text)
+        completed_at = CASE WHEN new.status IN ('in_progress', 'compensating') THEN NULL
+            ELSE clock_timestamp() END
+    FROM saga, jsonb_to_recordset($9::jsonb) AS new (number int, status text, attempts int, failures int,
+        uncertain boolean, result jsonb, request jsonb, error text)
     WHERE saga_id = saga.id AND step_number = new.number),
   ended AS (
     UPDATE saga_attempts SET outcome = $12, error_message = $7, ended_at = clock_timestamp() FROM saga
-    WHERE saga_id = saga.id AND step_number = $10 AND direction = $11 AND fencing_token = $2 AND ended_at IS NULL),
+    WHERE saga_id = saga.id AND step_number = $10 AND direction = $11 AND fencing_token = $2
+        AND ended_at IS NULL),
   begun AS (
     INSERT INTO saga_attempts (saga_id, step_number, direction, attempt, fencing_token)
     SELECT saga.id, $13, $14, $15, $2 FROM saga WHERE $13::int IS NOT NULL)
@@ -72,7 +80,8 @@ _WORD = """INSERT INTO saga_attempts (saga_id, direction, fencing_token, by, out
     VALUES ($1, $2, $3, $4, 'told', $5, clock_timestamp())"""
 _TAKE_AWAY = """UPDATE sagas SET fencing_token = fencing_token + 1, lease_owner = 'operator' WHERE id = $1
     RETURNING fencing_token"""
-_DUE = """SELECT extract(epoch FROM min(greatest(wake_at, coalesce(lease_until, wake_at))) - clock_timestamp())
+_DUE = """SELECT
+    extract(epoch FROM min(greatest(wake_at, coalesce(lease_until, wake_at))) - clock_timestamp())
     FROM sagas JOIN unnest($1::text[], $2::integer[]) AS kind (saga_type, version) USING (saga_type, version)
     WHERE wake_at IS NOT NULL"""
 

@@ -205,8 +205,11 @@ class _Loader:
     def _graphs(self) -> dict[str, tuple[str, str]]:
         node = self.types.get(f"{self.prefix}__Graph")
         if not isinstance(node, EnumTypeDefinitionNode):
-            message = "expected a supergraph, found no enum join__Graph; compose the subgraphs first (`gateway compose`)"
-            raise SupergraphError(message, "INVALID_SUPERGRAPH")
+            raise SupergraphError(
+                "expected a supergraph, found no enum join__Graph;"
+                " compose the subgraphs first (`gateway compose`)",
+                "INVALID_SUPERGRAPH",
+            )
         graphs = {}
         for value in node.values or ():
             for join in self._joins(value.directives, "graph"):

@@ -109,7 +109,10 @@ class KeyedTable:
 
     async def digests(self, session: Session) -> dict[str, list[Any]]:
         """Return [number of rows, hash of their keys and versions] by bucket."""
-        statement = "SELECT {bucket} AS bucket, count(*) AS rows, bit_xor({hash})::text AS hash FROM {table} GROUP BY 1"
+        statement = (
+            "SELECT {bucket} AS bucket, count(*) AS rows, bit_xor({hash})::text AS hash"
+            " FROM {table} GROUP BY 1"
+        )
         return {str(row.bucket): [row.rows, row.hash] for row in await session.fetch_all(self.sql(statement))}
 
     async def versions(self, session: Session, bucket: int) -> dict[str, int]:
@@ -170,8 +173,10 @@ class Copy:
 
 _RECORD_VERSION = text(
     """
-INSERT INTO inbox_versions AS known (consumer, source, aggregate_id, version) VALUES (:consumer, :source, :key, :version)
-ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = excluded.version WHERE known.version <= excluded.version
+INSERT INTO inbox_versions AS known (consumer, source, aggregate_id, version)
+VALUES (:consumer, :source, :key, :version)
+ON CONFLICT (consumer, source, aggregate_id) DO UPDATE
+SET version = excluded.version WHERE known.version <= excluded.version
 """
 )
 
@@ -214,7 +219,8 @@ def event_from_original(
 
 _DIGESTS = text(
     f"SELECT {_BUCKET.format(key='key')} AS bucket, count(*) AS rows,"  # noqa: S608 - our own text
-    f" bit_xor({_HASH.format(key='key')})::text AS hash FROM unnest(:keys, :versions) AS it (key, version) GROUP BY 1"
+    f" bit_xor({_HASH.format(key='key')})::text AS hash"
+    " FROM unnest(:keys, :versions) AS it (key, version) GROUP BY 1"
 ).bindparams(bindparam("keys", type_=ARRAY(Uuid)), bindparam("versions", type_=ARRAY(Integer)))
 
 

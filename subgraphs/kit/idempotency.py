@@ -30,7 +30,8 @@ Its argument is None to do the step; to undo it, the result of doing it.
 """
 
 _CLAIM = text(
-    "INSERT INTO saga_calls (saga_id, step, token, state) VALUES (:saga_id, :step, :token, 'begun') ON CONFLICT DO NOTHING"
+    "INSERT INTO saga_calls (saga_id, step, token, state) VALUES (:saga_id, :step, :token, 'begun') "
+    "ON CONFLICT DO NOTHING"
 )
 _LOCK = text("SELECT * FROM saga_calls WHERE saga_id = :saga_id AND step = :step FOR UPDATE")
 _DONE = text(
@@ -38,7 +39,8 @@ _DONE = text(
     "WHERE saga_id = :saga_id AND step = :step"
 )
 _UNDONE = text(
-    "UPDATE saga_calls SET state = :state, undo_result = :result, token = :token WHERE saga_id = :saga_id AND step = :step"
+    "UPDATE saga_calls SET state = :state, undo_result = :result, token = :token "
+    "WHERE saga_id = :saga_id AND step = :step"
 )
 _SET_TOKEN = text("UPDATE saga_calls SET token = :token WHERE saga_id = :saga_id AND step = :step")
 

@@ -43,7 +43,8 @@ def _write(file: Path, content: bytes, mode: int) -> None:
 def main(arguments: list[str]) -> int:
     """Run `python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE`; return the exit code."""
     if len(arguments) != 2:
-        print("usage: python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE", file=sys.stderr)  # noqa: T201 - a command
+        usage = "usage: python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE"
+        print(usage, file=sys.stderr)  # noqa: T201 - a command
         return 2
     make_key_pair(Path(arguments[0]), Path(arguments[1]))
     return 0

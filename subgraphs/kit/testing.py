@@ -115,7 +115,8 @@ class Client:
         self, typename: str, ids: list[Any], selection: str, person: ApiUser | None = None
     ) -> dict[str, Any]:
         """Execute `_entities` for entities with these ids and return the response."""
-        query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
+        fragment = f"... on {typename} {{ {selection} }}"
+        query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ {fragment} }} }}"
         return await self.send(query, person, r=[{"__typename": typename, "id": str(key)} for key in ids])
 
 

@@ -31,7 +31,8 @@ FOLDER = Path(__file__).parent / "dashboard"
 SHOWN_SAGAS = 50
 POLL_SECONDS = 1.0  # between two queries for changes
 HEADERS = {
-    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",

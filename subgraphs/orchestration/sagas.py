@@ -129,8 +129,8 @@ ESCROW = (
     "currency: String!"
 )
 SLOT = (
-    "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, endsAt: DateTime!, timeZone: String!, "
-    "title: String!"
+    "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, endsAt: DateTime!, "
+    "timeZone: String!, title: String!"
 )
 
 

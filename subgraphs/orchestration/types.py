@@ -69,7 +69,8 @@ class SagaStep:
     service: str = strawberry.field(description="The service that executes the step.")
     operation: str = strawberry.field(description="The mutation of the service.")
     status: str = strawberry.field(
-        description="pending, in_progress, completed, failed, compensating, compensated, compensation_failed or skipped."
+        description="pending, in_progress, completed, failed, compensating, compensated, "
+        "compensation_failed or skipped."
     )
     attempts: int = strawberry.field(description="The number of attempts to do or undo the step.")
     result: JSON | None = strawberry.field(description="The result of the step.")
@@ -104,7 +105,8 @@ class Saga:
     id: strawberry.ID = strawberry.field(description="The id of the saga.")
     type: str = strawberry.field(description="The type of the saga.")
     status: str = strawberry.field(
-        description="started, in_progress, completed, failed, compensating, compensated, compensation_failed or cancelled."
+        description="started, in_progress, completed, failed, compensating, compensated, "
+        "compensation_failed or cancelled."
     )
     current_step: str | None = strawberry.field(description="The name of the current step.")
     total_steps: int = strawberry.field(description="The number of steps.")

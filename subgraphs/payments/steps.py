@@ -171,7 +171,10 @@ async def _pay_out(
         raise Conflict("The payout cannot be undone: the booking has another escrow now") from error
 
 
-_FACTS = "booking_id request_id client_id musician_id musician_user_id amount currency status released refunded version"
+_FACTS = (
+    "booking_id request_id client_id musician_id musician_user_id amount currency status"
+    " released refunded version"
+)
 
 
 def _facts(escrow: EscrowRecord) -> dict[str, Any]:

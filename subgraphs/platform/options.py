@@ -46,7 +46,8 @@ class Options:
         """The address at which this machine reaches the gateway: loopback if `host` is a wildcard
         (0.0.0.0).
         """
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+        return loopback.get(self.host, self.host)
 
     @property
     def gateway_url(self) -> str:

@@ -18,7 +18,8 @@ do $$
 declare it record;
 begin
     for it in
-        select format('alter table %s owner to %I', oid::regclass, current_setting('mussikon.owner')) as order_
+        select format('alter table %s owner to %I', oid::regclass, current_setting('mussikon.owner'))
+            as order_
         from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm')
         union all
         select format('alter function %s owner to %I', oid::regprocedure, current_setting('mussikon.owner'))

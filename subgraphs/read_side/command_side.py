@@ -73,7 +73,8 @@ class CommandSide:
         """
         if not ids:
             return []
-        query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
+        fragment = f"... on {typename} {{ {selection} }}"
+        query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ {fragment} }} }}"
         variables = {"r": [{"__typename": typename, "id": key} for key in ids]}
         data = await self.query(service, query, variables)
         return [entity or {} for entity in data["_entities"]]

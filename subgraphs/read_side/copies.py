@@ -17,7 +17,8 @@ from subgraphs.kit.messages import Envelope
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 _LAST = text(
-    "SELECT max(cast(metadata ->> 'position' AS numeric)) FROM every_event WHERE aggregate_id = :aggregate_id AND aggregate_type = :kind"
+    "SELECT max(cast(metadata ->> 'position' AS numeric)) FROM every_event"
+    " WHERE aggregate_id = :aggregate_id AND aggregate_type = :kind"
 )
 
 

@@ -28,7 +28,8 @@ MAX_PAGES: Final = 20
 _PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node"
 _MUSICIANS = f"""query($first: Int!, $after: String, $filter: MusicianFilter, $order: MusicianOrder!) {{
   found: musicians(first: $first, after: $after, filter: $filter, orderBy: $order) {{ {_PAGE} {{
-    id stageName bio hourlyRate currency experienceYears createdAt location {{ latitude longitude city country }} skills {{ id }}
+    id stageName bio hourlyRate currency experienceYears createdAt
+    location {{ latitude longitude city country }} skills {{ id }}
   }} }} }} }}"""
 _COUNT_MUSICIANS = (
     "query($filter: MusicianFilter) { found: musicians(first: 1, filter: $filter) { totalCount } }"
@@ -43,8 +44,12 @@ _COUNT_REQUESTS = (
 )
 _SUMMED = f"""query($after: String, $filter: RequestFilterInput) {{
   found: requests(first: {MAX_FIRST}, after: $after, filter: $filter) {{
-    pageInfo {{ hasNextPage endCursor }} edges {{ node {{ status currency createdAt budgetMin budgetMax }} }} }} }}"""
-_SCORES = "rankingPosition totalScore skillScore experienceScore priceScore distanceScore distanceKm isRecommended musician { id }"
+    pageInfo {{ hasNextPage endCursor }}
+    edges {{ node {{ status currency createdAt budgetMin budgetMax }} }} }} }}"""
+_SCORES = (
+    "rankingPosition totalScore skillScore experienceScore priceScore distanceScore distanceKm"
+    " isRecommended musician { id }"
+)
 
 
 @dataclass(frozen=True, slots=True)

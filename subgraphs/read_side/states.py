@@ -55,7 +55,8 @@ class ReadModel:
 
     name: str = strawberry.field(description="The name of the read model.")
     state: ReadModelState = strawberry.field(
-        description="SERVING; REBUILDING: serving while new tables are filled; BEHIND or DOWN: the command side answers."
+        description="SERVING; REBUILDING: serving while new tables are filled; "
+        "BEHIND or DOWN: the command side answers."
     )
     reason: str | None = strawberry.field(description="Why the command side answers; null if it does not.")
     generation: int | None = strawberry.field(description="The generation of the serving tables.")

@@ -69,7 +69,8 @@ class MusicianListing:
     )
     total_reviews: int = strawberry.field(description="The number of reviews.")
     last_active: datetime | None = strawberry.field(
-        description="The newest change of the profile, an application or a booking; null from the command side."
+        description="The newest change of the profile, an application or a booking; "
+        "null from the command side."
     )
     is_available: bool | None = strawberry.field(
         description="Whether the account is active; null if the data come from the command side."
@@ -91,7 +92,10 @@ class MusicianListing:
     @classmethod
     def of(cls, record: ListedMusician) -> "MusicianListing":
         """Return the GraphQL object of a record; the rating is rounded as in the service `reviews`."""
-        same = "bio hourly_rate currency experience_years latitude longitude city country last_active is_available"
+        same = (
+            "bio hourly_rate currency experience_years latitude longitude city country"
+            " last_active is_available"
+        )
         return cls(
             **values_of(record, *same.split(), "stage_name", "total_reviews", "created_at"),
             rating=round(record.rating_sum / record.total_reviews, 2) if record.total_reviews else None,
@@ -176,7 +180,10 @@ class RequestListing:
     @classmethod
     def of(cls, record: ListedRequest) -> "RequestListing":
         """Return the GraphQL object of a record."""
-        same = "title description starts_at ends_at time_zone budget_min budget_max currency latitude longitude city"
+        same = (
+            "title description starts_at ends_at time_zone budget_min budget_max currency"
+            " latitude longitude city"
+        )
         return cls(
             **values_of(record, *same.split(), "client_name", "created_at", "client_id"),
             country=record.country.strip(),

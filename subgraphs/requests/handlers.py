@@ -261,8 +261,8 @@ def _check_owner(by: Identity, *owners: UUID) -> None:
 
 
 _SHARED_WITH_EVENT = (
-    "client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency urgency_level "
-    "description event_date start_time end_time address city country created_at"
+    "client_id title status latitude longitude starts_at ends_at time_zone budget_min budget_max currency "
+    "urgency_level description event_date start_time end_time address city country created_at"
 )
 
 

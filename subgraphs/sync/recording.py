@@ -17,39 +17,47 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.model import operation_of, status_of
 
 _RECORD_EVENT = text("""
-INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type, entity_id, event_type, operation, data, created_at)
-SELECT :event_id, :source, target_service, :entity_type, :entity_id, :event_type, :operation, :data, :created_at
+INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type, entity_id, event_type,
+    operation, data, created_at)
+SELECT :event_id, :source, target_service, :entity_type, :entity_id, :event_type,
+    :operation, :data, :created_at
 FROM sync_consumers WHERE source_service = :source AND event_types && ARRAY[CAST(:event_type AS text), '*']
-ON CONFLICT (event_id, target_service) DO UPDATE SET data = excluded.data WHERE pending_syncs.data IS NULL""").bindparams(
-    bindparam("data", type_=JSONB)
-)
+ON CONFLICT (event_id, target_service) DO UPDATE
+SET data = excluded.data WHERE pending_syncs.data IS NULL""").bindparams(bindparam("data", type_=JSONB))
 _RECORD_SUBSCRIPTIONS = text("""
 INSERT INTO sync_consumers (source_service, target_service, event_types)
 SELECT source, target, ARRAY(SELECT jsonb_array_elements_text(types))
 FROM jsonb_to_recordset(:given) AS given (source text, target text, types jsonb)
-ON CONFLICT (source_service, target_service) DO UPDATE SET event_types = excluded.event_types, seen_at = excluded.seen_at
+ON CONFLICT (source_service, target_service) DO UPDATE
+SET event_types = excluded.event_types, seen_at = excluded.seen_at
 """).bindparams(bindparam("given", type_=JSONB))
 # The status of a completed sync does not change. A confirmation that changes nothing is not logged: consumers
 # confirm an event again whenever it is published again.
 _RECORD_CONFIRMATIONS = text("""
 WITH given AS (
-    SELECT * FROM jsonb_to_recordset(:given) AS given (event_id uuid, source text, target text, entity_type text, entity_id uuid,
-        event_type text, operation text, status text, outcome text, retry_count integer, error text, latency_ms float8,
-        processing_ms float8, size integer, occurred_at timestamptz)),
+    SELECT * FROM jsonb_to_recordset(:given) AS given (event_id uuid, source text, target text,
+        entity_type text, entity_id uuid, event_type text, operation text, status text, outcome text,
+        retry_count integer, error text, latency_ms float8, processing_ms float8, size integer,
+        occurred_at timestamptz)),
 changed AS (
-    INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type, entity_id, event_type, operation, status,
-        retry_count, error_message, created_at)
-    SELECT event_id, source, target, entity_type, entity_id, event_type, operation, status, retry_count, error, occurred_at FROM given
-    ON CONFLICT (event_id, target_service) DO UPDATE SET status = excluded.status, retry_count = excluded.retry_count,
+    INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type, entity_id, event_type,
+        operation, status, retry_count, error_message, created_at)
+    SELECT event_id, source, target, entity_type, entity_id, event_type,
+        operation, status, retry_count, error, occurred_at
+    FROM given
+    ON CONFLICT (event_id, target_service) DO UPDATE
+    SET status = excluded.status, retry_count = excluded.retry_count,
         error_message = excluded.error_message, updated_at = clock_timestamp()
     WHERE pending_syncs.status <> 'completed'
-    AND (pending_syncs.status, pending_syncs.retry_count) IS DISTINCT FROM (excluded.status, excluded.retry_count)
+    AND (pending_syncs.status, pending_syncs.retry_count)
+        IS DISTINCT FROM (excluded.status, excluded.retry_count)
     RETURNING id, event_id, target_service)
-INSERT INTO sync_logs (sync_id, source_service, target_service, entity_type, entity_id, event_type, operation, outcome, retry_count,
-    error_message, latency_ms, processing_time_ms, data_size_bytes)
-SELECT changed.id, source, target, entity_type, entity_id, event_type, operation, outcome, retry_count, error, latency_ms,
-    processing_ms, size
-FROM given JOIN changed ON changed.event_id = given.event_id AND changed.target_service = given.target""").bindparams(
+INSERT INTO sync_logs (sync_id, source_service, target_service, entity_type, entity_id, event_type,
+    operation, outcome, retry_count, error_message, latency_ms, processing_time_ms, data_size_bytes)
+SELECT changed.id, source, target, entity_type, entity_id, event_type,
+    operation, outcome, retry_count, error, latency_ms, processing_ms, size
+FROM given
+JOIN changed ON changed.event_id = given.event_id AND changed.target_service = given.target""").bindparams(
     bindparam("given", type_=JSONB)
 )
 _DELETE_OLD = (

@@ -23,7 +23,8 @@ from subgraphs.sync.types import (
 Deep = Annotated[
     bool,
     strawberry.argument(
-        description="Compare the content of copies as well, and rows with the events that they follow from; this can take minutes."
+        description="Compare the content of copies as well, and rows with the events that they follow from; "
+        "this can take minutes."
     ),
 ]
 

@@ -34,7 +34,8 @@ SELECT known.source_service, known.target_service, known.event_types, known.seen
 FROM sync_consumers AS known
 LEFT JOIN (
     SELECT source_service, target_service, count(*) FILTER (WHERE status = 'pending') AS pending,
-        count(*) FILTER (WHERE status = 'processing') AS processing, count(*) FILTER (WHERE status = 'retry') AS retrying,
+        count(*) FILTER (WHERE status = 'processing') AS processing,
+        count(*) FILTER (WHERE status = 'retry') AS retrying,
         count(*) FILTER (WHERE status = 'failed') AS failed
     FROM pending_syncs WHERE status <> 'completed' GROUP BY source_service, target_service
 ) AS open USING (source_service, target_service)

@@ -26,6 +26,7 @@ from gateway.supergraph.api_schema import copied
 from gateway.supergraph.features import Feature
 
 _ERROR = "DIRECTIVE_COMPOSITION_ERROR"
+Found = tuple[str, Feature, DirectiveDefinitionNode]  # the name, spec and definition of a directive
 
 
 @dataclass(slots=True)
@@ -77,41 +78,41 @@ def compose_directives(schemas: Sequence[SubgraphSchema], report: Report) -> Com
     return ComposedDirectives(definitions, links, frozenset(owner), namespaces)
 
 
-def _find(
-    schema: SubgraphSchema, composed: ComposedDirective, report: Report
-) -> tuple[str, Feature, DirectiveDefinitionNode] | None:
-    """Return the name, feature and definition of a composed directive; report an error and return None if
-    invalid.
-    """
-    where = {"subgraph": schema.name}
-    if not composed.name:
-        report.error(_ERROR, "@composeDirective: expected a directive's name", node=composed.node, **where)
+def _find(schema: SubgraphSchema, composed: ComposedDirective, report: Report) -> Found | None:
+    """Return what a @composeDirective names; report an error and return None if it is invalid."""
+    name = composed.name or ""
+    if name.startswith("@") and schema.links.names.get(name.removeprefix("@")) in CARRIED:
+        message = f"{name} is always composed; @composeDirective is not needed for it"
+        report.hint("DIRECTIVE_COMPOSITION_INFO", message, name)
         return None
-    if not composed.name.startswith("@"):
-        message = f'@composeDirective(name: "{composed.name}"): expected a name that begins with @'
-        report.error(_ERROR, message, node=composed.node, **where)
+    found = _composable(schema, name)
+    if isinstance(found, str):
+        report.error(_ERROR, found, subgraph=schema.name, node=composed.node)
         return None
-    name = composed.name.removeprefix("@")
-    canonical = schema.links.names.get(name)
-    if canonical in CARRIED:
-        message = f"@{name} is always composed; @composeDirective is not needed for it"
-        report.hint("DIRECTIVE_COMPOSITION_INFO", message, f"@{name}")
-        return None
-    if canonical is not None:
-        message = f"@{name} is a federation directive, which can't be composed"
-        report.error(_ERROR, message, node=composed.node, **where)
-        return None
+    return found
+
+
+def _composable(schema: SubgraphSchema, given: str) -> Found | str:
+    """Return the directive that a @composeDirective names by `given`, or why it can't be composed."""
+    if not given:
+        return "@composeDirective: expected a directive's name"
+    if not given.startswith("@"):
+        return f'@composeDirective(name: "{given}"): expected a name that begins with @'
+    name = given.removeprefix("@")
+    if name in schema.links.names:
+        return f"{given} is a federation directive, which can't be composed"
     node = schema.directives.get(name)
     if node is None:
-        message = f"@{name} is composed, but this subgraph does not define it"
-        report.error(_ERROR, message, node=composed.node, **where)
-        return None
-    feature = next((one for one in schema.links.features if one.owns(name, True)), None)
+        return f"{given} is composed, but this subgraph does not define it"
+    feature = _feature_of(schema, name)
     if feature is None:
-        message = f"@{name} is composed, but no linked spec has it; add a @link that imports it"
-        report.error(_ERROR, message, node=composed.node, **where)
-        return None
+        return f"{given} is composed, but no linked spec has it; add a @link that imports it"
     return name, feature, node
+
+
+def _feature_of(schema: SubgraphSchema, name: str) -> Feature | None:
+    """Return the linked spec that a subgraph's directive belongs to."""
+    return next((one for one in schema.links.features if one.owns(name, True)), None)
 
 
 def _add(

@@ -4,7 +4,7 @@ A field's "side" is one subgraph with its type and its definition of the field.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.compose.diagnostics import Report
@@ -55,17 +55,7 @@ class FieldMerger:
         `have`: its sides. `sides`: all subgraphs with the type, even without the field.
         """
         overridden, migrating = self.overridden(coordinate, have)
-        by_interface = self.by_interface_objects(have)
-        self.check_override_of_interface_objects(coordinate, have, by_interface)
-        resolving = [side for side in have if not side[2].external and side[0].name not in overridden]
-        settled = [side for side in resolving if side[0].name not in migrating]
-        if not resolving:
-            message = f"{coordinate} is @external in every subgraph that has it"
-            self.report.error(
-                "EXTERNAL_MISSING_ON_BASE", message, coordinate=coordinate, node=have[0][2].node
-            )
-        providing = [side for side in have if side[2].external and self.is_provided(side)]
-        self.check_sharing(coordinate, [*settled, *by_interface], providing)
+        self.check_resolving(coordinate, have, overridden, migrating)
         owners = [side for side in have if not side[2].external] or list(have)
         reference = self.merged_type(coordinate, owners)
         given = [(schema, one.arguments) for schema, _, one in owners]
@@ -77,18 +67,43 @@ class FieldMerger:
             coordinate, [(schema.name, one.metadata) for schema, _, one in owners], self.report
         )
         joins = tuple(join for side in have if (join := self.join(side, reference, overridden, migrating)))
-        nobody = (
-            len(sides) == 1 and have[0][2].override not in self.subgraphs
-        )  # an @override of what is not there
+        needed = len(joins) < len(have) or not self.is_plain(have, sides, joins)
+        return MergedField(have[0][2].name, reference, arguments, metadata, joins if needed else ())
+
+    def check_resolving(
+        self, coordinate: str, have: Sequence[Side], overridden: Collection[str], migrating: Collection[str]
+    ) -> None:
+        """Report a field that no subgraph resolves, or that several resolve although they must not.
+
+        `have`: all sides of the field. `overridden`, `migrating`: the subgraphs that `overridden()` returns.
+        """
+        by_interface = self.by_interface_objects(have)
+        self.check_override_of_interface_objects(coordinate, have, by_interface)
+        resolving = [side for side in have if not side[2].external and side[0].name not in overridden]
+        settled = [side for side in resolving if side[0].name not in migrating]
+        if not resolving:
+            self.report_no_base(coordinate, have[0][2])
+        providing = [side for side in have if side[2].external and self.is_provided(side)]
+        self.check_sharing(coordinate, [*settled, *by_interface], providing)
+
+    def report_no_base(self, coordinate: str, one: FieldDef) -> None:
+        """Report a field that no subgraph resolves; `one`: a definition of it."""
+        message = f"{coordinate} is @external in every subgraph that has it"
+        self.report.error("EXTERNAL_MISSING_ON_BASE", message, coordinate=coordinate, node=one.node)
+
+    def is_plain(
+        self,
+        have: Sequence[Side],
+        sides: Sequence[tuple[SubgraphSchema, TypeDef]],
+        joins: Sequence[JoinArguments],
+    ) -> bool:
+        """Return whether the joins say no more than that every subgraph of the type resolves the field.
+
+        An @override in the only subgraph of the type does not count if its source does not exist.
+        """
+        nobody = len(sides) == 1 and have[0][2].override not in self.subgraphs
         bare = [replace(join, override=None) if nobody else join for join in joins]
-        plain = len(have) == len(sides) and all(join == JoinArguments(join.subgraph) for join in bare)
-        return MergedField(
-            have[0][2].name,
-            reference,
-            arguments,
-            metadata,
-            () if plain and len(joins) == len(have) else joins,
-        )
+        return len(have) == len(sides) and all(join == JoinArguments(join.subgraph) for join in bare)
 
     def merged_type(self, coordinate: str, owners: Sequence[Side]) -> str:
         """Return the field's type in the supergraph; report types that can't be merged.
@@ -159,7 +174,8 @@ class FieldMerger:
         sides = [*by_interface, *(side for side in have if side[1].interface_object or by_interface)]
         for schema, item, one in sides:
             if one.override is not None and one.override in names and (item.interface_object or by_interface):
-                message = f"{coordinate} in {schema.name} can't override {one.override}: an @interfaceObject has the field"
+                problem = f"can't override {one.override}: an @interfaceObject has the field"
+                message = f"{coordinate} in {schema.name} {problem}"
                 code = "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE"
                 self.report.error(code, message, coordinate=coordinate, node=one.node, subgraph=schema.name)
 
@@ -217,23 +233,13 @@ class FieldMerger:
         for schema, _, one in have:
             if not one.external or any(one is owner for _, _, owner in owners):
                 continue
-            where = {"coordinate": coordinate, "node": one.node, "subgraph": schema.name}
+            problems = []
             if one.type != reference and not self.is_subtype(one.type, reference):
                 message = f"{coordinate} is @external as {one.type}, but resolved as {reference}"
-                self.report.error("EXTERNAL_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
-            for name, argument in owners[0][2].arguments.items():
-                mine = one.arguments.get(name)
-                if mine is None:
-                    message = f"{coordinate} is @external without its argument {name}"
-                    self.report.error("EXTERNAL_ARGUMENT_MISSING", message, **where)  # type: ignore[arg-type]
-                elif widest([mine.type, argument.type], lambda one, other: one == other) != mine.type:
-                    message = (
-                        f"{coordinate}({name}:) is {mine.type} here, but {argument.type} where it is resolved"
-                    )
-                    self.report.error("EXTERNAL_ARGUMENT_TYPE_MISMATCH", message, **where)  # type: ignore[arg-type]
-                elif not same_value(mine.default, argument.default):
-                    message = f"{coordinate}({name}:) has another default here than where it is resolved"
-                    self.report.error("EXTERNAL_ARGUMENT_DEFAULT_MISMATCH", message, **where)  # type: ignore[arg-type]
+                problems.append(("EXTERNAL_TYPE_MISMATCH", message))
+            problems += external_argument_problems(coordinate, one, owners[0][2])
+            for code, message in problems:
+                self.report.error(code, message, coordinate=coordinate, node=one.node, subgraph=schema.name)
 
     def join(
         self, side: Side, reference: str, overridden: Collection[str], migrating: Mapping[str, str]
@@ -271,6 +277,23 @@ def override_problem(one: FieldDef, source: FieldDef) -> tuple[str, str] | None:
     if source.requires is not None or source.provides is not None:
         return "OVERRIDE_COLLISION_WITH_ANOTHER_DIRECTIVE", "the overridden field has @requires or @provides"
     if one.label and not _LABEL.fullmatch(one.label):
-        message = f'expected the label to be a letter, then letters, digits and _-:./, or percent(0) to percent(100), got "{one.label}"'
+        allowed = "a letter, then letters, digits and _-:./, or percent(0) to percent(100)"
+        message = f'expected the label to be {allowed}, got "{one.label}"'
         return "OVERRIDE_LABEL_INVALID", message
     return None
+
+
+def external_argument_problems(
+    coordinate: str, external: FieldDef, resolved: FieldDef
+) -> Iterator[tuple[str, str]]:
+    """Yield (code, message) for each argument that an @external field lacks or defines differently."""
+    for name, argument in resolved.arguments.items():
+        mine = external.arguments.get(name)
+        if mine is None:
+            yield "EXTERNAL_ARGUMENT_MISSING", f"{coordinate} is @external without its argument {name}"
+        elif widest([mine.type, argument.type], lambda one, other: one == other) != mine.type:
+            message = f"{coordinate}({name}:) is {mine.type} here, but {argument.type} where it is resolved"
+            yield "EXTERNAL_ARGUMENT_TYPE_MISMATCH", message
+        elif not same_value(mine.default, argument.default):
+            message = f"{coordinate}({name}:) has another default here than where it is resolved"
+            yield "EXTERNAL_ARGUMENT_DEFAULT_MISMATCH", message

@@ -17,18 +17,7 @@ def merge_metadata(coordinate: str, sides: Sequence[tuple[str, Metadata]], repor
     """
     every = [one for _, one in sides]
     described = Counter(one.description for one in every if one.description)
-    if len(described) > 1:
-        report.hint(
-            "INCONSISTENT_DESCRIPTION", f"{coordinate} is described differently by its subgraphs", coordinate
-        )
-    stated = {
-        "deprecated": {one.deprecated for one in every if one.deprecated is not None},
-        "specifiedBy": {one.specified_by for one in every if one.specified_by is not None},
-    }
-    for name, given in stated.items():
-        if len(given) > 1:
-            message = f"@{name} has different arguments on {coordinate}"
-            report.hint("INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)
+    _hint_differences(coordinate, every, report)
     return MergedMetadata(
         description=max(described, key=lambda one: described[one], default=None),
         deprecated=next((one.deprecated for one in every if one.deprecated is not None), None),
@@ -39,3 +28,18 @@ def merge_metadata(coordinate: str, sides: Sequence[tuple[str, Metadata]], repor
         applied=merge_applications(coordinate, [(name, one.applied) for name, one in sides], report),
         routed=tuple((name, application) for name, one in sides for application in one.routed),
     )
+
+
+def _hint_differences(coordinate: str, every: Sequence[Metadata], report: Report) -> None:
+    """Hint at descriptions, and at arguments of @deprecated or @specifiedBy, that differ in the subgraphs."""
+    if len({one.description for one in every if one.description}) > 1:
+        message = f"{coordinate} is described differently by its subgraphs"
+        report.hint("INCONSISTENT_DESCRIPTION", message, coordinate)
+    stated = {
+        "deprecated": {one.deprecated for one in every if one.deprecated is not None},
+        "specifiedBy": {one.specified_by for one in every if one.specified_by is not None},
+    }
+    for name, given in stated.items():
+        if len(given) > 1:
+            message = f"@{name} has different arguments on {coordinate}"
+            report.hint("INCONSISTENT_NON_REPEATABLE_DIRECTIVE_ARGUMENTS", message, coordinate)

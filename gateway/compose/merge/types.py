@@ -298,7 +298,8 @@ def _check_interface_entities(
                     )
             elif item.interface_object:
                 if known := sorted(members & set(schema.types)):
-                    message = f"{item.name} is an @interfaceObject here, beside its implementation {', '.join(known)}"
+                    shown = ", ".join(known)
+                    message = f"{item.name} is an @interfaceObject here, beside its implementation {shown}"
                     report.error("INTERFACE_OBJECT_USAGE_ERROR", message, node=item.node, **where)
                 elif not any(o.types[item.name].kind == "interface" for o in schemas if item.name in o.types):
                     message = f"{item.name} is an @interfaceObject, but no subgraph has it as an interface"

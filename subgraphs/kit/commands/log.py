@@ -41,10 +41,10 @@ Returns None if the object does not exist any more.
 
 _ACCEPT = text(
     """
-INSERT INTO pending_commands (command_id, command_type, aggregate_id, command_data, input_hash, is_named, issued_by,
-    correlation_id, status)
-VALUES (:command_id, :command_type, :aggregate_id, cast(cast(:command_data AS text) AS json), :input_hash, :is_named, :issued_by,
-    :correlation_id, 'processing')
+INSERT INTO pending_commands (command_id, command_type, aggregate_id, command_data, input_hash, is_named,
+    issued_by, correlation_id, status)
+VALUES (:command_id, :command_type, :aggregate_id, cast(cast(:command_data AS text) AS json), :input_hash,
+    :is_named, :issued_by, :correlation_id, 'processing')
 ON CONFLICT DO NOTHING
 """
 )
@@ -65,7 +65,8 @@ WHERE command_id = :command_id
 )
 _END = text(
     """
-UPDATE pending_commands SET status = :status, error_code = :code, error_message = :message, updated_at = clock_timestamp(),
+UPDATE pending_commands SET status = :status, error_code = :code, error_message = :message,
+    updated_at = clock_timestamp(),
     command_data = CASE :status WHEN 'failed' THEN '{}' ELSE command_data END
 WHERE command_id = :command_id AND status IN ('pending', 'processing')
 """

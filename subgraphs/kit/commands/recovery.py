@@ -24,7 +24,8 @@ ORDER BY updated_at LIMIT 50 FOR UPDATE SKIP LOCKED
 """
 )
 _OLD = text(
-    "DELETE FROM pending_commands WHERE status IN ('completed', 'failed') AND updated_at < now() - interval '30 days'"
+    "DELETE FROM pending_commands"
+    " WHERE status IN ('completed', 'failed') AND updated_at < now() - interval '30 days'"
 )
 
 

@@ -18,12 +18,14 @@ from subgraphs.kit.identity import Identity
 CommandId = Annotated[
     strawberry.ID | None,
     strawberry.argument(
-        description="A UUID of your choice. Send the command again with the same id if you got no answer: it is executed once."
+        description="A UUID of your choice. Send the command again with the same id if you got no answer: "
+        "it is executed once."
     ),
 ]
 _FIND = text(
     """
-SELECT own.*, processing_time_ms, completed_at FROM pending_commands AS own LEFT JOIN processed_commands USING (command_id)
+SELECT own.*, processing_time_ms, completed_at
+FROM pending_commands AS own LEFT JOIN processed_commands USING (command_id)
 WHERE command_id = :command_id
 """
 )

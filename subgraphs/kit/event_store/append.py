@@ -42,12 +42,14 @@ WHERE stream.aggregate_type = :aggregate_type {condition}
 # an event gets its position.
 _WRITE = """
 WITH advanced AS ({advance} RETURNING current_version, last_transaction_id)
-INSERT INTO events (event_id, aggregate_id, aggregate_type, version, event_type, schema_version, event_data, metadata,
-    created_by, correlation_id, causation_id, transaction_id)
-SELECT cast(given ->> 'event_id' AS uuid), :aggregate_id, :aggregate_type, current_version - :count + cast(number AS integer),
-    given ->> 'event_type', cast(given ->> 'schema_version' AS integer), given -> 'data', given -> 'metadata',
-    :created_by, :correlation_id, cast(:causation_id AS uuid), last_transaction_id
-FROM advanced, jsonb_array_elements(cast(cast(:events AS text) AS jsonb)) WITH ORDINALITY AS list (given, number)
+INSERT INTO events (event_id, aggregate_id, aggregate_type, version, event_type, schema_version,
+    event_data, metadata, created_by, correlation_id, causation_id, transaction_id)
+SELECT cast(given ->> 'event_id' AS uuid), :aggregate_id, :aggregate_type,
+    current_version - :count + cast(number AS integer),
+    given ->> 'event_type', cast(given ->> 'schema_version' AS integer), given -> 'data',
+    given -> 'metadata', :created_by, :correlation_id, cast(:causation_id AS uuid), last_transaction_id
+FROM advanced,
+    jsonb_array_elements(cast(cast(:events AS text) AS jsonb)) WITH ORDINALITY AS list (given, number)
 ORDER BY number
 RETURNING {columns}
 """

@@ -20,7 +20,8 @@ OLD_DAYS = 90
 EVERY_SECONDS = 3600.0
 _DUE = text(
     """
-SELECT aggregate_id, aggregate_type, max(version) AS up_to FROM events JOIN event_streams USING (aggregate_id, aggregate_type)
+SELECT aggregate_id, aggregate_type, max(version) AS up_to
+FROM events JOIN event_streams USING (aggregate_id, aggregate_type)
 WHERE version <= last_snapshot_version AND occurred_at < clock_timestamp() - make_interval(days => :days)
     AND archived_version < last_snapshot_version
 GROUP BY aggregate_id, aggregate_type LIMIT 500

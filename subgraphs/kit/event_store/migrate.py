@@ -24,7 +24,10 @@ _ALL = (
     .order_by(every_event.c.version)
     .limit(500)
 )
-_SET = "SET schema_version = :schema_version, event_data = cast(cast(:data AS text) AS jsonb) WHERE position = :place"
+_SET = (
+    "SET schema_version = :schema_version, event_data = cast(cast(:data AS text) AS jsonb)"
+    " WHERE position = :place"
+)
 _REWRITE = [text(f"UPDATE {table} {_SET}") for table in ("events", "archived_events")]
 
 

@@ -43,7 +43,8 @@ _LOCK_SERVING = text(_LOCK.format(which="serving") + " SKIP LOCKED")
 _LOCK_GENERATION = text(_LOCK.format(which="generation = :generation"))
 _ADVANCE = text(
     """
-UPDATE projection_checkpoints SET transaction_id = cast(cast(:transaction_id AS text) AS xid8), position = :position,
+UPDATE projection_checkpoints
+SET transaction_id = cast(cast(:transaction_id AS text) AS xid8), position = :position,
     updated_at = clock_timestamp(), events_applied = events_applied + :applied
 WHERE name = :name AND generation = :generation
 """

@@ -20,7 +20,10 @@ SELECT transaction_id, position, row_number() OVER (ORDER BY transaction_id, pos
     + (SELECT max(position) FROM every_event) AS place
 FROM every_event
 """,
-        "UPDATE events AS own SET position = place, transaction_id = '1' FROM event_places AS new WHERE own.position = new.position",
+        """
+UPDATE events AS own SET position = place, transaction_id = '1' FROM event_places AS new
+WHERE own.position = new.position
+""",
         """
 UPDATE archived_events AS own SET position = place, transaction_id = '1' FROM event_places AS new
 WHERE own.position = new.position

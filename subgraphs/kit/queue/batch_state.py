@@ -30,16 +30,16 @@ _PROCESSED = text(
     "SELECT event_id, processed_at FROM inbox WHERE consumer = :consumer AND event_id = ANY(:ids)"
 ).bindparams(_IDS)
 _VERSIONS = text("""
-SELECT source, aggregate_id, version FROM inbox_versions WHERE consumer = :consumer AND aggregate_id = ANY(:ids)""").bindparams(
-    _IDS
-)
+SELECT source, aggregate_id, version FROM inbox_versions
+WHERE consumer = :consumer AND aggregate_id = ANY(:ids)""").bindparams(_IDS)
 _REMEMBER = text(
     "INSERT INTO inbox (consumer, event_id) SELECT :consumer, unnest(:ids) ON CONFLICT DO NOTHING"
 ).bindparams(_IDS)
 _RAISE = text("""
 INSERT INTO inbox_versions (consumer, source, aggregate_id, version)
 SELECT :consumer, * FROM unnest(:sources, :ids, :versions)
-ON CONFLICT (consumer, source, aggregate_id) DO UPDATE SET version = greatest(inbox_versions.version, excluded.version)""").bindparams(
+ON CONFLICT (consumer, source, aggregate_id) DO UPDATE
+SET version = greatest(inbox_versions.version, excluded.version)""").bindparams(
     _IDS, bindparam("sources", type_=ARRAY(Text)), bindparam("versions", type_=ARRAY(Integer))
 )
 

@@ -30,14 +30,19 @@ DOUBLINGS = 7
 # time to read the streams, before events are published again for it.
 _SUBSCRIBE = text("""
 INSERT INTO outbox_consumers (consumer, event_types, first_id)
-SELECT :consumer, :types, coalesce((SELECT min(id) FROM outbox WHERE delivered_at IS NULL), (SELECT max(id) + 1 FROM outbox), 1)
-ON CONFLICT (consumer) DO UPDATE SET event_types = excluded.event_types, seen_at = excluded.seen_at, since = CASE
-    WHEN outbox_consumers.seen_at < clock_timestamp() - interval '3 minutes' THEN excluded.since ELSE outbox_consumers.since END
+SELECT :consumer, :types, coalesce(
+    (SELECT min(id) FROM outbox WHERE delivered_at IS NULL), (SELECT max(id) + 1 FROM outbox), 1)
+ON CONFLICT (consumer) DO UPDATE
+SET event_types = excluded.event_types, seen_at = excluded.seen_at, since = CASE
+    WHEN outbox_consumers.seen_at < clock_timestamp() - interval '3 minutes' THEN excluded.since
+    ELSE outbox_consumers.since END
 """).bindparams(bindparam("types", type_=ARRAY(Text)))
 _CONFIRM = text("""
 INSERT INTO outbox_deliveries (outbox_id, consumer, outcome, confirmed_at, latency_ms)
-SELECT outbox.id, said.consumer, said.outcome, said.handled_at, extract(epoch FROM said.handled_at - outbox.occurred_at) * 1000
-FROM unnest(:positions, :events, :consumers, :outcomes, :handled) AS said (id, event_id, consumer, outcome, handled_at)
+SELECT outbox.id, said.consumer, said.outcome, said.handled_at,
+    extract(epoch FROM said.handled_at - outbox.occurred_at) * 1000
+FROM unnest(:positions, :events, :consumers, :outcomes, :handled)
+    AS said (id, event_id, consumer, outcome, handled_at)
 JOIN outbox ON outbox.id = said.id AND outbox.event_id = said.event_id
 ON CONFLICT (outbox_id, consumer) DO UPDATE
 SET outcome = excluded.outcome, confirmed_at = excluded.confirmed_at, latency_ms = excluded.latency_ms
@@ -51,10 +56,12 @@ WHERE outbox_deliveries.outcome IN ('retry', 'failed')""").bindparams(
 _OWED = """
 SELECT 1 FROM outbox_consumers WHERE first_id <= outbox.id AND event_types && ARRAY[outbox.event_type, '*']
 AND NOT EXISTS (SELECT 1 FROM outbox_deliveries
-    WHERE outbox_id = outbox.id AND outbox_deliveries.consumer = outbox_consumers.consumer AND outcome <> 'retry')"""
+    WHERE outbox_id = outbox.id AND outbox_deliveries.consumer = outbox_consumers.consumer
+        AND outcome <> 'retry')"""
 _SETTLE = text(f"""
 UPDATE outbox SET delivered_at = clock_timestamp()
-WHERE id = ANY(:ids) AND delivered_at IS NULL AND NOT EXISTS ({_OWED})""").bindparams(  # noqa: S608 - our own text
+WHERE id = ANY(:ids) AND delivered_at IS NULL
+    AND NOT EXISTS ({_OWED})""").bindparams(  # noqa: S608 - our own text
     bindparam("ids", type_=ARRAY(BigInteger))
 )
 # An event is published again only for consumers that are alive (`seen_at`: their last subscription) and have

@@ -103,7 +103,8 @@ class RetryPolicy:
         By default about 1, 4 and 16 seconds; each varies by up to 20 % at random, so that many failed events
         are not retried at the same moment.
         """
-        return timedelta(seconds=self.seconds * self.factor**retries * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+        variation = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        return timedelta(seconds=self.seconds * self.factor**retries * variation)
 
 
 def error_text(error: BaseException) -> str:

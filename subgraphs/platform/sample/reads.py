@@ -19,8 +19,8 @@ from subgraphs.read_side.projections.base import LogProjection
 
 STREAM_COLUMNS: Final = "aggregate_id aggregate_type current_version last_transaction_id"
 EVENT_COLUMNS: Final = (
-    "event_id aggregate_id aggregate_type version event_type schema_version event_data metadata occurred_at created_by "
-    "correlation_id transaction_id"
+    "event_id aggregate_id aggregate_type version event_type schema_version event_data metadata "
+    "occurred_at created_by correlation_id transaction_id"
 )
 _OLD_TRANSACTION: Final = 3
 """A transaction id below that of any running transaction, so that readers of the log may read the events.

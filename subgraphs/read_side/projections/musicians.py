@@ -47,7 +47,8 @@ CREATE TABLE {musician_read_model} (
     skills                text[]  NOT NULL DEFAULT '{{}}',
     rating_sum            bigint  NOT NULL DEFAULT 0,
     total_reviews         integer NOT NULL DEFAULT 0,
-    rating                numeric GENERATED ALWAYS AS (cast(rating_sum AS numeric) / nullif(total_reviews, 0)) STORED,
+    rating                numeric GENERATED ALWAYS AS
+                          (cast(rating_sum AS numeric) / nullif(total_reviews, 0)) STORED,
     rating_order          numeric NOT NULL GENERATED ALWAYS AS
                           (coalesce(cast(rating_sum AS numeric) / nullif(total_reviews, 0), 0)) STORED,
     last_active           timestamptz,
@@ -59,7 +60,13 @@ CREATE TABLE {musician_read_model} (
 """
 # A musician is available while the user's account is active. The event of an account may arrive before the
 # profile that contains its user's id, so accounts have a table of their own.
-_ACCOUNTS = "CREATE TABLE {musician_accounts} (user_id uuid PRIMARY KEY, is_active boolean NOT NULL, position numeric NOT NULL)"
+_ACCOUNTS = """
+CREATE TABLE {musician_accounts} (
+    user_id   uuid PRIMARY KEY,
+    is_active boolean NOT NULL,
+    position  numeric NOT NULL
+)
+"""
 _INDEXES = (
     "(user_id)",
     "(latitude, longitude)",
@@ -75,7 +82,8 @@ _INDEXES = (
 _KEEP_ACCOUNTS = """
 WITH newest AS (
     SELECT DISTINCT ON (user_id) user_id, coalesce(is_active, true) AS is_active, told_position
-    FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (user_id uuid, is_active boolean, told_position numeric)
+    FROM jsonb_to_recordset(cast(:told AS jsonb))
+        AS told (user_id uuid, is_active boolean, told_position numeric)
     ORDER BY user_id, told_position DESC
 ), kept AS (
     INSERT INTO {musician_accounts} AS own SELECT * FROM newest
@@ -89,14 +97,16 @@ FROM kept WHERE own.user_id = kept.user_id AND own.is_active <> kept.is_active
 _KEEP_PROFILES = f"""
 INSERT INTO {{musician_read_model}} AS own
     (musician_id, {", ".join(_COLUMNS)}, skill_ids, skills, search, position, is_active)
-SELECT musician_id, {", ".join(f"newest.{name}" for name in _COLUMNS)}, coalesce(skill_ids, '{{{{}}}}'), coalesce(skills, '{{{{}}}}'),
+SELECT musician_id, {", ".join(f"newest.{name}" for name in _COLUMNS)},
+    coalesce(skill_ids, '{{{{}}}}'), coalesce(skills, '{{{{}}}}'),
     weighted_words(stage_name, skills, city, bio), told_position, coalesce(account.is_active, true)
 FROM (
     SELECT DISTINCT ON (musician_id) *
     FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (
-        musician_id uuid, user_id uuid, stage_name text, bio text, hourly_rate numeric, currency text, experience_years integer,
-        latitude float8, longitude float8, address text, city text, country text, availability_schedule jsonb,
-        portfolio_urls jsonb, created_at timestamptz, skill_ids uuid[], skills text[], told_position numeric
+        musician_id uuid, user_id uuid, stage_name text, bio text, hourly_rate numeric, currency text,
+        experience_years integer, latitude float8, longitude float8, address text, city text, country text,
+        availability_schedule jsonb, portfolio_urls jsonb, created_at timestamptz,
+        skill_ids uuid[], skills text[], told_position numeric
     )
     ORDER BY musician_id, told_position DESC
 ) AS newest LEFT JOIN {{musician_accounts}} AS account ON account.user_id = newest.user_id
@@ -109,12 +119,14 @@ INSERT INTO {musician_read_model} AS own (musician_id, rating_sum, total_reviews
 SELECT musician_id, sum(rating), count(*)
 FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (musician_id uuid, rating integer) GROUP BY musician_id
 ON CONFLICT (musician_id) DO UPDATE SET
-    rating_sum = own.rating_sum + excluded.rating_sum, total_reviews = own.total_reviews + excluded.total_reviews
+    rating_sum = own.rating_sum + excluded.rating_sum,
+    total_reviews = own.total_reviews + excluded.total_reviews
 """
 _RAISE_ACTIVITY = """
 INSERT INTO {musician_read_model} AS own (musician_id, last_active)
 SELECT musician_id, max(told_at)
-FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (musician_id uuid, told_at timestamptz) GROUP BY musician_id
+FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (musician_id uuid, told_at timestamptz)
+GROUP BY musician_id
 ON CONFLICT (musician_id) DO UPDATE SET last_active = greatest(own.last_active, excluded.last_active)
 """
 

@@ -11,7 +11,10 @@ from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.read_side.projections.base import LogProjection
 
-_COLUMNS = "musician_id total_score skill_score experience_score price_score distance_score distance_km is_recommended ranking_position"
+_COLUMNS = (
+    "musician_id total_score skill_score experience_score price_score distance_score distance_km"
+    " is_recommended ranking_position"
+)
 _TABLE = """
 CREATE TABLE {matching_read_model} (
     request_id       uuid    NOT NULL,
@@ -38,7 +41,8 @@ CREATE TABLE {matching_rankings} (
 _KEEP_RANKINGS = """
 INSERT INTO {matching_rankings} AS own
 SELECT DISTINCT ON (request_id) request_id, client_id, result_id, ranked_at
-FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (request_id uuid, client_id uuid, result_id uuid, ranked_at timestamptz)
+FROM jsonb_to_recordset(cast(:told AS jsonb))
+    AS told (request_id uuid, client_id uuid, result_id uuid, ranked_at timestamptz)
 ORDER BY request_id, ranked_at DESC, result_id DESC
 ON CONFLICT (request_id) DO UPDATE
 SET client_id = excluded.client_id, result_id = excluded.result_id, ranked_at = excluded.ranked_at
@@ -47,7 +51,8 @@ RETURNING result_id
 """
 _FORGET = """
 DELETE FROM {matching_read_model} AS own
-USING jsonb_to_recordset(cast(:told AS jsonb)) AS told (request_id uuid) WHERE own.request_id = told.request_id
+USING jsonb_to_recordset(cast(:told AS jsonb)) AS told (request_id uuid)
+WHERE own.request_id = told.request_id
 """
 _KEEP_MATCHES = f"""
 INSERT INTO {{matching_read_model}} (request_id, {_COLUMNS.replace(" ", ", ")})

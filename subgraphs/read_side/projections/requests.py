@@ -65,7 +65,13 @@ CREATE TABLE {request_read_model} (
     position           numeric  NOT NULL DEFAULT -1
 )
 """
-_CLIENTS = "CREATE TABLE {request_clients} (user_id uuid PRIMARY KEY, username text NOT NULL, position numeric NOT NULL)"
+_CLIENTS = """
+CREATE TABLE {request_clients} (
+    user_id  uuid PRIMARY KEY,
+    username text NOT NULL,
+    position numeric NOT NULL
+)
+"""
 _SKILLS = "CREATE TABLE {request_skills} (id uuid PRIMARY KEY, name text NOT NULL)"
 _INDEXES = (
     "(client_id)",
@@ -102,24 +108,30 @@ WHERE id IS NOT NULL AND name IS NOT NULL
 ORDER BY id, name
 ON CONFLICT (id) DO NOTHING RETURNING id
 """
-_NAMES = "(SELECT coalesce(array_agg(skill.name ORDER BY skill.name), '{{}}') FROM {request_skills} AS skill WHERE skill.id = ANY ({ids}))"
+_NAMES = (
+    "(SELECT coalesce(array_agg(skill.name ORDER BY skill.name), '{{}}')"
+    " FROM {request_skills} AS skill WHERE skill.id = ANY ({ids}))"
+)
 _RENAME = f"""
 UPDATE {{request_read_model}} AS own
 SET required_skills = named.names, search = weighted_words(own.title, named.names, own.city, own.description)
-FROM {{request_read_model}} AS other, LATERAL (SELECT {_NAMES.replace("{ids}", "other.required_skill_ids")} AS names) AS named
+FROM {{request_read_model}} AS other,
+    LATERAL (SELECT {_NAMES.replace("{ids}", "other.required_skill_ids")} AS names) AS named
 WHERE other.request_id = own.request_id AND own.required_skill_ids && :learnt
 """  # noqa: S608 - nothing from outside
 _KEEP_REQUESTS = f"""
 INSERT INTO {{request_read_model}} AS own
     (request_id, {", ".join(_COLUMNS)}, required_skill_ids, required_skills, search, client_name, position)
-SELECT request_id, {", ".join(f"newest.{name}" for name in _COLUMNS)}, coalesce(skill_ids, '{{{{}}}}'), named.names,
+SELECT request_id, {", ".join(f"newest.{name}" for name in _COLUMNS)},
+    coalesce(skill_ids, '{{{{}}}}'), named.names,
     weighted_words(title, named.names, city, description), client.username, told_position
 FROM (
     SELECT DISTINCT ON (request_id) *
     FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (
-        request_id uuid, client_id uuid, title text, description text, event_date date, start_time time, end_time time,
-        time_zone text, starts_at timestamptz, ends_at timestamptz, budget_min numeric, budget_max numeric, currency text,
-        latitude float8, longitude float8, address text, city text, country text, status text, urgency_level text,
+        request_id uuid, client_id uuid, title text, description text, event_date date, start_time time,
+        end_time time, time_zone text, starts_at timestamptz, ends_at timestamptz,
+        budget_min numeric, budget_max numeric, currency text, latitude float8, longitude float8,
+        address text, city text, country text, status text, urgency_level text,
         created_at timestamptz, skill_ids uuid[], told_position numeric
     )
     ORDER BY request_id, told_position DESC
@@ -134,7 +146,8 @@ _ADD_APPLICATIONS = """
 INSERT INTO {request_read_model} AS own (request_id, total_applications)
 SELECT request_id, count(*)
 FROM jsonb_to_recordset(cast(:told AS jsonb)) AS told (request_id uuid) GROUP BY request_id
-ON CONFLICT (request_id) DO UPDATE SET total_applications = own.total_applications + excluded.total_applications
+ON CONFLICT (request_id) DO UPDATE
+SET total_applications = own.total_applications + excluded.total_applications
 """
 
 

@@ -10,9 +10,11 @@ from statistics import median
 import pytest
 
 from subgraphs.platform.sample.catalogue import OCCASIONS, SKILLS
-from subgraphs.platform.sample.load import MUSICIANS, SampleData, make_sample_data, reviews_of
+from subgraphs.platform.sample.gig_tables import reviews_of
+from subgraphs.platform.sample.load import MUSICIANS, make_sample_data
 from subgraphs.platform.sample.places import RATES, cities
 from subgraphs.platform.sample.social import MAX_DEGREE, connections
+from subgraphs.platform.sample.table import SampleData
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MIGRATION = Path(__file__).parents[3] / "subgraphs/musicians/migrations/0002_skills.sql"

@@ -86,7 +86,9 @@ def check(engine: Engine, text: str) -> ValidDocument:
     """Parse and validate a document. Raises RequestError, or InvalidDocument with all validation errors."""
     limits = engine.settings.limits
     document = parse_document(text, limits)
-    if errors := validate_document(engine.supergraph.api, document, limits):
+    if errors := validate_document(
+        engine.supergraph.api, document, limits, engine.settings.suggestions, engine.clock
+    ):
         raise InvalidDocument(errors)
     access = engine.access.of(engine.supergraph, document)
     return ValidDocument(document, condition_variables(document), engine.labels.of(document), access)

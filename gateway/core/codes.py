@@ -72,9 +72,32 @@ COST_ESTIMATED_TOO_EXPENSIVE | The estimated cost of the operation is above the 
     | Select fewer fields or shorter lists, or raise the limit: cost.max.
 COST_INVALID_SLICING_ARGUMENTS | A field with @listSize needs exactly one of its slicing arguments. \
     | Give exactly one of the arguments that the message names.
-TOO_COMPLEX | The operation exceeds a limit on depth, tokens, aliases, selections or introspection. \
-    | Split it into smaller operations, or raise the limit: --limit depth=N, tokens=N, aliases=N, \
-selections=N or introspection=N.
+MAX_TOKENS_LIMIT | The operation has more lexer tokens than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit tokens=N.
+MAX_DEPTH_LIMIT | The operation has more nested levels than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit depth=N.
+MAX_HEIGHT_LIMIT | The operation has more different fields in its response than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit height=N.
+MAX_BREADTH_LIMIT | The operation has more fields in one selection set than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit breadth=N.
+MAX_ROOT_FIELDS_LIMIT | The operation has more root fields than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit root_fields=N.
+MAX_ALIASES_LIMIT | The operation has more aliases than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit aliases=N.
+MAX_DIRECTIVES_LIMIT | The operation has more directives than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit directives=N.
+MAX_FRAGMENTS_LIMIT | The operation has more fragment definitions than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit fragments=N.
+MAX_SELECTIONS_LIMIT | The operation has more fields, each repetition counted, than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit selections=N.
+MAX_INTROSPECTION_LIMIT | The operation has more fields of the schema itself than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit introspection=N.
+MAX_ARGUMENTS_LIMIT | The operation has more characters of arguments than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit arguments=N.
+VALIDATION_TIME_LIMIT | Validating the operation takes longer than allowed. \
+    | Split it into smaller operations, or raise the limit: --limit validation_time=SECONDS.
+VALIDATION_ABORTED | Validation stopped: too many errors, or too many fields that overlap. \
+    | Mend the errors that are listed first, or split the operation.
 PLAN_LIMIT_EXCEEDED | Planning the operation would consider more paths than allowed. \
     | Split it into smaller operations, or raise the limit: --limit paths=NUMBER.
 PLAN_NOT_FOUND | The subgraphs can't resolve this operation, even together. \

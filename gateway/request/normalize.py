@@ -34,6 +34,7 @@ from graphql.language import (
 )
 
 from gateway.core.errors import RequestError
+from gateway.request.limits import LimitExceeded
 from gateway.request.operation import Field, Fragment, FragmentDirectives, Operation, Selections
 from gateway.request.variables import CONDITIONS, included
 from gateway.settings import Limits
@@ -66,8 +67,8 @@ def normalize(
 ) -> Operation:
     """Normalize one operation of a valid document.
 
-    `conditions`: the values of the variables in @skip and @include. Raises RequestError TOO_COMPLEX when the
-    expanded operation exceeds the limits.
+    `conditions`: the values of the variables in @skip and @include. Raises LimitExceeded when the
+    expanded operation is above a limit.
     """
     root = supergraph.api.get_root_type(operation.operation)
     if root is None:
@@ -120,6 +121,7 @@ class _Normalizer:
         self.limits = limits
         self.count = 0
         self.introspection = 0
+        self.height = 0
         self.characters = 0
         self.known_arguments: dict[int, _Arguments] = {}
         self.fragments = {
@@ -177,19 +179,23 @@ class _Normalizer:
         )
 
     def count_selection(self, level: _Level) -> None:
-        """Count a selection. Raises RequestError TOO_COMPLEX above the limits.
+        """Count a selection. Raises LimitExceeded.
 
         Introspection has a lower limit: each selection of it is evaluated for every element of the schema.
         """
         self.count += 1
         self.introspection += level.parent.startswith("__")
-        for count, limit, what in (
-            (self.count, self.limits.selections, "selections"),
-            (self.introspection, self.limits.introspection, "introspection selections"),
+        for code, count, limit, what in (
+            ("MAX_SELECTIONS_LIMIT", self.count, self.limits.selections, "selections"),
+            (
+                "MAX_INTROSPECTION_LIMIT",
+                self.introspection,
+                self.limits.introspection,
+                "introspection selections",
+            ),
         ):
             if count > limit:
-                message = f"expected at most {limit} {what} after fragments are expanded, got more"
-                raise RequestError(message, "TOO_COMPLEX")
+                raise LimitExceeded(code, limit, f"{what} after fragments are expanded")
 
     def add_fragment(
         self,
@@ -256,6 +262,9 @@ class _Normalizer:
         """Return the field nodes of one response key as one field."""
         first = nodes[0]
         name = first.name.value
+        self.height += 1
+        if self.height > self.limits.height:
+            raise LimitExceeded("MAX_HEIGHT_LIMIT", self.limits.height, "fields in the response")
         definition = self.schema.get_field(self.composite(parent), name)
         if definition is None:
             raise RequestError(f"{parent} has no field {name}", "GRAPHQL_VALIDATION_FAILED")
@@ -290,14 +299,11 @@ class _Normalizer:
         return known
 
     def count_characters(self, count: int) -> None:
-        """Count characters of arguments and directives. Raises RequestError TOO_COMPLEX above the limit."""
+        """Count characters of arguments and directives. Raises LimitExceeded."""
         self.characters += count
-        if self.characters > self.limits.body:
-            message = (
-                f"expected at most {self.limits.body:,} characters of arguments and directives after "
-                "fragments are expanded, got more"
-            )
-            raise RequestError(message, "TOO_COMPLEX")
+        if self.characters > self.limits.arguments:
+            what = "characters of arguments and directives after fragments are expanded"
+            raise LimitExceeded("MAX_ARGUMENTS_LIMIT", self.limits.arguments, what)
 
     def composite(self, name: str) -> Composite:
         """Return a composite type by name. Raises RequestError if the type has no fields."""

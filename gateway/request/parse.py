@@ -1,19 +1,12 @@
-"""Parses a document within limits on tokens, depth and fields, and finds the operation to run in it."""
+"""Parses a document within the limits, and finds the operation to run in it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from graphql import DocumentNode, GraphQLError, parse
-from graphql.language import (
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    InlineFragmentNode,
-    OperationDefinitionNode,
-    SelectionSetNode,
-)
+from graphql.language import OperationDefinitionNode
 
 from gateway.core.errors import Location, RequestError
+from gateway.request.limits import LimitExceeded, check_limits, too_deep
 from gateway.settings import Limits
 
 
@@ -25,77 +18,21 @@ def locations_of(error: GraphQLError) -> list[Location]:
 def parse_document(text: str, limits: Limits) -> DocumentNode:
     """Parse an executable document.
 
-    Raises RequestError: GRAPHQL_PARSE_FAILED with the place of the syntax error, TOO_COMPLEX above a limit.
+    Raises RequestError: GRAPHQL_PARSE_FAILED with the place of the syntax error; LimitExceeded.
     """
     try:
         document = parse(text, max_tokens=limits.tokens)
     except GraphQLError as error:
-        if error.message.endswith("Parsing aborted."):  # graphql-core's token limits
-            message = error.message.removeprefix("Syntax Error: ").removesuffix(" Parsing aborted.")
-            raise RequestError(message, "TOO_COMPLEX", locations=locations_of(error)) from error
+        if error.message.endswith("Parsing aborted."):  # by graphql-core's own limits
+            if "tokens" not in error.message:
+                raise too_deep(limits) from error
+            places = locations_of(error)
+            raise LimitExceeded("MAX_TOKENS_LIMIT", limits.tokens, "tokens", places) from error
         raise RequestError(error.message, "GRAPHQL_PARSE_FAILED", locations=locations_of(error)) from error
     except RecursionError as error:
-        raise _too_deep(limits) from error
-    _check_depth(document, limits)
+        raise too_deep(limits) from error
+    check_limits(document, limits)
     return document
-
-
-def _too_deep(limits: Limits) -> RequestError:
-    return RequestError(f"expected at most {limits.depth} nested levels, got more", "TOO_COMPLEX")
-
-
-@dataclass(slots=True)
-class _Nesting:
-    """Measures selection sets. `known`: the depths of the fragments that are measured, by name."""
-
-    limits: Limits
-    fragments: dict[str, FragmentDefinitionNode]
-    known: dict[str, int] = field(default_factory=dict)
-
-    def depth(self, selections: SelectionSetNode | None, seen: frozenset[str]) -> int:
-        """Return the nested levels of a selection set, at most the limit. `seen`: the enclosing fragments."""
-        if selections is None:
-            return 0
-        if len(selections.selections) > self.limits.aliases:
-            raise RequestError(
-                f"expected at most {self.limits.aliases} fields in a selection set, got more", "TOO_COMPLEX"
-            )
-        deepest = 1 + max((self.below(item, seen) for item in selections.selections), default=0)
-        if deepest > self.limits.depth:
-            raise _too_deep(self.limits)
-        return deepest
-
-    def below(
-        self, item: FieldNode | InlineFragmentNode | FragmentSpreadNode | object, seen: frozenset[str]
-    ) -> int:
-        """Return the levels that one selection adds below its selection set."""
-        if isinstance(item, FragmentSpreadNode):
-            name = item.name.value
-            if name in seen or name not in self.fragments:  # validation reports cycles and unknown names
-                return 0
-            if name not in self.known:
-                self.known[name] = self.depth(self.fragments[name].selection_set, seen | {name})
-            return self.known[name] - 1
-        if isinstance(item, InlineFragmentNode):
-            return self.depth(item.selection_set, seen) - 1
-        return self.depth(item.selection_set, seen) if isinstance(item, FieldNode) else 0
-
-
-def _check_depth(document: DocumentNode, limits: Limits) -> None:
-    """Raise RequestError TOO_COMPLEX for too deep nesting, or too many fields in one selection set.
-
-    Each fragment is measured only once, however often it is spread.
-    """
-    fragments = {
-        item.name.value: item for item in document.definitions if isinstance(item, FragmentDefinitionNode)
-    }
-    nesting = _Nesting(limits, fragments)
-    try:
-        for definition in document.definitions:
-            if isinstance(definition, OperationDefinitionNode | FragmentDefinitionNode):
-                nesting.depth(definition.selection_set, frozenset())
-    except RecursionError as error:
-        raise _too_deep(limits) from error
 
 
 def pick_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

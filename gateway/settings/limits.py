@@ -5,26 +5,31 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.settings.units import Bytes, Count
+from gateway.settings.units import Bytes, Count, Seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits on one request, checked before the expensive stages."""
+    """Limits on one request, checked before the expensive stages. "Expanded": with fragments expanded."""
 
-    body: Annotated[
-        Bytes,
-        Meta(
-            description="Bytes of the request body, also after decompression; and characters of all arguments"
-            " after fragments are expanded."
-        ),
-    ] = 1_000_000
+    body: Annotated[Bytes, Meta(description="Bytes of the request body, also after decompression.")] = (
+        1_000_000
+    )
     tokens: Annotated[Count, Meta(description="Lexer tokens of the document.")] = 15_000
-    depth: Annotated[Count, Meta(description="Nested selection sets, those in fragments included.")] = 50
-    selections: Annotated[Count, Meta(description="Fields after fragments are expanded.")] = 20_000
-    introspection: Annotated[
-        Count, Meta(description="Fields inside `__schema` and `__type`, after fragments are expanded.")
-    ] = 500
-    aliases: Annotated[Count, Meta(description="Fields of one selection set.")] = 1_000
-    paths: Annotated[Count, Meta(description="Options that planning may consider.")] = 200_000
+    depth: Annotated[Count, Meta(description="Nested selection sets, expanded.")] = 50
+    height: Annotated[Count, Meta(description="Different fields of the response, expanded.")] = 10_000
+    breadth: Annotated[Count, Meta(description="Fields of one selection set, expanded.")] = 1_000
+    root_fields: Annotated[Count, Meta(description="Fields of the operation itself, expanded.")] = 100
+    aliases: Annotated[Count, Meta(description="Aliases of an operation, expanded.")] = 300
+    directives: Annotated[Count, Meta(description="Directives of an operation, expanded.")] = 500
+    fragments: Annotated[Count, Meta(description="Fragment definitions of the document.")] = 500
+    selections: Annotated[Count, Meta(description="Fields, expanded; each repetition counts.")] = 20_000
+    introspection: Annotated[Count, Meta(description="Fields inside `__schema` and `__type`, expanded.")] = (
+        500
+    )
+    arguments: Annotated[Count, Meta(description="Characters of all arguments and directives, expanded.")] = (
+        1_000_000
+    )
     validation_errors: Annotated[Count, Meta(description="Errors that are reported at once.")] = 20
+    validation_time: Annotated[Seconds, Meta(description="Time that validation may need.")] = 5.0
+    paths: Annotated[Count, Meta(description="Options that planning may consider.")] = 200_000

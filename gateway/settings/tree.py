@@ -44,6 +44,9 @@ class Settings:
     timeout: Annotated[Seconds, Meta(description="Timeout of one subgraph request.")] = 30.0
     plan_cache: Annotated[Count, Meta(description="The number of operations whose plans are cached.")] = 1_000
     introspection: Annotated[bool, Meta(description="Whether clients may read the schema.")] = True
+    suggestions: Annotated[
+        bool, Meta(description="Whether error messages name similar fields and types.")
+    ] = True
     graphiql: Annotated[bool, Meta(description="Whether browsers get GraphiQL at /graphql.")] = True
     plan_header: Annotated[
         bool, Meta(description="Whether `x-gateway-plan: 1` adds the plan as `extensions.plan`.")

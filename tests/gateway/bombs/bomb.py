@@ -42,14 +42,18 @@ def bounded() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
+LIMIT = "above a limit"
+"""The outcome of an operation that is above one of the limits on its size, whichever it meets first."""
+
+
 def outcome(run: Callable[[], str]) -> str:
-    """Return the outcome of a bomb: its word for success, an error code, or the class name of a forbidden
-    exception.
+    """Return the outcome of a bomb: its word for success, LIMIT, an error code, or the class name of a
+    forbidden exception.
     """
     try:
         with bounded():
             return run()
     except GatewayError as error:
-        return error.code
+        return LIMIT if error.code.endswith("_LIMIT") or error.code == "VALIDATION_ABORTED" else error.code
     except Exception as error:
         return f"{type(error).__name__}: {str(error)[:300]}"

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from gateway.engine import Engine
-from tests.gateway.bombs.bomb import Bomb
+from gateway.settings import CostSettings, Limits, Settings
+from tests.gateway.bombs.bomb import LIMIT, Bomb
 from tests.gateway.support import ask, fake_engine
 
 SDLS = {
@@ -26,7 +27,9 @@ type W @key(fields: "id") { id: ID! b: Int bw: W }
 """,
     "c": 'type U @key(fields: "id") { id: ID! c(a: Int): Int cf: U }',
 }
-INVALID, COMPLEX, USER = "GRAPHQL_VALIDATION_FAILED", "TOO_COMPLEX", "BAD_USER_INPUT"
+INVALID, COMPLEX, USER = "GRAPHQL_VALIDATION_FAILED", LIMIT, "BAD_USER_INPUT"
+WIDE = Limits(root_fields=1_000, aliases=10_000, height=20_000, directives=3_000, fragments=2_000)
+"""Limits that let large operations come as far as planning."""
 SYNTAX, ANSWERED = "GRAPHQL_PARSE_FAILED", "answered"
 
 
@@ -178,7 +181,8 @@ def asked(engine: Engine, query: str, variables: dict[str, Any]) -> str:
 
 def bombs() -> Iterator[Bomb]:
     """Yield the bombs of this module; the subgraphs reply with an error at once."""
-    engine, _ = fake_engine(SDLS, lambda _: {"data": None, "errors": [{"message": "no"}]})
+    settings = Settings(limits=WIDE, cost=CostSettings(max=None))
+    engine, _ = fake_engine(SDLS, lambda _: {"data": None, "errors": [{"message": "no"}]}, settings)
     for name, end, query in OPERATIONS:
         yield Bomb(name, end, partial(asked, engine, query, {}))
     for name, end, query, value in VARIABLES:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.pipeline import check, pick, prepare, variables_for
+from gateway.settings import Limits, Settings
 from gateway.transport.base import Call
 from tests.gateway.support import ask, fake_engine
 
@@ -131,7 +132,8 @@ async def test_many_nulls_are_explained_each() -> None:
 )
 def test_large_operations_make_few_requests(query: str, fetches: int) -> None:
     """A thousand aliases are planned within the limits, with as many requests as one alias needs."""
-    engine, _ = fake_engine(SDLS, lambda _: {})
+    limits = Limits(root_fields=1_000, aliases=2_000)
+    engine, _ = fake_engine(SDLS, lambda _: {}, Settings(limits=limits))
     checked = check(engine, query)
     node = pick(checked, None)
     prepared = prepare(engine, checked, node, variables_for(engine, node, {}))

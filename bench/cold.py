@@ -29,7 +29,8 @@ from gateway.settings import Settings, SubgraphSettings
 
 # Operations per measurement; seconds between two of them beside a load; rounds; seconds of a load.
 UNSEEN, PACE, ROUNDS, SECONDS = 40, 0.1, 3, 3.0
-TEXT = "Over HTTP. The first row is CPU of the gateway for a new operation less that for a known one; light queries run on 10 connections."
+TEXT = """Over HTTP. The first row is CPU of the gateway for a new operation less that for a known one;
+light queries run on 10 connections."""
 
 
 def new_bodies(start: int) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -113,8 +113,8 @@ def requests(
 MUSICIAN_COLUMNS = (
     "musician_id user_id stage_name hourly_rate currency experience_years latitude longitude skill_ids"
 )
-REQUEST_COLUMNS = """request_id client_id title status latitude longitude starts_at ends_at time_zone budget_min
- budget_max currency urgency_level skill_ids"""
+REQUEST_COLUMNS = """request_id client_id title status latitude longitude starts_at ends_at time_zone
+ budget_min budget_max currency urgency_level skill_ids"""
 
 
 async def fill(url: str, dice: random.Random, count: int, client: UUID) -> list[UUID]:
@@ -138,8 +138,8 @@ async def fill(url: str, dice: random.Random, count: int, client: UUID) -> list[
             "matching_requests", records=wanted, columns=REQUEST_COLUMNS.split()
         )
         await connection.execute(
-            "insert into matching_algorithms (name, description, parameters) values ('bench_everywhere', 'All', $1)"
-            " on conflict (name) do nothing",
+            "insert into matching_algorithms (name, description, parameters)"
+            " values ('bench_everywhere', 'All', $1) on conflict (name) do nothing",
             json.dumps(CONTINENT),
         )
         return [row[0] for row in wanted]
@@ -154,7 +154,8 @@ async def clean(url: str, client: UUID) -> None:
     connection = await asyncpg.connect(url)
     try:
         mine = "(select request_id from matching_requests where client_id = $1)"
-        await connection.execute(f"delete from matching_results where request_id in {mine}", client)  # noqa: S608
+        results = f"delete from matching_results where request_id in {mine}"  # noqa: S608
+        await connection.execute(results, client)
         await connection.execute("delete from matching_requests where client_id = $1", client)
         await connection.execute("delete from matching_algorithms where name = 'bench_everywhere'")
     finally:
@@ -164,7 +165,10 @@ async def clean(url: str, client: UUID) -> None:
 def figures(name: str, times: Sequence[float], unit: str = "ms") -> str:
     """Return a line with name, median, 95th percentile and maximum of the values."""
     ordered = sorted(times)
-    at: Callable[[float], float] = lambda share: ordered[min(int(len(ordered) * share), len(ordered) - 1)]  # noqa: E731
+
+    def at(share: float) -> float:
+        return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
     return f"{name:34} p50 {at(0.5):8.2f}   p95 {at(0.95):8.2f}   max {ordered[-1]:8.2f} {unit}"
 
 

@@ -31,8 +31,9 @@ FOLDER = ROOT / "schema" / "operations"
 LOGINS = {"myGigs": "demo_musician"}  # by operation, the account for its token if it is not demo_client
 # Seconds of the measured load, of the load before it, and of the load with each operation alone.
 CONNECTIONS, SECONDS, WARM, ALONE = 50, 15.0, 3.0, 0.4
-TEXT = """All queries of `schema/operations` in random order, a token for those that need one; platform, sample and load on the same
-machine. Requests per second per core: for one second of CPU of the gateway, and of the whole platform with its databases."""
+TEXT = """All queries of `schema/operations` in random order, a token for those that need one; platform,
+sample and load on the same machine. Requests per second per core: for one second of CPU of the gateway,
+and of the whole platform with its databases."""
 
 
 @dataclass(slots=True)
@@ -140,7 +141,10 @@ def read_requests(port: int) -> dict[str, bytes]:
             continue
         variables = json.loads(beside.read_text()) if beside.exists() else {}
         body = json.dumps({"query": query, "variables": variables}).encode()
-        head = f"POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        head = (
+            "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\n"
+        )
         if query.startswith("# Needs a token"):
             head += f"authorization: Bearer {tokens[LOGINS.get(path.stem, 'demo_client')]}\r\n"
         found[path.stem] = head.encode() + b"\r\n" + body

@@ -50,7 +50,8 @@ def nested(depth: int, subgraphs: int, width: int) -> Case:
     """
     own = [" ".join(f"o{n}x{w}: Int" for w in range(width)) for n in range(subgraphs)]
     sdls = {
-        f"s{n}": f'{LINK}type Query {{ e: E @shareable }} type E @key(fields: "id") {{ id: ID! next: E @shareable {own[n]} }}'
+        f"s{n}": f"{LINK}type Query {{ e: E @shareable }} "
+        f'type E @key(fields: "id") {{ id: ID! next: E @shareable {own[n]} }}'
         for n in range(subgraphs)
     }
     leaves = " ".join(f"o{n}x{w}" for n in range(subgraphs) for w in range(width))

@@ -82,7 +82,8 @@ async def profile(door: Door, query: Query, requests: int, top: int) -> None:
     slowed = await ask(door, query, requests)
     profiler.disable()
     print(
-        f"\n{query.name}: {plain:.0f} µs of CPU per request ({slowed:.0f} under the profiler, which the table adds up to)"
+        f"\n{query.name}: {plain:.0f} µs of CPU per request"
+        f" ({slowed:.0f} under the profiler, which the table adds up to)"
     )
     print(f"{'calls':>8} {'own µs':>8} {'all µs':>8}  function")
     for calls, own, whole, where in rows_of(profiler, requests)[:top]:

@@ -180,7 +180,8 @@ def machine() -> str:
     """Return a text with the processor and the Python version."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{len(models)} cores of {models[0] if models else platform.machine()}, Python {platform.python_version()}"
+    model = models[0] if models else platform.machine()
+    return f"{len(models)} cores of {model}, Python {platform.python_version()}"
 
 
 def write_page() -> None:

@@ -20,8 +20,8 @@ def open_browser(profile: Path, *words: str) -> Iterator[Chrome]:
     """A headless browser with a fresh profile and without other network access; `words`: further switches."""
     options = ChromeOptions()
     options.binary_location = CHROMIUM or ""
-    quiet = "headless=new no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-sync"
-    for word in (*f"{quiet} disable-component-update window-size=1600,1000".split(), *words):
+    quiet = "disable-gpu disable-quic disable-sync disable-background-networking disable-component-update"
+    for word in (*f"headless=new no-sandbox no-first-run {quiet} window-size=1600,1000".split(), *words):
         options.add_argument(f"--{word}")
     options.add_argument(f"--user-data-dir={profile}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

@@ -153,9 +153,10 @@ def offenders() -> dict[str, int]:
 
 
 def test_figures_or_exceptions() -> None:
-    """Bodies have at most 1,200 characters and 12 branches, a tenth of them over 600; lines have 110. Or an entry shrinks.
+    """Bodies have at most 1,200 characters and 12 branches, a tenth of them over 600; lines have 110.
 
-    An entry's number is today's: characters, branches, functions over 600 characters, lines over 110.
+    An entry in the list allows more, and only shrinks. Its number is today's: characters, branches,
+    functions over 600 characters, lines over 110.
     """
     rows = [line.rsplit(" ", 1) for line in EXCEPTIONS.read_text().splitlines() if not line.startswith("#")]
     allowed = {place: int(count) for place, count in rows}

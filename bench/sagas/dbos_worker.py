@@ -23,8 +23,10 @@ INPUTS = {
     "validateAvailability": "requestId: ID!, musicianId: ID!",
     "updateStatus": "requestId: ID!, clientId: ID!, musicianId: ID!",
     "notify": "userId: ID!, type: String!, title: String!, message: String!, data: JSON!",
-    "createEscrow": "bookingId: ID!, requestId: ID!, clientId: ID!, musicianId: ID!, musicianUserId: ID!, amount: Decimal!, currency: String!",
-    "blockAvailability": "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, endsAt: DateTime!, timeZone: String!, title: String!",
+    "createEscrow": "bookingId: ID!, requestId: ID!, clientId: ID!, musicianId: ID!, musicianUserId: ID!, "
+    "amount: Decimal!, currency: String!",
+    "blockAvailability": "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, "
+    "endsAt: DateTime!, timeZone: String!, title: String!",
 }
 
 DBOS(

@@ -35,8 +35,9 @@ from tests.crash.services import SCENARIOS
 PYTHON = sys.executable
 FOLDER = Path(__file__).parent
 WORKERS = 2
-TEXT = """Booking a musician: five mutations of five services over HTTP, each with its idempotency check and its own commit. PostgreSQL
-with durable settings, for the services and for both engines' journals; two workers, 32 sagas at once in each; all on this machine."""
+TEXT = """Booking a musician: five mutations of five services over HTTP, each with its idempotency check
+and its own commit. PostgreSQL with durable settings, for the services and for both engines' journals; two
+workers, 32 sagas at once in each; all on this machine."""
 
 
 def dbos_python() -> Path:

@@ -20,7 +20,8 @@ from subgraphs.kit.testing import fresh_database
 
 A, B = Attempt(0, "do"), Attempt(1, "do")
 _LATER = """UPDATE sagas SET wake_at = wake_at - $1 * interval '1 second',
-    lease_until = lease_until - $1 * interval '1 second', deadline_at = deadline_at - $1 * interval '1 second'"""
+    lease_until = lease_until - $1 * interval '1 second',
+    deadline_at = deadline_at - $1 * interval '1 second'"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ class Tally:
         self.wrong += [f"{about}: {one}" for one in found]
 
     def __str__(self) -> str:
-        return f"{self.points} points, {self.kills} kills, lost {self.lost}, doubled {self.doubled}, stuck {self.stuck}"
+        wrong = f"lost {self.lost}, doubled {self.doubled}, stuck {self.stuck}"
+        return f"{self.points} points, {self.kills} kills, {wrong}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +299,8 @@ def at_random(place: Ground, tally: Tally, sagas: int, seed: int) -> None:
     for one, found in zip(started, place.judge(started), strict=True):
         tally.judge(f"saga {one.saga}", found)
     print(
-        f"{len(started)} sagas: {kills} workers killed, {stops} stopped past their lease, PostgreSQL killed {restarts} times"
+        f"{len(started)} sagas: {kills} workers killed, {stops} stopped past their lease,"
+        f" PostgreSQL killed {restarts} times"
     )
 
 
@@ -317,7 +319,8 @@ def main() -> int:
         print("\nat random")
         at_random(place, tally, options.sagas, options.seed)
         print(
-            "without the idempotency check, to see that this test can see: killed after each commit of a service"
+            "without the idempotency check, to see that this test can see:"
+            " killed after each commit of a service"
         )
         for name in ("notifications", "payments"):
             kill_at(place, SCENARIOS[0], Where(f"commit {name}", "after"), blind, careful=False)

@@ -42,23 +42,27 @@ NOWHERE = "redis://127.0.0.1:1/0"
 PRICE = 400
 
 _REQUEST = text(
-    "INSERT INTO musician_requests (id, client_id, title, event_date, start_time, end_time, time_zone, starts_at, ends_at, budget_min, "
-    "budget_max, latitude, longitude, status) VALUES (:id, :client, 'A band', :day, '20:00', '22:00', 'UTC', :start, :end, 1, 500, 50, 10, "
-    "'in_progress')"
+    "INSERT INTO musician_requests (id, client_id, title, event_date, start_time, end_time, time_zone, "
+    "starts_at, ends_at, budget_min, budget_max, latitude, longitude, status) "
+    "VALUES (:id, :client, 'A band', :day, '20:00', '22:00', 'UTC', "
+    ":start, :end, 1, 500, 50, 10, 'in_progress')"
 )
 _APPLICATION = text(
-    "INSERT INTO applications (request_id, musician_id, musician_user_id, proposed_price) VALUES (:id, :musician, :user, :price)"
+    "INSERT INTO applications (request_id, musician_id, musician_user_id, proposed_price) "
+    "VALUES (:id, :musician, :user, :price)"
 )
 _COPY = text(
-    "INSERT INTO matching_requests (request_id, client_id, title, status, latitude, longitude, starts_at, ends_at, time_zone, budget_min, "
-    "budget_max, currency, urgency_level) VALUES (:id, :client, 'A band', :status, 50, 10, :start, :end, 'UTC', 1, 500, 'EUR', 'medium')"
+    "INSERT INTO matching_requests (request_id, client_id, title, status, latitude, longitude, "
+    "starts_at, ends_at, time_zone, budget_min, budget_max, currency, urgency_level) "
+    "VALUES (:id, :client, 'A band', :status, 50, 10, :start, :end, 'UTC', 1, 500, 'EUR', 'medium')"
 )
 _MUSICIAN = text(
-    "INSERT INTO matching_musicians (musician_id, user_id, stage_name, hourly_rate) VALUES (:musician, :user, 'Bo', 50)"
+    "INSERT INTO matching_musicians (musician_id, user_id, stage_name, hourly_rate) "
+    "VALUES (:musician, :user, 'Bo', 50)"
 )
 _BUSY = text(
-    "INSERT INTO slots (musician_id, musician_user_id, kind, during, time_zone) VALUES (:musician, :user, 'blocked', "
-    "tstzrange(:start, :end), 'UTC')"
+    "INSERT INTO slots (musician_id, musician_user_id, kind, during, time_zone) "
+    "VALUES (:musician, :user, 'blocked', tstzrange(:start, :end), 'UTC')"
 )
 
 

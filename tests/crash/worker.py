@@ -124,6 +124,12 @@ async def careless(
     return await effect(None)
 
 
+async def has_ended(journal: PointedJournal, saga_id: UUID) -> bool:
+    """Return whether a saga is in the journal and not active any more."""
+    view = await journal.view(saga_id)
+    return view is not None and view.status not in ACTIVE
+
+
 async def work(where: Addresses, points: Points, ended: UUID | None, *, careful: bool) -> None:
     """Execute sagas, until one of them has ended or without end."""
     async with asyncpg.create_pool(
@@ -137,7 +143,7 @@ async def work(where: Addresses, points: Points, ended: UUID | None, *, careful:
         town = where.town()
         runner = Runner(journal, Definitions.of(town.sagas), QUICK)
         await runner.start()
-        while ended is None or (view := await journal.view(ended)) is None or view.status in ACTIVE:  # noqa: ASYNC110
+        while ended is None or not await has_ended(journal, ended):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.02)  # the saga is given back after its last write
         await runner.stop()

@@ -246,7 +246,8 @@ def requirements_of(facts: dict[str, Facts], monolith: str) -> Requirements:
                 known = schema.type_map.get(kind)
                 kinds = [kind] if isinstance(known, GraphQLObjectType) else []
                 if kind in one.interface_objects and known is not None:
-                    kinds = [item.name for item in schema.get_implementations(known).objects]  # type: ignore[arg-type]
+                    implementations = schema.get_implementations(known)  # type: ignore[arg-type]
+                    kinds = [item.name for item in implementations.objects]
                 found.update({(item, name): marks.requires for item in kinds})
     return found
 

@@ -11,7 +11,8 @@ from tests.fuzz.directives import field_set
 from tests.fuzz.model import Argument, Cut, Member, Part, View
 
 IMPORTS = (
-    "@key", "@requires", "@provides", "@external", "@shareable", "@override", "@interfaceObject", "@context", "@fromContext"
+    "@key", "@requires", "@provides", "@external", "@shareable", "@override", "@interfaceObject", "@context",
+    "@fromContext",
 )  # fmt: skip
 LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.{minor}", import: [{names}])\n'
 

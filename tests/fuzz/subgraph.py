@@ -223,7 +223,8 @@ class Subgraph:
     def _kinds_behind(self, kind: str) -> Sequence[str]:
         found = self.world.schema.type_map.get(kind)
         if kind in self.facts.interface_objects or kind in self.facts.interfaces:
-            return [one.name for one in self.world.schema.get_implementations(found).objects]  # type: ignore[arg-type]
+            implementations = self.world.schema.get_implementations(found)  # type: ignore[arg-type]
+            return [one.name for one in implementations.objects]
         return [kind] if found else []
 
     def _note_key(self, keys: Sequence[Key], key: Key) -> None:

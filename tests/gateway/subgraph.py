@@ -34,7 +34,10 @@ class Subgraph:
         self.data = data
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         entities = sorted({name.split(":")[0] for name in data if ":" in name})
-        entry = f"union _Entity = {' | '.join(entities)}\nextend type Query {{ _entities(representations: [_Any!]!): [_Entity]! }}"
+        entry = (
+            f"union _Entity = {' | '.join(entities)}\n"
+            "extend type Query { _entities(representations: [_Any!]!): [_Entity]! }"
+        )
         root = "" if "type Query" in sdl else "type Query { _service: String }\n"
         self.schema = build_schema(f"{_EXTRA}{root}{sdl}\n{entry if entities else ''}")
 

@@ -21,7 +21,8 @@ from gateway.transport.headers import NO_HEADERS, Headers
 from tests.validity import RequestChecker
 
 LINK = (
-    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable", "@external", '
+    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", '
+    'import: ["@key", "@shareable", "@external", '
     '"@requires", "@provides", "@override", "@inaccessible", "@tag", "@interfaceObject"])\n'
 )
 

@@ -86,7 +86,8 @@ def hotel(request: pytest.FixtureRequest) -> Hotel:
     return Hotel(compile=request.param)
 
 
-BOOK = "mutation($r: ID!, $k: String, $n: Int) { book(room: $r, nights: 2, key: $k) { id status note s: steps(first: $n) } }"
+BOOK = """mutation($r: ID!, $k: String, $n: Int) {
+    book(room: $r, nights: 2, key: $k) { id status note s: steps(first: $n) } }"""
 
 
 async def test_a_mutation_starts_a_saga(hotel: Hotel) -> None:
@@ -159,7 +160,8 @@ async def test_beside_other_mutations(hotel: Hotel) -> None:
     variables.
     """
     query = """mutation($k: String, $n: Int, $r: ID!) {
-        first: other(n: $n) one: book(room: $r, key: $k) { status } two: book(room: "2", key: "k2") { id note } }"""
+        first: other(n: $n) one: book(room: $r, key: $k) { status }
+        two: book(room: "2", key: "k2") { id note } }"""
     answer = await hotel.ask(query, k="k1", n=3, r="1")
     assert answer["data"]["one"] == {"status": "started"}
     assert answer["data"]["two"]["note"].startswith("note of ")

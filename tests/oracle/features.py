@@ -100,11 +100,8 @@ def provides(draft: Draft) -> None:
     owner, giver = subgraphs
     owner.add(name, ENTITY.format(name), id=": ID!", label=": String @shareable", note=": Int @shareable")
     giver.add(name, ENTITY.format(name), id=": ID!", label=": String @external", note=": Int @external")
-    giver.query(
-        **{
-            f"given{name}": f': {draft.rng.choice(["[{}]", "{}", "{}!"]).format(name)} @provides(fields: "label note")'
-        }
-    )
+    reference = draft.rng.choice(["[{}]", "{}", "{}!"]).format(name)
+    giver.query(**{f"given{name}": f': {reference} @provides(fields: "label note")'})
 
 
 def override(draft: Draft) -> None:
@@ -385,7 +382,7 @@ def extended(draft: Draft) -> None:
 
 
 FEATURES: tuple[Callable[[Draft], None], ...] = (
-    entity, nested_key, key_chain, stub, value_type, requires, provides, override, interface, interface_object, union, enum, inputs,
-    arguments, hidden, tags, descriptions, scalars, deprecations, security, costs, context, composed, executable, mutations, cache_tags,
-    extended,
+    entity, nested_key, key_chain, stub, value_type, requires, provides, override, interface,
+    interface_object, union, enum, inputs, arguments, hidden, tags, descriptions, scalars, deprecations,
+    security, costs, context, composed, executable, mutations, cache_tags, extended,
 )  # fmt: skip

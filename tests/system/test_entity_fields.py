@@ -130,7 +130,8 @@ def asked(
     reference = SUPERGRAPH.subgraphs[service].types[kind].fields[field].type_name
     below = "{ __typename }" if QueryGraph(SUPERGRAPH).is_composite(reference) else ""
     given = ARGUMENTS.get((service, kind, field), "")
-    query = f"query ($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {kind} {{ {field}{given} {below} }} }} }}"
+    fragment = f"... on {kind} {{ {field}{given} {below} }}"
+    query = f"query ($r: [_Any!]!) {{ _entities(representations: $r) {{ {fragment} }} }}"
     thing = {"__typename": kind, **things(platform.url)[kind]}
     if field == "priceBand":  # @requires
         thing |= {"hourlyRate": "70.00", "currency": "EUR", "experienceYears": 5}

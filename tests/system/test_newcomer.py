@@ -9,7 +9,8 @@ import pytest
 from tests.system.conftest import Platform
 
 pytestmark = pytest.mark.system
-PUBLISH = "mutation ($input: PublishRequestInput!) { publishRequest(input: $input) { id startsAt endsAt durationHours } }"
+PUBLISH = """mutation ($input: PublishRequestInput!) {
+    publishRequest(input: $input) { id startsAt endsAt durationHours } }"""
 TODAY = datetime.now(UTC).date()
 SOON = (TODAY + timedelta(days=30)).isoformat()
 
@@ -122,7 +123,8 @@ def test_private_things_stay_private(platform: Platform) -> None:
     """Without a token, as another user and with forged headers nobody sees a user's address, notifications or
     bookings.
     """
-    query = '{ user(id: "%s") { username email phone unreadNotificationCount notifications { totalCount } bookings { totalCount } } }'
+    query = """{ user(id: "%s") { username email phone unreadNotificationCount
+        notifications { totalCount } bookings { totalCount } } }"""
     me = platform.post("{ me { id } }", token=platform.token("demo_client"))["data"]["me"]["id"]
     for token in (None, platform.token("demo_musician")):
         answer = platform.post(query % me, token=token)

@@ -18,7 +18,8 @@ from tests.system.conftest import Platform
 pytestmark = pytest.mark.system
 LISTS = """{ findMusicians(first: 5, orderBy: RATE_ASC) { totalCount edges { node {
     stageName hourlyRate rating totalReviews city musician { id } skills { name } } } }
-  findRequests(first: 5, orderBy: NEWEST, status: [OPEN]) { totalCount edges { node { title clientName startsAt totalApplications } } } }"""
+  findRequests(first: 5, orderBy: NEWEST, status: [OPEN]) {
+    totalCount edges { node { title clientName startsAt totalApplications } } } }"""
 
 
 def answer_from(platform: Platform, source: str, token: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from types import FrameType
 
 from gateway.core.errors import GatewayError
 
-SECONDS = 6.0  # of processor time for one bomb: ten times what the slowest takes, and nothing to what a real one would
+# Of processor time for one bomb: ten times what the slowest takes, and nothing to what a real one would.
+SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True)

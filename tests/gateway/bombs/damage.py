@@ -9,8 +9,9 @@ from gateway.core.errors import GatewayError
 
 SURVIVED = "survived"
 _EXTRA = """
-null true 3 1.5 "" "id" "__typename" "{id}" "$a{b}" __schema __typename _entities _Any Query Mutation Int extend schema $ ... !
-@deprecated(reason:1) @link @core @extends @external @shareable @inaccessible @interfaceObject @oneOf join__Graph link__Purpose
+null true 3 1.5 "" "id" "__typename" "{id}" "$a{b}" __schema __typename _entities _Any Query Mutation Int
+extend schema $ ... ! @deprecated(reason:1) @link @core @extends @external @shareable @inaccessible
+@interfaceObject @oneOf join__Graph link__Purpose
 """
 EXTRA = tuple(_EXTRA.split())
 

@@ -16,7 +16,8 @@ scalar Any
 type Query { me: U n: Node list: [U] any(a: Any): Int }
 type Mutation { m(a: Int): U }
 interface Node { id: ID! next: Node }
-type U implements Node @key(fields: "id") { id: ID! next: Node friend: U x(a: Int): Int s(a: String, b: [Int]): Int }
+type U implements Node @key(fields: "id") {
+  id: ID! next: Node friend: U x(a: Int): Int s(a: String, b: [Int]): Int }
 type W implements Node @key(fields: "id") { id: ID! next: Node friend: W x: Int }
 """,
     "b": """
@@ -58,7 +59,8 @@ EVERYTHING = many(45, lambda i: f"fragment F{i} on Query {{...F{i + 1} ...F{i + 
 PAIRS = many(
     40,
     lambda i: (
-        f"fragment A{i} on U{{friend{{...A{i + 1} ...B{i + 1}}}}} fragment B{i} on U{{bf{{...B{i + 1} ...A{i + 1}}}}}"
+        f"fragment A{i} on U{{friend{{...A{i + 1} ...B{i + 1}}}}} "
+        f"fragment B{i} on U{{bf{{...B{i + 1} ...A{i + 1}}}}}"
     ),
 )
 OVER = (

@@ -13,26 +13,31 @@ from tests.gateway.support import LINK
 BROKEN, COMPOSED = "INVALID_GRAPHQL", "composed"
 KEY = 'type Query { q: U } type U @key(fields: "FIELDS") { id: ID! u: U }'
 RICH = """
-extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", as: "fed", import: ["@key", {name: "@shareable",
-  as: "@share"}, "@external", "@requires", "@provides", "@override", "@inaccessible", "@tag", "@context", "@fromContext", "@cost"])
+extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", as: "fed", import: ["@key",
+  {name: "@shareable", as: "@share"}, "@external", "@requires", "@provides", "@override", "@inaccessible",
+  "@tag", "@context", "@fromContext", "@cost"])
   @fed__composeDirective(name: "@note") @link(url: "https://example.com/note/v1.0", import: ["@note"])
 "A note" directive @note(text: String = "x", deep: [In!]) repeatable on OBJECT | FIELD_DEFINITION
 schema { query: Query mutation: Change }
-type Query @context(name: "root") { me(id: ID!, in: In = {a: 1, e: A}): User lang: String all: [Any2!]! @note }
+type Query @context(name: "root") {
+  me(id: ID!, in: In = {a: 1, e: A}): User lang: String all: [Any2!]! @note }
 type Change { set(in: In!): Boolean @cost(weight: 3) }
 union Any2 = User | Book
 interface Node @key(fields: "id") { id: ID! }
 type User implements Node @key(fields: "id") @key(fields: "org { id } name", resolvable: false) {
   id: ID! name: String @tag(name: "x") @share org: Org @share books: [Book] size: Int @external
-  kilo: Int @requires(fields: "size") old: String @override(from: "b", label: "percent(20)") secret: E @inaccessible }
+  kilo: Int @requires(fields: "size") old: String @override(from: "b", label: "percent(20)")
+  secret: E @inaccessible }
 type Org @key(fields: "id") { id: ID! name: String @share }
-type Book implements Node @key(fields: "id") { id: ID! title(lang: String @fromContext(field: "$root { lang }")): String }
+type Book implements Node @key(fields: "id") {
+  id: ID! title(lang: String @fromContext(field: "$root { lang }")): String }
 input In { a: Int = 1 b: [In!] e: E f: Float @deprecated(reason: "no") }
 enum E { A B @tag(name: "y") }
 scalar Date @specifiedBy(url: "http://x")
 """
 OTHER = """
-extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable", "@external"])
+extend schema
+  @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@shareable", "@external"])
 type Query { org(id: ID!): Org e(e: E = B): Date }
 type User @key(fields: "id") { id: ID! size: Int old: String name: String @shareable org: Org @shareable }
 extend type Org @key(fields: "id") { id: ID! @external city: String name: String @shareable }
@@ -189,7 +194,8 @@ SETS: tuple[tuple[str, str, dict[str, str]], ...] = (
         "requirements in a circle",
         "SATISFIABILITY_ERROR",
         {
-            "a": 'type Query {q: U} type U @key(fields: "id") {id: ID! a: Int @requires(fields: "b") b: Int @external}',
+            "a": "type Query {q: U} "
+            'type U @key(fields: "id") {id: ID! a: Int @requires(fields: "b") b: Int @external}',
             "b": 'type U @key(fields: "id") {id: ID! b: Int @requires(fields: "a") a: Int @external}',
         },
     ),

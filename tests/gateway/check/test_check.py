@@ -136,7 +136,8 @@ def test_the_command(tmp_path: Path) -> None:
 
 TAGGED = """
 type Query { public: Thing @tag(name: "public") private: Secret inner: Int @tag(name: "internal") }
-type Thing @key(fields: "id") { id: ID! @tag(name: "public") code: Code cost(in: Code): Int @tag(name: "internal") @tag(name: "public") }
+type Thing @key(fields: "id") {
+  id: ID! @tag(name: "public") code: Code cost(in: Code): Int @tag(name: "internal") @tag(name: "public") }
 type Secret { x: Int }
 enum Code { A B @tag(name: "internal") }
 """

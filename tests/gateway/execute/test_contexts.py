@@ -7,7 +7,10 @@ import pytest
 from tests.gateway.subgraph import Subgraph, transport_of
 from tests.gateway.support import ask, engine_of, supergraph_of
 
-LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.8", import: ["@key", "@context", "@fromContext"])\n'
+LINK = (
+    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.8", '
+    'import: ["@key", "@context", "@fromContext"])\n'
+)
 BOOKS = """
 type Query { shelves: [Shelf] readers: [Reader] anything: [Any2] }
 union Any2 = Shelf | Reader
@@ -16,7 +19,10 @@ type Reader @key(fields: "id") @context(name: "place") { id: ID! home: String! b
 type Book @key(fields: "id") {
   id: ID!
   title: String
-  label(where: String @fromContext(field: "$place ... on Shelf { room } ... on Reader { home }"), shout: Boolean): String
+  label(
+    where: String @fromContext(field: "$place ... on Shelf { room } ... on Reader { home }")
+    shout: Boolean
+  ): String
 }
 """
 PRICES = """

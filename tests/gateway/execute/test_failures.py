@@ -166,7 +166,8 @@ async def test_nothing_is_fetched_for_no_entities() -> None:
 async def test_introspection_is_answered_here() -> None:
     """Introspection and the root's type name call no subgraph, and show no elements of federation."""
     engine, transport = fake_engine(SDLS, replies({}))
-    query = '{ __typename __schema { types { name } directives { name } } __type(name: "Thing") { fields { name } } }'
+    query = """{ __typename __schema { types { name } directives { name } }
+        __type(name: "Thing") { fields { name } } }"""
     data = (await ask(engine, query))["data"]
     names = {one["name"] for one in data["__schema"]["types"]}
     assert not any(name.startswith(("join__", "link__", "_")) and not name.startswith("__") for name in names)

@@ -51,7 +51,8 @@ async def test_introspection_below_a_nested_query_root() -> None:
         sdls, lambda _: {"data": {"viewer": {"name": "v", "query": {"viewer": {"name": "w"}}}}}
     )
     query = """query($name: String!) { viewer { name query {
-        viewer { name } __schema { queryType { name } } type: __type(name: $name) { kind ... on __Type { name } }
+        viewer { name } __schema { queryType { name } }
+        type: __type(name: $name) { kind ... on __Type { name } }
     } } }"""
     response = await ask(engine, query, {"name": "Viewer"})
     assert response == {
@@ -74,7 +75,8 @@ async def test_lists_of_different_lengths() -> None:
     items.
     """
     sdls = {
-        "a": 'type Query { t: T } type T @key(fields: "id") { id: ID! items: [I] @shareable } type I { x: Int }',
+        "a": "type Query { t: T } "
+        'type T @key(fields: "id") { id: ID! items: [I] @shareable } type I { x: Int }',
         "b": 'type T @key(fields: "id") { id: ID! items: [I] @shareable } type I { y: Int }',
     }
 

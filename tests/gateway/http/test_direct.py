@@ -35,7 +35,8 @@ from tests.gateway.http.sockets import (
 
 CHUNKED = [payload(HELLO, "x"), payload(HELLO, "x" * 3_000)]
 CHUNKS = [
-    b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    b"transfer-encoding: chunked\r\n\r\n"
     b"5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (one[:5], len(one) - 5, one[5:])
     for one in CHUNKED
 ]

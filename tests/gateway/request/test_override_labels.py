@@ -14,7 +14,10 @@ from gateway.settings import Settings
 from tests.gateway.subgraph import Subgraph
 from tests.gateway.support import supergraph_of
 
-LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", import: ["@key", "@override", "@requires", "@external"])\n'
+LINK = (
+    'extend schema @link(url: "https://specs.apollo.dev/federation/v2.7", '
+    'import: ["@key", "@override", "@requires", "@external"])\n'
+)
 NEW = """
 type Query { things: [Thing] }
 type Thing @key(fields: "id") {

@@ -93,7 +93,7 @@ async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> Sa
     await worker.start()
     try:
         async with asyncio.timeout(20):
-            while (found := await seen(journal, saga_id)).status in ACTIVE:  # noqa: ASYNC110 - nobody tells when
+            while (found := await seen(journal, saga_id)).status in ACTIVE:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
     finally:
         await worker.stop()

@@ -86,7 +86,8 @@ PLAIN = compose([SubgraphSource("a", "", "type Query { a: Int }")]).supergraph
         ("  a: Int", '  a: Int @join__directive(graphs: [A], name: "fed__connect", args: {selection: "a"})'),
         (
             "  @link(",
-            '  @link(url: "https://specs.apollo.dev/authenticated/v0.2", as: "tag2", for: SECURITY)\n  @link(',
+            '  @link(url: "https://specs.apollo.dev/authenticated/v0.2", as: "tag2", for: SECURITY)\n'
+            "  @link(",
         ),
         (
             "  @link(",
@@ -101,11 +102,13 @@ PLAIN = compose([SubgraphSource("a", "", "type Query { a: Int }")]).supergraph
         ("  @link(", '  @lonk(url: "https://specs.apollo.dev/cost/v0.1", as: "z")\n  @link('),
         (
             "  @link(",
-            '  @link(url: "https://specs.apollo.dev/federation/v2.0", import: [{name: "@inaccessible", as: "@z"}])\n  @link(',
+            '  @link(url: "https://specs.apollo.dev/federation/v2.0", '
+            'import: [{name: "@inaccessible", as: "@z"}])\n  @link(',
         ),
         (
             "  @link(",
-            '  @join__directive(graphs: [A], name: "link", args: {url: "https://specs.apollo.dev/connect/v0.1"})\n  @link(',
+            '  @join__directive(graphs: [A], name: "link", '
+            'args: {url: "https://specs.apollo.dev/connect/v0.1"})\n  @link(',
         ),
         (
             "  @link(",
@@ -125,8 +128,13 @@ def test_any_supergraph_that_says_so(old: str, new: str) -> None:
 
 def test_what_is_only_information_is_served() -> None:
     """Costs, tags, list sizes and cache tags need no enforcement."""
-    sdl = """extend schema @link(url: "https://specs.apollo.dev/federation/v2.12", import: ["@cost", "@listSize", "@tag", "@cacheTag"])
-    type Query { a: [Int] @cost(weight: 2) @listSize(assumedSize: 3) @tag(name: "x") @cacheTag(format: "a") }"""
+    sdl = """extend schema @link(
+        url: "https://specs.apollo.dev/federation/v2.12"
+        import: ["@cost", "@listSize", "@tag", "@cacheTag"]
+    )
+    type Query {
+        a: [Int] @cost(weight: 2) @listSize(assumedSize: 3) @tag(name: "x") @cacheTag(format: "a")
+    }"""
     create_gateway(compose([SubgraphSource("a", "", sdl)]).supergraph, Settings(), {})
 
 

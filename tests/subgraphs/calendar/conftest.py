@@ -16,7 +16,10 @@ from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 from tests.subgraphs.saga_steps import StepCall
 
-BLOCK = "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, endsAt: DateTime!, timeZone: String!, title: String!"
+BLOCK = (
+    "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, endsAt: DateTime!, "
+    "timeZone: String!, title: String!"
+)
 DAY = datetime(2027, 6, 5, tzinfo=UTC)
 
 

@@ -88,7 +88,8 @@ async def test_who_may(client: Client, keys: SigningKeys, player: Player) -> Non
 
 async def test_windows_have_bounds(client: Client, player: Player) -> None:
     """A query for more than 366 days, or for an end before the start, is refused."""
-    query = 'query($id: ID!, $to: DateTime!) { musicianAvailability(musicianId: $id, from: "%s", to: $to) { startsAt } }'
+    query = """query($id: ID!, $to: DateTime!) {
+        musicianAvailability(musicianId: $id, from: "%s", to: $to) { startsAt } }"""
     for end in (at(-1), at(24 * 367), "9999-12-31T23:59:59-14:00"):
         assert await client.codes(query % at(0), None, id=str(player.musician_id), to=end) == [
             "BAD_USER_INPUT"

@@ -17,7 +17,8 @@ from subgraphs.requests.app import bootstrap as requests
 PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
 CANCEL = "mutation($id: ID!) { cancelRequest(id: $id) { id } }"
 AUDIT = """query($filter: AuditFilter) { audit(filter: $filter) { totalCount edges { node {
-  service type aggregateId createdBy correlationId payload cause { type } consequences { type service createdBy } } } } }"""
+  service type aggregateId createdBy correlationId payload
+  cause { type } consequences { type service createdBy } } } } }"""
 INPUT = {
     "title": "A band",
     "eventDate": "2027-06-01",

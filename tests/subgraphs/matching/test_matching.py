@@ -85,8 +85,11 @@ async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: 
         await tell("MusicianProfileCreated", 1, skill_ids=[skill], hourly_rate=f"{number + 1}")
 
     async def told() -> list[Any]:
-        kept = "SELECT aggregate_id, payload FROM outbox WHERE event_type = 'MatchesRanked' AND payload ->> 'request_id' = :id"
-        return list(await client.service.database.fetch_all(text(kept + " ORDER BY id"), id=str(request)))
+        kept = text(
+            "SELECT aggregate_id, payload FROM outbox"
+            " WHERE event_type = 'MatchesRanked' AND payload ->> 'request_id' = :id ORDER BY id"
+        )
+        return list(await client.service.database.fetch_all(kept, id=str(request)))
 
     found = (await client.data(FIND, host, id=str(request)))["findMatches"]
     await client.data(FIND, host, id=str(request))
@@ -213,8 +216,9 @@ async def test_the_index_grows(client: Client, tell: Any) -> None:
     await index.catch_up()
     await database.execute(
         text(
-            "insert into matching_musicians (musician_id, user_id, stage_name, hourly_rate, latitude, longitude,"
-            " skill_ids) values (:key, :key, 'Many', :rate, 80, 80, cast(:skills as uuid[]))"
+            "insert into matching_musicians"
+            " (musician_id, user_id, stage_name, hourly_rate, latitude, longitude, skill_ids)"
+            " values (:key, :key, 'Many', :rate, 80, 80, cast(:skills as uuid[]))"
         ),
         rows,
     )

@@ -11,9 +11,11 @@ from subgraphs.musicians.app import bootstrap
 
 CROWD = """
     INSERT INTO musician_profiles
-        (id, user_id, stage_name, hourly_rate, experience_years, latitude, longitude, city, country, created_at)
+        (id, user_id, stage_name, hourly_rate, experience_years, latitude, longitude,
+         city, country, created_at)
     SELECT gen_random_uuid(), gen_random_uuid(), 'Crowd ' || n, 20 + n % 9, n % 5, 52.5, 13.4,
-           (ARRAY['Berlin', 'München'])[1 + n % 2], 'DE', '2020-01-01'::timestamptz + (n / 7) * interval '1 day'
+           (ARRAY['Berlin', 'München'])[1 + n % 2], 'DE',
+           '2020-01-01'::timestamptz + (n / 7) * interval '1 day'
     FROM generate_series(1, 60) AS n"""
 SKILLS = """
     INSERT INTO musician_skills
@@ -47,7 +49,8 @@ async def crowd(client: Client) -> list[UUID]:
     await load_rows(client.service.database, CROWD, SKILLS, DOCUMENTS)
     rows = await client.service.database.fetch_all(
         text(
-            "SELECT id FROM musician_profiles WHERE stage_name LIKE 'Crowd %' ORDER BY created_at DESC, id DESC"
+            "SELECT id FROM musician_profiles WHERE stage_name LIKE 'Crowd %'"
+            " ORDER BY created_at DESC, id DESC"
         )
     )
     return [row.id for row in rows]

@@ -41,8 +41,11 @@ async def test_skills_given_by_hand_belong_to_the_history(client: Client, player
         about = {"id": UUID(made["id"])}
         rename = text("UPDATE musician_profiles SET stage_name = 'By hand' WHERE id = :id")
         await uow.execute(rename.bindparams(**about))
-        skill = "INSERT INTO musician_skills SELECT :id, id FROM musical_skills WHERE name = ANY (ARRAY['Jazz', 'Drums'])"
-        await uow.execute(text(skill).bindparams(**about))
+        skills = text(
+            "INSERT INTO musician_skills"
+            " SELECT :id, id FROM musical_skills WHERE name = ANY (ARRAY['Jazz', 'Drums'])"
+        )
+        await uow.execute(skills.bindparams(**about))
     entries = (await client.data(HISTORY, player, id=made["id"]))["musicianHistory"]
     assert [one["version"] for one in entries] == [3, 2, 1]
     assert entries[1]["changes"] == {"stage_name": "By hand"}
@@ -84,7 +87,7 @@ async def test_a_hand_that_takes_skills_waits_for_the_service(
     async with asyncio.TaskGroup() as group, UnitOfWork(database) as uow:
         await (PROFILE_ROWS.lock(uow, key, "no profile") if late else update_profile(uow, change))
         taking = group.create_task(take_skills(database, key))
-        while not taking.done() and not await database.fetch_value(WAITING):  # noqa: ASYNC110 - nothing tells of it
+        while not taking.done() and not await database.fetch_value(WAITING):  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
         if late:
             await update_profile(uow, change)

@@ -16,7 +16,8 @@ from subgraphs.notifications.tables import notifications
 OWN = """notifications(first: 20) { totalCount edges { node {
   id type title message isUrgent isRead request { id } booking { id } } } } unreadNotificationCount"""
 SETTINGS = "notificationSettings { emailEnabled smsEnabled quietHoursStart timeZone types { type enabled } }"
-UPDATE = f"mutation($input: NotificationSettingsInput!) {{ updateNotificationSettings(input: $input) {SETTINGS[21:]} }}"
+UPDATE = f"""mutation($input: NotificationSettingsInput!) {{
+  updateNotificationSettings(input: $input) {SETTINGS[21:]} }}"""
 READ = "mutation($id: ID!) { markNotificationRead(id: $id) { isRead readAt } }"
 
 

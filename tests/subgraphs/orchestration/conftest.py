@@ -35,7 +35,8 @@ OTHERS = {
     "calendar": calendar,
 }
 PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
-APPLY = """mutation($id: ID!) { applyToRequest(requestId: $id, input: {proposedPrice: "400", message: "I would"}) { id } }"""
+APPLY = """mutation($id: ID!) {
+  applyToRequest(requestId: $id, input: {proposedPrice: "400", message: "I would"}) { id } }"""
 
 
 @dataclass

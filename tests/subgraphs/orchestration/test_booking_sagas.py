@@ -8,10 +8,14 @@ import pytest
 from subgraphs.kit.testing import ApiUser
 from tests.subgraphs.orchestration.conftest import Town
 
-ASSIGN = """mutation($r: ID!, $m: ID!, $k: String!) { assignMusician(requestId: $r, musicianId: $m, idempotencyKey: $k, wait: true) {
-  id type status error errorCode steps { name service status attempts result } attempts { step direction outcome } } }"""
-CONFIRM = """mutation($b: ID!, $k: String!) { confirmAndPay(bookingId: $b, idempotencyKey: $k, wait: true) { id status error } }"""
-CANCEL = """mutation($b: ID!, $k: String!) { cancelAndRefund(bookingId: $b, reason: "rain", idempotencyKey: $k, wait: true) {
+ASSIGN = """mutation($r: ID!, $m: ID!, $k: String!) {
+  assignMusician(requestId: $r, musicianId: $m, idempotencyKey: $k, wait: true) {
+  id type status error errorCode
+  steps { name service status attempts result } attempts { step direction outcome } } }"""
+CONFIRM = """mutation($b: ID!, $k: String!) {
+  confirmAndPay(bookingId: $b, idempotencyKey: $k, wait: true) { id status error } }"""
+CANCEL = """mutation($b: ID!, $k: String!) {
+  cancelAndRefund(bookingId: $b, reason: "rain", idempotencyKey: $k, wait: true) {
   id status error steps { name result } } }"""
 LEDGER = "SELECT currency, sum(amount) AS total FROM ledger_entries GROUP BY currency HAVING sum(amount) <> 0"
 

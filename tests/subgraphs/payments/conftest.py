@@ -13,7 +13,10 @@ from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 from subgraphs.payments.app import MIGRATIONS, bootstrap
 from tests.subgraphs.saga_steps import StepCall
 
-CREATE = "bookingId: ID!, requestId: ID!, clientId: ID!, musicianId: ID!, musicianUserId: ID!, amount: Decimal!, currency: String!"
+CREATE = (
+    "bookingId: ID!, requestId: ID!, clientId: ID!, musicianId: ID!, musicianUserId: ID!, "
+    "amount: Decimal!, currency: String!"
+)
 REFUND = "bookingId: ID!, percent: Int!, reason: String!"
 
 

@@ -206,7 +206,8 @@ async def test_many_escrows_take_few_statements(client: Client, carrier: ApiUser
         other = Deal(client, carrier, first.host, first.player, first.musician_id, uuid4())
         await other.create("10").do()
         await other.refund(50).do()
-    query = "{ myPayments(first: 5) { totalCount edges { node { escrow { id refunds { amount } booking { escrow { id } } } } } } }"
+    query = """{ myPayments(first: 5) { totalCount edges { node {
+        escrow { id refunds { amount } booking { escrow { id } } } } } } }"""
     with counted_statements(client.service.database) as statements:
         data = await client.data(query, first.host)
     assert (data["myPayments"]["totalCount"], len(data["myPayments"]["edges"])) == (6, 5)

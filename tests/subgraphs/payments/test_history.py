@@ -5,7 +5,8 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.payments.aggregates import ESCROWS
 from tests.subgraphs.payments.conftest import Deal
 
-HISTORY = "query($id: ID!) { escrowHistory(id: $id) { version type changes } escrowAsOf(id: $id, version: 2) { state } }"
+HISTORY = """query($id: ID!) {
+  escrowHistory(id: $id) { version type changes } escrowAsOf(id: $id, version: 2) { state } }"""
 
 
 async def test_an_escrow_is_rebuilt(deal: Deal, keys: SigningKeys) -> None:

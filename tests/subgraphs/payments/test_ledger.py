@@ -139,7 +139,8 @@ async def check_books(database: Database, deals: list[Deal]) -> None:
     )
     assert await database.fetch_all(unbalanced) == []
     each = text("""select e.*, account.kind, coalesce(account.total, 0) as total from escrows e left join
-        (select escrow_id, split_part(account, ':', 1) as kind, sum(amount) as total from ledger_entries group by 1, 2) account
+        (select escrow_id, split_part(account, ':', 1) as kind, sum(amount) as total
+            from ledger_entries group by 1, 2) account
         on account.escrow_id = e.id where e.booking_id = any(:ids)""")
     for row in await database.fetch_all(each, ids=[deal.booking_id for deal in deals]):
         expected = {

@@ -5,7 +5,8 @@ from uuid import uuid4
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from tests.subgraphs.payments.conftest import Deal
 
-ESCROW = "query($id: ID!) { escrow(id: $id) { amount booking { id } request { id } client { id } musician { id } } }"
+ESCROW = """query($id: ID!) { escrow(id: $id) {
+    amount booking { id } request { id } client { id } musician { id } } }"""
 PAYMENTS = """query($after: String) { myPayments(first: 2, after: $after) {
     totalCount pageInfo { endCursor hasNextPage } edges { node { id } } } }"""
 

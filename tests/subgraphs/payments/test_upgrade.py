@@ -15,12 +15,14 @@ from subgraphs.payments.aggregates import ESCROWS
 from subgraphs.payments.app import MIGRATIONS
 
 RELEASED = """
-    INSERT INTO escrows (id, booking_id, request_id, client_id, musician_id, musician_user_id, amount, currency, status, released, version)
+    INSERT INTO escrows (id, booking_id, request_id, client_id, musician_id, musician_user_id,
+        amount, currency, status, released, version)
     VALUES ($1, $2, $2, $2, $2, $2, 400, 'EUR', 'released', 400, 2)"""
 MOVED = """
     INSERT INTO ledger_entries (transaction_id, escrow_id, account, amount, currency)
     SELECT $2::uuid, $1::uuid, account || id, amount, 'EUR'
-    FROM (VALUES ('escrow:', $1::uuid, $3::numeric), ('client:', $2::uuid, -$3::numeric)) AS given (account, id, amount)"""
+    FROM (VALUES ('escrow:', $1::uuid, $3::numeric), ('client:', $2::uuid, -$3::numeric))
+        AS given (account, id, amount)"""
 
 
 async def test_escrows_that_are_there_get_their_events(postgres_url: str, tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ async def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
 async def test_musicians_are_the_same(databases: Databases) -> None:
     """Profiles, skills and ratings agree with the musicians and reviews services."""
     columns = (
-        "user_id, stage_name, bio, hourly_rate, currency, experience_years, latitude, longitude, address, city, country, "
-        "availability_schedule, portfolio_urls, created_at"
+        "user_id, stage_name, bio, hourly_rate, currency, experience_years, latitude, longitude, address, "
+        "city, country, availability_schedule, portfolio_urls, created_at"
     )
     read, own = databases["read_side"], databases["musicians"]
     profiles = await rows(own, f"SELECT id, {columns} FROM musician_profiles ORDER BY id")
@@ -56,12 +56,18 @@ async def test_musicians_are_the_same(databases: Databases) -> None:
         "SELECT musician_id, array_agg(s.id ORDER BY s.id), array_agg(s.name ORDER BY s.id) "
         "FROM musician_skills JOIN musical_skills s ON s.id = skill_id GROUP BY 1 ORDER BY 1",
     )
-    shown = "SELECT musician_id, skill_ids, skills FROM musician_read_model WHERE skills <> '{}' ORDER BY musician_id"
+    shown = (
+        "SELECT musician_id, skill_ids, skills FROM musician_read_model"
+        " WHERE skills <> '{}' ORDER BY musician_id"
+    )
     assert skills == await rows(read, shown)
     ratings = await rows(
         databases["reviews"], "SELECT musician_id, sum(rating), count(*) FROM reviews GROUP BY 1 ORDER BY 1"
     )
-    shown = "SELECT musician_id, rating_sum, total_reviews FROM musician_read_model WHERE total_reviews > 0 ORDER BY 1"
+    shown = (
+        "SELECT musician_id, rating_sum, total_reviews FROM musician_read_model"
+        " WHERE total_reviews > 0 ORDER BY 1"
+    )
     assert ratings == await rows(read, shown)
     assert await rows(read, "SELECT count(*) FROM musician_read_model WHERE is_available") == [(2000,)]
 
@@ -69,15 +75,19 @@ async def test_musicians_are_the_same(databases: Databases) -> None:
 async def test_requests_are_the_same(databases: Databases) -> None:
     """Requests, names of clients and skills, and numbers of applications agree with their services."""
     columns = (
-        "client_id, title, description, event_date, start_time, end_time, time_zone, starts_at, ends_at, budget_min, budget_max, "
-        "currency, latitude, longitude, address, city, country, required_skill_ids, status, urgency_level, created_at"
+        "client_id, title, description, event_date, start_time, end_time, time_zone, starts_at, ends_at, "
+        "budget_min, budget_max, currency, latitude, longitude, address, city, country, "
+        "required_skill_ids, status, urgency_level, created_at"
     )
     read, own = databases["read_side"], databases["requests"]
     assert await rows(own, f"SELECT id, {columns} FROM musician_requests ORDER BY id") == await rows(
         read, f"SELECT request_id, {columns} FROM request_read_model ORDER BY request_id"
     )
     applied = await rows(own, "SELECT request_id, count(*) FROM applications GROUP BY 1 ORDER BY 1")
-    shown = "SELECT request_id, total_applications FROM request_read_model WHERE total_applications > 0 ORDER BY 1"
+    shown = (
+        "SELECT request_id, total_applications FROM request_read_model"
+        " WHERE total_applications > 0 ORDER BY 1"
+    )
     assert applied == await rows(read, shown)
     names = dict(await rows(databases["users"], "SELECT id, username FROM users"))
     for client, name in await rows(read, "SELECT client_id, client_name FROM request_read_model"):

@@ -245,6 +245,7 @@ def _nobody(request: Any) -> Any:
 async def caught_up(service: Service) -> bool:
     """Return whether the projections have read the whole log."""
     reads = text(
-        "SELECT count(*) FROM projection_checkpoints WHERE serving AND position = (SELECT coalesce(max(position), 0) FROM every_event)"
+        "SELECT count(*) FROM projection_checkpoints"
+        " WHERE serving AND position = (SELECT coalesce(max(position), 0) FROM every_event)"
     )
     return int(await service.database.fetch_value(reads)) == 3

@@ -17,16 +17,21 @@ from subgraphs.platform.postgres import start_postgres
 from tests.subgraphs.read_side.conftest import until
 from tests.subgraphs.read_side.real_services import RealServices, real_services
 
-MUSICIANS = """query($first: Int! = 20, $after: String, $city: String, $rate: Decimal, $order: ListingOrder! = NEWEST) {
+MUSICIANS = """query($first: Int! = 20, $after: String, $city: String, $rate: Decimal,
+    $order: ListingOrder! = NEWEST) {
   found: findMusicians(first: $first, after: $after, city: $city, maxHourlyRate: $rate, orderBy: $order) {
     totalCount pageInfo { hasNextPage hasPreviousPage endCursor }
-    edges { node { stageName bio hourlyRate currency experienceYears latitude longitude city country rating totalReviews createdAt
-      musician { id stageName rating } skills { id name } } } } }"""
-REQUESTS = """query($first: Int! = 20, $after: String, $near: CircleInput, $status: [RequestStatus!], $from: DateTime, $to: DateTime) {
-  found: findRequests(first: $first, after: $after, near: $near, status: $status, startsFrom: $from, startsTo: $to) {
-    totalCount edges { node { title description status urgencyLevel startsAt endsAt timeZone budgetMin budgetMax currency latitude
-      longitude city country clientName createdAt totalApplications request { id title } client { id } requiredSkills { name } } } } }"""
-RANKED = """query($id: ID!) { found: rankedMusicians(requestId: $id) { rankingPosition totalScore skillScore experienceScore
+    edges { node { stageName bio hourlyRate currency experienceYears latitude longitude city country
+      rating totalReviews createdAt musician { id stageName rating } skills { id name } } } } }"""
+REQUESTS = """query($first: Int! = 20, $after: String, $near: CircleInput, $status: [RequestStatus!],
+    $from: DateTime, $to: DateTime) {
+  found: findRequests(first: $first, after: $after, near: $near, status: $status,
+      startsFrom: $from, startsTo: $to) {
+    totalCount edges { node { title description status urgencyLevel startsAt endsAt timeZone
+      budgetMin budgetMax currency latitude longitude city country clientName createdAt totalApplications
+      request { id title } client { id } requiredSkills { name } } } } }"""
+RANKED = """query($id: ID!) { found: rankedMusicians(requestId: $id) {
+    rankingPosition totalScore skillScore experienceScore
     priceScore distanceScore distanceKm isRecommended musician { id stageName } } }"""
 SUMMARY = "{ found: activeRequestsSummary { status currency requests meanBudgetMin meanBudgetMax } }"
 TOP = "{ found: topMusicians { stageName } }"

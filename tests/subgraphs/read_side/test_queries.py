@@ -12,18 +12,20 @@ from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statemen
 from tests.subgraphs.read_side.conftest import BEGIN, EventFeed, Start, caught_up, send, until
 
 PIANO, JAZZ = UUID(int=1), UUID(int=2)
-MUSICIANS = """query($text: String, $skills: [ID!], $rating: Float, $rate: Decimal, $city: String, $available: Boolean! = false,
-    $near: CircleInput, $order: ListingOrder! = NEWEST, $first: Int! = 20, $after: String) {
+MUSICIANS = """query($text: String, $skills: [ID!], $rating: Float, $rate: Decimal, $city: String,
+    $available: Boolean! = false, $near: CircleInput, $order: ListingOrder! = NEWEST,
+    $first: Int! = 20, $after: String) {
   found: findMusicians(text: $text, skillIds: $skills, minRating: $rating, maxHourlyRate: $rate, city: $city,
       availableOnly: $available, near: $near, orderBy: $order, first: $first, after: $after) {
     totalCount pageInfo { hasNextPage hasPreviousPage endCursor }
     edges { cursor node { stageName rating totalReviews isAvailable musician { id } skills { id } } } } }"""
-REQUESTS = """query($text: String, $skills: [ID!], $status: [RequestStatus!], $from: DateTime, $to: DateTime, $near: CircleInput,
-    $order: RequestListingOrder! = SOONEST, $first: Int! = 20, $after: String) {
-  found: findRequests(text: $text, skillIds: $skills, status: $status, startsFrom: $from, startsTo: $to, near: $near,
-      orderBy: $order, first: $first, after: $after) {
+REQUESTS = """query($text: String, $skills: [ID!], $status: [RequestStatus!], $from: DateTime, $to: DateTime,
+    $near: CircleInput, $order: RequestListingOrder! = SOONEST, $first: Int! = 20, $after: String) {
+  found: findRequests(text: $text, skillIds: $skills, status: $status, startsFrom: $from, startsTo: $to,
+      near: $near, orderBy: $order, first: $first, after: $after) {
     totalCount pageInfo { hasNextPage endCursor }
-    edges { node { title clientName status totalApplications client { id } requiredSkills { id } request { id } } } } }"""
+    edges { node { title clientName status totalApplications
+      client { id } requiredSkills { id } request { id } } } } }"""
 RANKED = """query($id: ID!, $first: Int! = 10) { found: rankedMusicians(requestId: $id, first: $first) {
     rankingPosition totalScore isRecommended musician { id } } }"""
 

@@ -25,8 +25,10 @@ from subgraphs.read_side.model import Latencies, judge
 from subgraphs.read_side.projections.musicians import MusiciansProjection
 from tests.subgraphs.read_side.conftest import EventFeed, Start, caught_up, send, until, write
 
-LIST = "{ findMusicians(first: 100, orderBy: RATING) { totalCount edges { node { stageName rating totalReviews } } } }"
-STATES = """{ readModels { name state reason generation revision rows eventsApplied eventsBehind secondsBehind updatedAt
+LIST = """{ findMusicians(first: 100, orderBy: RATING) {
+    totalCount edges { node { stageName rating totalReviews } } } }"""
+STATES = """{ readModels { name state reason generation revision rows
+    eventsApplied eventsBehind secondsBehind updatedAt
     latency { events p50Ms p95Ms p99Ms } rebuild { generation eventsApplied eventsBehind } } }"""
 REBUILD = "mutation($name: String!) { rebuildReadModel(name: $name) { name state rebuild { generation } } }"
 

@@ -20,7 +20,8 @@ Player = tuple[ApiUser, UUID]
 
 PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
 APPLY = """mutation($id: ID!, $price: Decimal! = "400") {
-  applyToRequest(requestId: $id, input: {proposedPrice: $price, message: "I would"}) { id status musician { id } } }"""
+  applyToRequest(requestId: $id, input: {proposedPrice: $price, message: "I would"}) {
+    id status musician { id } } }"""
 REQUEST = "query($id: ID!) { request(id: $id) { status booking { id status price } } }"
 
 

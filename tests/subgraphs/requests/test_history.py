@@ -23,8 +23,10 @@ from subgraphs.requests.tables import REQUEST_ROWS, requests
 from tests.subgraphs.requests.test_bookings import Player, booked, publish, step
 
 UPDATE = "mutation($id: ID!, $input: UpdateRequestInput!) { updateRequest(id: $id, input: $input) { title } }"
-HISTORY = "query($id: ID!, $before: Int) { requestHistory(id: $id, first: 3, before: $before) { version type changes createdBy } }"
-AS_OF = "query($id: ID!, $version: Int, $time: DateTime) { requestAsOf(id: $id, version: $version, time: $time) { version state } }"
+HISTORY = """query($id: ID!, $before: Int) {
+  requestHistory(id: $id, first: 3, before: $before) { version type changes createdBy } }"""
+AS_OF = """query($id: ID!, $version: Int, $time: DateTime) {
+  requestAsOf(id: $id, version: $version, time: $time) { version state } }"""
 
 
 async def drifts(client: Client, about: EventSourcedTable[Any, Any]) -> list[RowDrift]:
@@ -152,7 +154,10 @@ async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: A
     """With `ON CONFLICT` a skipped row has no event, and a changed row has that of the change only."""
     request = await retitled(client, host, 2)
     row = 'jsonb_populate_record(own, \'{"version": 1, "title": "Other", "description": "Never seen"}\')'
-    insert = f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id ON CONFLICT (id) DO {ending}"
+    insert = (
+        f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id"
+        f" ON CONFLICT (id) DO {ending}"
+    )
     await by_hand(client, insert, id=UUID(request))
     told = text("SELECT version, event_type, payload FROM outbox WHERE aggregate_id = :id AND version > 3")
     rows = await client.service.database.fetch_all(told, id=UUID(request))
@@ -166,7 +171,8 @@ async def test_only_what_became_of_an_insert_is_recorded(client: Client, host: A
 async def test_a_row_added_by_hand_is_an_event_and_is_told(client: Client, host: ApiUser) -> None:
     """The history of a row that SQL has inserted begins with all its values."""
     model, added = await publish(client, host), uuid4()
-    row = "jsonb_populate_record(own, jsonb_build_object('id', cast(:added AS uuid), 'title', 'Added', 'version', 9))"
+    changed = "jsonb_build_object('id', cast(:added AS uuid), 'title', 'Added', 'version', 9)"
+    row = f"jsonb_populate_record(own, {changed})"
     insert = f"INSERT INTO musician_requests SELECT ({row}).* FROM musician_requests AS own WHERE id = :id"
     await by_hand(client, insert, id=UUID(model), added=added)
     told = text("SELECT version, event_type, payload FROM outbox WHERE aggregate_id = :id ORDER BY id")
@@ -226,7 +232,8 @@ async def test_bookings_are_what_their_events_say(client: Client, host: ApiUser,
     _, _, booking = await booked(client, host, player)
     await client.data(step("confirmBooking"), player[0], id=booking)
     await client.data(step("cancelBooking"), host, id=booking)
-    query = "query($id: ID!) { bookingHistory(id: $id) { type changes } bookingAsOf(id: $id, version: 2) { state } }"
+    query = """query($id: ID!) {
+        bookingHistory(id: $id) { type changes } bookingAsOf(id: $id, version: 2) { state } }"""
     data = await client.data(query, player[0], id=booking)
     types = [one["type"] for one in data["bookingHistory"]]
     assert types == ["BookingCancelled", "BookingConfirmed", "BookingMade"]
@@ -238,7 +245,10 @@ async def test_bookings_are_what_their_events_say(client: Client, host: ApiUser,
     assert await drifts(client, BOOKINGS) == []
 
 
-LOAD = "INSERT INTO musician_requests (id, version, {columns}) SELECT '{copy}', 7, {columns} FROM musician_requests WHERE id = '{id}'"
+LOAD = (
+    "INSERT INTO musician_requests (id, version, {columns})"
+    " SELECT '{copy}', 7, {columns} FROM musician_requests WHERE id = '{id}'"
+)
 
 
 async def test_a_row_without_events_stays_as_it_is(client: Client, host: ApiUser) -> None:
@@ -262,7 +272,10 @@ async def test_loaded_rows_get_a_history(client: Client, host: ApiUser) -> None:
     adopt = text("SELECT adopt_rows('musician_request', 'musician_requests', 'RequestPublished')")
     async with UnitOfWork(client.service.database) as uow:
         await uow.execute(text("SELECT set_config('mussikon.loading', 'on', true)"))
-        insert = f"INSERT INTO musician_requests (id, version, {columns}) SELECT :copy, 7, {columns} FROM musician_requests WHERE id = :id"
+        insert = (
+            f"INSERT INTO musician_requests (id, version, {columns})"
+            f" SELECT :copy, 7, {columns} FROM musician_requests WHERE id = :id"
+        )
         await uow.execute(text(insert).bindparams(copy=copy, id=request))
         assert await uow.fetch_value(adopt) == 1
         assert await uow.fetch_value(adopt) == 0

@@ -9,7 +9,8 @@ import pytest
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
 
 PUBLISH = """mutation($input: PublishRequestInput!) { publishRequest(input: $input) {
-  id title startsAt endsAt durationHours budgetMin status urgencyLevel client { id } requiredSkills { id } location { city }
+  id title startsAt endsAt durationHours budgetMin status urgencyLevel
+  client { id } requiredSkills { id } location { city }
 } }"""
 SKILL = str(uuid4())
 

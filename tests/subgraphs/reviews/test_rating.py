@@ -10,7 +10,9 @@ from sqlalchemy import text
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 
 RATE = """mutation($input: RateBookingInput!) {
-  rateBooking(input: $input) { id rating text booking { id } author { id } musician { id rating totalReviews } }
+  rateBooking(input: $input) {
+    id rating text booking { id } author { id } musician { id rating totalReviews }
+  }
 }"""
 
 
@@ -98,12 +100,13 @@ async def test_sums_follow_every_change(client: Client, gig: Gig) -> None:
         return answer["data"]["_entities"][0]
 
     bookings = """INSERT INTO completed_bookings
-        SELECT gen_random_uuid(), gen_random_uuid(), :host, :musician, :musician, 'bulk', now(), now() FROM generate_series(1, 3)"""
+        SELECT gen_random_uuid(), gen_random_uuid(), :host, :musician, :musician, 'bulk', now(), now()
+        FROM generate_series(1, 3)"""
     ids = {"host": gig.host.id, "musician": gig.musician_id}
     await database.execute(text(bookings).bindparams(**ids))
     reviews = """INSERT INTO reviews (id, booking_id, musician_id, author_id, rating)
-        SELECT gen_random_uuid(), booking_id, musician_id, client_id, 1 + row_number() OVER () FROM completed_bookings
-        WHERE musician_id = :id AND title = 'bulk'"""
+        SELECT gen_random_uuid(), booking_id, musician_id, client_id, 1 + row_number() OVER ()
+        FROM completed_bookings WHERE musician_id = :id AND title = 'bulk'"""
     await database.execute(text(reviews).bindparams(id=gig.musician_id))
     assert await reputation() == {"rating": 3.0, "totalReviews": 3}
     for change, expected in [

@@ -10,11 +10,15 @@ from sqlalchemy import text
 
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements, entries_of
 
-NESTED = "reviews(first: 3) { totalCount pageInfo { hasNextPage endCursor } edges { node { id rating musician { id } } } }"
+NESTED = (
+    "reviews(first: 3) { totalCount pageInfo { hasNextPage endCursor }"
+    " edges { node { id rating musician { id } } } }"
+)
 CROWD = """
     WITH gigs AS (
         INSERT INTO completed_bookings
-        SELECT gen_random_uuid(), gen_random_uuid(), (ARRAY[:ann, :bob]::uuid[])[1 + n % 2], m, m, 'crowd', now(), now()
+        SELECT gen_random_uuid(), gen_random_uuid(), (ARRAY[:ann, :bob]::uuid[])[1 + n % 2], m, m, 'crowd',
+            now(), now()
         FROM unnest(CAST(:musicians AS uuid[])) AS m, generate_series(1, 5) AS n
         RETURNING booking_id, client_id, musician_id)
     INSERT INTO reviews (id, booking_id, musician_id, author_id, rating, created_at)
@@ -93,7 +97,8 @@ async def test_no_statement_too_many(client: Client, crowd: Crowd) -> None:
         assert len(statements) == most
     with counted_statements(client.service.database) as statements:
         await client.data(
-            "{ latestReviews(first: 50) { edges { node { id musician { rating } booking { review { id } } } } } }"
+            "{ latestReviews(first: 50) { edges { node {"
+            " id musician { rating } booking { review { id } } } } } }"
         )
     assert len(statements) == 3
 

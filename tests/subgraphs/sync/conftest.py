@@ -24,10 +24,13 @@ from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.app import MIGRATIONS, bootstrap
 
 SYNCS = """query($filter: SyncFilter, $first: Int = 20, $after: String) {
-  pendingSyncs(filter: $filter, first: $first, after: $after) { totalCount pageInfo { endCursor hasNextPage } edges { node {
-  id eventId sourceService targetService entityType entityId eventType operation data status retryCount maxRetries errorMessage } } } }"""
+  pendingSyncs(filter: $filter, first: $first, after: $after) {
+  totalCount pageInfo { endCursor hasNextPage } edges { node {
+  id eventId sourceService targetService entityType entityId eventType operation data
+  status retryCount maxRetries errorMessage } } } }"""
 LOGS = """query($filter: SyncLogFilter) { syncLogs(filter: $filter) { totalCount edges { node {
-  syncId outcome retryCount errorMessage latencyMs processingTimeMs dataSizeBytes orderedBy operation } } } }"""
+  syncId outcome retryCount errorMessage latencyMs processingTimeMs dataSizeBytes
+  orderedBy operation } } } }"""
 
 
 @dataclass(frozen=True, kw_only=True)

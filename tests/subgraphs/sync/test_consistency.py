@@ -49,7 +49,8 @@ OTHERS = {
     "payments": payments,
 }
 CHECK = """mutation($deep: Boolean!) { checkConsistency(deep: $deep) {
-  entityType sourceService targetService compared missing older different extra repaired examples errorMessage } }"""
+  entityType sourceService targetService compared missing older different extra repaired
+  examples errorMessage } }"""
 FOUND = "{ consistencyChecks(first: 4) { totalCount edges { node { entityType errorMessage } } } }"
 
 

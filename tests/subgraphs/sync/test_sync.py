@@ -14,7 +14,8 @@ from tests.subgraphs.sync.conftest import SYNCS, RequestPublished, RequestUpdate
 REPLAY = (
     'mutation($id: ID!, $reason: String = "mended") { replaySync(id: $id, reason: $reason) { id status } }'
 )
-TARGETS = """{ syncTargets { sourceService targetService eventTypes seenAt pending processing retrying failed completedLastHour
+TARGETS = """{ syncTargets { sourceService targetService eventTypes seenAt
+  pending processing retrying failed completedLastHour
   latency { p50 p95 p99 } lastConflict { outcome entityId } } }"""
 
 
@@ -100,7 +101,8 @@ async def test_a_second_confirmation_adds_nothing(way: Way, service: Service, re
         await way.has_listened(service)
     await way.logs(2, entityId=str(request_id))
     doubles = text(
-        "SELECT count(*) FROM (SELECT 1 FROM sync_logs WHERE outcome = 'done' GROUP BY sync_id HAVING count(*) > 1) AS d"
+        "SELECT count(*) FROM (SELECT 1 FROM sync_logs WHERE outcome = 'done'"
+        " GROUP BY sync_id HAVING count(*) > 1) AS d"
     )
     assert await service.database.fetch_value(doubles) == 0
 
@@ -146,9 +148,10 @@ async def test_for_admins_alone(service: Service, keys: SigningKeys) -> None:
 
 async def test_old_rows_go(way: Way, service: Service) -> None:
     """Syncs and log entries are deleted after 7 days, failed syncs after 30."""
-    statement = text("""INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type, entity_id, event_type,
-        operation, status, created_at) VALUES (gen_random_uuid(), 'requests', 'nobody', 'x', gen_random_uuid(), 'x', 'update',
-        :status, now() - make_interval(days => :days))""")
+    statement = text("""INSERT INTO pending_syncs (event_id, source_service, target_service, entity_type,
+        entity_id, event_type, operation, status, created_at)
+        VALUES (gen_random_uuid(), 'requests', 'nobody', 'x', gen_random_uuid(), 'x', 'update',
+            :status, now() - make_interval(days => :days))""")
     for status, days in (("completed", 6), ("completed", 8), ("pending", 8), ("failed", 8), ("failed", 31)):
         await service.database.execute(statement.bindparams(status=status, days=days))
     await recording.delete_old(service.database)

@@ -12,13 +12,17 @@ from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 
 Register = Callable[..., Awaitable[ApiUser]]
 REGISTER = """mutation($input: RegisterInput!) {
-  register(input: $input) { token expiresAt user { id username email userType isActive preferences profile { firstName } } }
+  register(input: $input) {
+    token expiresAt user { id username email userType isActive preferences profile { firstName } }
+  }
 }"""
 LOG_IN = """mutation($login: String!, $password: String!) {
   logIn(input: {login: $login, password: $password}) { token expiresAt user { id email } }
 }"""
 PROFILE = """mutation($input: UpdateProfileInput!) {
-  updateProfile(input: $input) { phone dateOfBirth preferences profile { firstName lastName profilePictureUrl } }
+  updateProfile(input: $input) {
+    phone dateOfBirth preferences profile { firstName lastName profilePictureUrl }
+  }
 }"""
 CHANGE = """mutation($old: String!, $new: String!) {
   changePassword(input: {currentPassword: $old, newPassword: $new}) { id }
@@ -66,7 +70,9 @@ async def test_nobody_becomes_admin(client: Client) -> None:
     assert await client.codes(REGISTER, input=account("root1", userType="ADMIN")) == ["FORBIDDEN"]
     assert await client.codes(REGISTER, input=account("root1", userType="admin")) == ["BAD_USER_INPUT"]
     assert await client.codes(REGISTER, input=account("root1", user_type="admin")) == ["BAD_USER_INPUT"]
-    written = 'mutation { register(input: {username: "root1", email: "a@b.cd", password: "12345678", userType: ADMIN}) { token } }'
+    written = """mutation { register(
+        input: {username: "root1", email: "a@b.cd", password: "12345678", userType: ADMIN}
+    ) { token } }"""
     assert await client.codes(written) == ["FORBIDDEN"]
     assert (
         await client.service.database.fetch_one(text("SELECT 1 FROM users WHERE username = 'root1'")) is None
@@ -155,7 +161,10 @@ async def test_a_success_clears_the_account(client: Client) -> None:
 async def test_attempts_are_limited_by_address(client: Client) -> None:
     """An address cannot try a hundred accounts; the limit ends with its window."""
     database = client.service.database
-    fill = "INSERT INTO login_attempts (subject, attempted_at) SELECT 'address:7.7.7.7', {} FROM generate_series(1, 100)"
+    fill = (
+        "INSERT INTO login_attempts (subject, attempted_at)"
+        " SELECT 'address:7.7.7.7', {} FROM generate_series(1, 100)"
+    )
     await database.execute(text(fill.format("now() - interval '16 minutes'")))
     assert code(await log_in(client, "nobody1", "wrong", "7.7.7.7")) == "UNAUTHENTICATED"
     await database.execute(text(fill.format("now() - interval '14 minutes'")))

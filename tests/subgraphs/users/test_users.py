@@ -23,7 +23,8 @@ FIELDS = {
 }
 PAGE = """query($first: Int!, $after: String, $filter: UserFilter) {
   users(first: $first, after: $after, filter: $filter) {
-    totalCount pageInfo { hasNextPage hasPreviousPage endCursor } edges { cursor node { id username userType } }
+    totalCount pageInfo { hasNextPage hasPreviousPage endCursor }
+    edges { cursor node { id username userType } }
   }
 }"""
 
@@ -99,7 +100,8 @@ async def crowd(client: Client) -> list[UUID]:
     """Sixty users with profiles, some of them with the same time of creation."""
     people = """WITH made AS (
         INSERT INTO users (id, username, email, password_hash, user_type, created_at)
-        SELECT gen_random_uuid(), 'crowd_' || n, 'crowd' || n || '@mail.example', '', (ARRAY['client', 'musician'])[1 + n % 2],
+        SELECT gen_random_uuid(), 'crowd_' || n, 'crowd' || n || '@mail.example', '',
+               (ARRAY['client', 'musician'])[1 + n % 2],
                '2020-01-01'::timestamptz + (n / 7) * interval '1 day'
         FROM generate_series(1, 60) AS n RETURNING id)
     INSERT INTO user_profiles (user_id, first_name) SELECT id, 'One of many' FROM made"""

@@ -19,7 +19,8 @@ SDLS = {
         interface Node { id: ID! name: String }
         type Shelf { items: [Item] best: Item }
         type Book implements Node @key(fields: "id") { id: ID! name: String pages: Int }
-        type Film implements Node @key(fields: "id") { id: ID! name: String minutes: Int actors: [Actor] like: Item }
+        type Film implements Node @key(fields: "id") {
+          id: ID! name: String minutes: Int actors: [Actor] like: Item }
         type Song implements Node { id: ID! name: String }
         type Actor @key(fields: "id") { id: ID! name: String }
         union Item = Book | Film
@@ -80,7 +81,8 @@ async def both(query: str, a: Any, b: Any = None) -> tuple[Any, Any, bool, list[
     )
 
 
-ALL = """{ all { ... on Book { name price tags } ... on Film { minutes price poster actors { age } kind: __typename
+ALL = """{ all { ... on Book { name price tags } ... on Film {
+    minutes price poster actors { age } kind: __typename
     like { ... on Book { price } ... on Film { minutes } } } } }"""
 
 

@@ -20,7 +20,8 @@ from gateway.transport.template import template_of
 from tests.gateway.support import gateway_of, until
 
 SDLS = {
-    "a": 'type Query { one(id: ID!): Thing } type Mutation { change(id: ID!): Thing } type Thing @key(fields: "id") { id: ID! }',
+    "a": "type Query { one(id: ID!): Thing } type Mutation { change(id: ID!): Thing } "
+    'type Thing @key(fields: "id") { id: ID! }',
     "b": 'type Thing @key(fields: "id") { id: ID! color: String! size(unit: String): Int }',
 }
 KIM, LEE = {"authorization": "kim"}, {"authorization": "lee"}

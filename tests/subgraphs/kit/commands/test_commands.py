@@ -28,7 +28,8 @@ from subgraphs.requests.app import bootstrap
 from tests.subgraphs.musicians.test_profiles import PLACE, UPDATE, make
 from tests.subgraphs.requests.test_requests import PUBLISH, wanted
 
-STATUS = "query($id: ID!) { requestCommand(id: $id) { type status errorCode errorMessage aggregateId processingTimeMs } }"
+STATUS = """query($id: ID!) { requestCommand(id: $id) {
+  type status errorCode errorMessage aggregateId processingTimeMs } }"""
 ONCE = PUBLISH.replace("$input: PublishRequestInput!)", "$input: PublishRequestInput!, $key: ID)").replace(
     "input: $input)", "input: $input, commandId: $key)"
 )

@@ -29,7 +29,8 @@ async def test_what_is_old_and_behind_a_snapshot_is_archived(database: Database)
     old, young, short = await filled(database, 25), await filled(database, 25), await filled(database, 5)
     before = [await stored(database, stream) for stream in (old, young, short)]
     age = text(
-        "UPDATE events SET occurred_at = occurred_at - interval '91 days' WHERE aggregate_id = :id AND version <= 17"
+        "UPDATE events SET occurred_at = occurred_at - interval '91 days'"
+        " WHERE aggregate_id = :id AND version <= 17"
     )
     for stream in (old, short):
         await database.execute(age.bindparams(id=stream.aggregate_id))

@@ -207,7 +207,8 @@ async def test_the_order_is_an_index(database: Database) -> None:
     plan = await database.fetch_all(
         text(
             "EXPLAIN SELECT * FROM every_event WHERE (transaction_id, position) > ('1', 4000) "
-            "AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY transaction_id, position LIMIT 500"
+            "AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) "
+            "ORDER BY transaction_id, position LIMIT 500"
         )
     )
     lines = "\n".join(row[0] for row in plan)

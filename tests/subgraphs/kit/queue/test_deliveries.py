@@ -181,7 +181,10 @@ async def test_old_rows_go(pair: ServicePair) -> None:
     await pair.publish(1, 2, 3, 4)
     ages = {1: ("8 days", "8 days"), 2: ("8 days", None), 3: ("31 days", None), 4: (None, None)}
     for number, (published, delivered) in ages.items():
-        moved = "UPDATE outbox SET occurred_at = now() - interval '{}', published_at = {}, delivered_at = {} WHERE id = {}"
+        moved = (
+            "UPDATE outbox SET occurred_at = now() - interval '{}', published_at = {}, delivered_at = {}"
+            " WHERE id = {}"
+        )
         times = [f"now() - interval '{age}'" if age else "NULL" for age in (published, delivered)]
         await pair.publisher.execute(text(moved.format(published or "40 days", *times, number)))
     await deliveries.delete_old(pair.publisher)

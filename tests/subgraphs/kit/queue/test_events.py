@@ -172,7 +172,8 @@ async def test_causes_go_along(pair: ServicePair) -> None:
     await pair.publish(5)
     listening = Inbox(pair.consumer, pair.queue.redis, "consumer", ["publisher"], {ANY_TYPE: echo})
     query = text(
-        "SELECT event_id, payload, created_by, correlation_id, causation_id FROM outbox ORDER BY payload ->> 'times'"
+        "SELECT event_id, payload, created_by, correlation_id, causation_id"
+        " FROM outbox ORDER BY payload ->> 'times'"
     )
 
     async def echoes() -> int:

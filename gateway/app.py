@@ -13,7 +13,7 @@ from gateway.answering import Gateway
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
 from gateway.engine import make_engine
-from gateway.guards import Authenticates, Guard, Guards, IdentityGuard
+from gateway.guards.make import make_guards
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
 from gateway.http.routes import HttpService, Routes
@@ -69,27 +69,6 @@ def make_transport(
         return LocalTransport(local, clock)
     known = {name: url for name, url in urls.items() if url}
     return HttpTransport(known, settings.connections, clock)
-
-
-def make_authenticator(settings: Settings, observer: Observer, clock: Clock) -> Authenticates | None:
-    """Return what verifies tokens; None if no issuer is set. Raises SettingsError BAD_OPTION."""
-    if not settings.authentication.issuers:
-        return None
-    try:
-        from gateway.security.authenticate import Authenticator  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        message = "authentication needs joserfc; install the extra: pip install 'mussikon[jwt]'"
-        raise SettingsError(message, "BAD_OPTION") from error
-    return Authenticator(settings.authentication, observer, clock)
-
-
-def make_guards(settings: Settings, observer: Observer, clock: Clock) -> Guards:
-    """Return the checks that the settings ask for. Raises SettingsError BAD_OPTION."""
-    guards: list[Guard] = []
-    authenticator = make_authenticator(settings, observer, clock)
-    if authenticator is not None:
-        guards.append(IdentityGuard(authenticator))
-    return Guards(guards)
 
 
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:
@@ -185,6 +164,7 @@ class GatewayApp:
         before, self.gateway = self.gateway, gateway
         self.routes.service = service
         await before.engine.transport.close()
+        await before.guards.close()
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -199,6 +179,7 @@ class GatewayApp:
             yield
         finally:
             await self.gateway.engine.transport.close()
+            await self.gateway.guards.close()
             if self.sagas is not None and self.sagas.closed is not None:
                 await self.sagas.closed()
 

@@ -1,4 +1,4 @@
-"""The `gateway` command: compose, contract, check, plan, serve, errors.
+"""The `gateway` command: compose, contract, check, plan, serve, config, keys, revoke, errors.
 
 The docstrings of the commands are their help texts. Known errors are printed without a traceback (`main`).
 """
@@ -26,6 +26,7 @@ from gateway.core.codes import CODES, code_tables
 from gateway.core.errors import GatewayError, SettingsError, SubgraphError
 from gateway.core.jsontext import NotJson, read_json
 from gateway.engine import make_engine
+from gateway.key_commands import keys_app, revoke_tokens
 from gateway.pipeline import InvalidDocument, pick, prepare, variables_for
 from gateway.pipeline import check as check_document
 from gateway.plan.explain import plan_json, print_plan
@@ -276,6 +277,10 @@ def config_schema() -> None:
 def config_reference() -> None:
     """Print all settings with their defaults, as Markdown."""
     print(reference(), end="")
+
+
+app.add_typer(keys_app, name="keys")
+app.command("revoke")(revoke_tokens)
 
 
 @app.command()

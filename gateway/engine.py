@@ -64,7 +64,8 @@ class Engine:
 
 def _costs(supergraph: Supergraph, settings: Settings) -> CostModel | None:
     cost = settings.cost
-    return CostModel(supergraph, cost) if cost.max is not None or cost.shows else None
+    rated = settings.keys.file is not None or any(one.cost is not None for one in settings.rates.rules)
+    return CostModel(supergraph, cost, rated) if cost.max is not None or cost.shows or rated else None
 
 
 def make_engine(

@@ -68,6 +68,8 @@ PERSISTED_QUERY_NOT_SUPPORTED | Persisted queries are not supported. | Send the 
 INTROSPECTION_DISABLED | Introspection is disabled. \
     | Use the published schema, or a gateway without --production.
 SUBSCRIPTIONS_NOT_SERVED | Subscriptions are not supported. | Use a query.
+RATE_LIMITED | The caller has asked more in the last time than a rate limit allows. \
+    | Wait for the seconds in Retry-After.
 COST_ESTIMATED_TOO_EXPENSIVE | The estimated cost of the operation is above the limit. \
     | Select fewer fields or shorter lists, or raise the limit: cost.max.
 COST_INVALID_SLICING_ARGUMENTS | A field with @listSize needs exactly one of its slicing arguments. \

@@ -47,6 +47,7 @@ class Identity:
     - `subject`: the caller's id; None if it has none. `authenticated`: whether the caller is known.
     - `scopes`, `policies`: the access rights that the caller has (@requiresScopes, @policy).
     - `claims`: those of a verified token.
+    - `api_key`: the name of the caller's API key. `rates`: the rate limits of that key (`RateRule`s).
     - `key`: identifies the caller where responses are shared; two identities with the same key may share
       them.
     """
@@ -57,6 +58,8 @@ class Identity:
     key: Hashable = None
     authenticated: bool = False
     policies: frozenset[str] = frozenset()
+    api_key: str | None = None
+    rates: tuple[Any, ...] = ()
 
 
 ANONYMOUS = Identity()

@@ -77,6 +77,7 @@ STATUSES: Mapping[str, StatusRow] = {
     "METHOD_NOT_ALLOWED": _same(405),
     "NOT_ACCEPTABLE": _same(406),
     "REQUEST_TOO_LARGE": _same(413),
+    "RATE_LIMITED": _same(429),
     "UNSUPPORTED_MEDIA_TYPE": _same(415),
     "UNSUPPORTED_CONTENT_ENCODING": _same(415),
     "INTERNAL_SERVER_ERROR": _same(500),

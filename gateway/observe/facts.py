@@ -87,6 +87,18 @@ class KeySetFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class RedisFailed:
+    """Redis does not reply in time, or with an error; until it does, requests go on without it."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedisReturned:
+    """Redis replies again."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccessDenied:
     """A request needs access rights that it lacks. `request`: its id. `client`: the client's name.
 
@@ -133,6 +145,8 @@ Fact = (
     | ReloadRefused
     | SubgraphFailed
     | KeySetFailed
+    | RedisFailed
+    | RedisReturned
     | AccessDenied
     | OperationCost
     | PlanRunAgain

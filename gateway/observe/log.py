@@ -11,7 +11,10 @@ from gateway.observe.facts import (
     Fact,
     InternalFailure,
     KeySetFailed,
+    OperationCost,
     PlanRunAgain,
+    RedisFailed,
+    RedisReturned,
     Reloaded,
     ReloadRefused,
     StageEnded,
@@ -35,30 +38,8 @@ class Log:
     def __call__(self, fact: Fact) -> None:
         """Log one fact."""
         log = self._logger()
-        match fact:
-            case Started():
-                log.info("started", address=fact.address, subgraphs=list(fact.subgraphs))
-            case Reloaded():
-                log.info("reloaded", subgraphs=list(fact.subgraphs))
-            case ReloadRefused():
-                log.error("not reloaded", code=fact.code, message=fact.message, next_step=fact.next_step)
-            case SubgraphFailed():
-                names = {"subgraph": fact.subgraph, "code": fact.code, "message": fact.message}
-                log.warning("subgraph failed", **names, request=fact.request)
-            case KeySetFailed():
-                log.warning("key set failed", issuer=fact.issuer, message=fact.message)
-            case AccessDenied():
-                event = "access would be denied" if fact.dry_run else "access denied"
-                log.warning(event, denied=list(fact.denied), client=fact.client, request=fact.request)
-            case PlanRunAgain():
-                log.info("plan run again", request=fact.request)
-            case InternalFailure():
-                log.error("internal failure", id=fact.id, exc_info=fact.error)
-            case StageStarted():
-                log.debug("stage started", stage=fact.stage, request=fact.request, detail=fact.detail)
-            case StageEnded():
-                shown = {"stage": fact.stage, "request": fact.request, "detail": fact.detail}
-                log.debug("stage ended", **shown, ms=round(fact.seconds * 1000, 3), error=fact.error)
+        if not _log_failure(log, fact):
+            _log_event(log, fact)
 
     def _logger(self) -> Any:
         stream = self.stream or sys.stderr
@@ -80,3 +61,46 @@ class Log:
 _as_json = structlog.processors.JSONRenderer(
     serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
 )
+
+
+def _log_failure(log: Any, fact: Fact) -> bool:
+    """Log something that went wrong; return whether the fact was that."""
+    match fact:
+        case ReloadRefused():
+            log.error("not reloaded", code=fact.code, message=fact.message, next_step=fact.next_step)
+        case SubgraphFailed():
+            names = {"subgraph": fact.subgraph, "code": fact.code, "message": fact.message}
+            log.warning("subgraph failed", **names, request=fact.request)
+        case KeySetFailed():
+            log.warning("key set failed", issuer=fact.issuer, message=fact.message)
+        case RedisFailed():
+            log.warning("Redis failed; going on without it", message=fact.message)
+        case AccessDenied():
+            event = "access would be denied" if fact.dry_run else "access denied"
+            log.warning(event, denied=list(fact.denied), client=fact.client, request=fact.request)
+        case InternalFailure():
+            log.error("internal failure", id=fact.id, exc_info=fact.error)
+        case _:
+            return False
+    return True
+
+
+def _log_event(log: Any, fact: Fact) -> None:
+    """Log something that happened as it should."""
+    match fact:
+        case Started():
+            log.info("started", address=fact.address, subgraphs=list(fact.subgraphs))
+        case Reloaded():
+            log.info("reloaded", subgraphs=list(fact.subgraphs))
+        case RedisReturned():
+            log.info("Redis is back")
+        case OperationCost():
+            shown = {"estimated": fact.estimated, "actual": fact.actual, "result": fact.result}
+            log.debug("operation cost", **shown, operation=fact.operation, request=fact.request)
+        case PlanRunAgain():
+            log.info("plan run again", request=fact.request)
+        case StageStarted():
+            log.debug("stage started", stage=fact.stage, request=fact.request, detail=fact.detail)
+        case StageEnded():
+            shown = {"stage": fact.stage, "request": fact.request, "detail": fact.detail}
+            log.debug("stage ended", **shown, ms=round(fact.seconds * 1000, 3), error=fact.error)

@@ -1,7 +1,7 @@
 """Finds the identity of a request: reads its token, verifies it, and caches the result until it expires."""
 
 import hashlib
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -12,10 +12,12 @@ from gateway.core.lru import LruCache
 from gateway.observe.facts import KeySetFailed
 from gateway.observe.observer import Observer
 from gateway.security.key_sets import KeySetError, KeySource, fitting
+from gateway.security.revocation import Revocations
 from gateway.security.tokens import InvalidToken, TokenHeader, check_claims, read_header, verified_payload
 from gateway.settings import AuthenticationSettings
 
 Digest = bytes
+Forget = Callable[[Callable[[Mapping[str, Any]], bool]], None]
 
 
 def unauthenticated(message: str, challenge: str | None) -> RequestError:
@@ -28,16 +30,22 @@ class Authenticator:
     """Verifies tokens by the keys of several issuers.
 
     Raises SettingsError BAD_OPTION if a file with keys can't be used. Key sets at a URL are fetched when
-    the first token arrives.
+    the first token arrives. `revocations`: makes the revoked tokens, from a function that forgets verified
+    ones; None if no token is revoked.
     """
 
     def __init__(
-        self, settings: AuthenticationSettings, observer: Observer, clock: Clock = SYSTEM_CLOCK
+        self,
+        settings: AuthenticationSettings,
+        observer: Observer,
+        clock: Clock = SYSTEM_CLOCK,
+        revocations: Callable[[Forget], Revocations] | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.observer = observer
         self.cache: LruCache[Digest, tuple[Identity, float]] = LruCache(settings.cache)
+        self.revocations = revocations(self.forget) if revocations is not None else None
         self.sources = [
             KeySource(one, clock, self.key_set_failed, self.cache.values.clear) for one in settings.issuers
         ]
@@ -48,6 +56,17 @@ class Authenticator:
                 except KeySetError as error:
                     name = source.settings.name
                     raise SettingsError(f"authentication, issuer {name}: {error}", "BAD_OPTION") from error
+
+    def forget(self, revoked: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Forget the verified tokens with claims of which `revoked` is true."""
+        for digest, (identity, _) in list(self.cache.values.items()):
+            if revoked(identity.claims):
+                self.cache.values.pop(digest, None)
+
+    async def close(self) -> None:
+        """Stop to listen for revoked tokens."""
+        if self.revocations is not None:
+            await self.revocations.close()
 
     def key_set_failed(self, issuer: str, reason: str) -> None:
         """Report that a key set could not be read; the old keys stay in use."""
@@ -90,6 +109,8 @@ class Authenticator:
         try:
             header = read_header(token)
             identity, expires = await self.verified(token, header, digest)
+            if self.revocations is not None and await self.revocations.are_revoked(identity.claims):
+                raise InvalidToken("the token was revoked")
         except InvalidToken as error:
             raise unauthenticated(str(error), "invalid_token") from error
         self.cache.put(digest, (identity, expires))

@@ -15,6 +15,7 @@ from gateway.settings.access import (
 )
 from gateway.settings.cost import CostHeaders, CostSettings, SubgraphBudgets
 from gateway.settings.limits import Limits
+from gateway.settings.rates import KeySettings, RateRule, RateSettings, RedisSettings, RevocationSettings
 from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
 from gateway.settings.tree import ServerSettings, Settings
 from gateway.settings.units import HeaderName, Secret
@@ -31,7 +32,12 @@ __all__ = [
     "HeaderName",
     "HeaderRules",
     "IssuerSettings",
+    "KeySettings",
     "Limits",
+    "RateRule",
+    "RateSettings",
+    "RedisSettings",
+    "RevocationSettings",
     "Secret",
     "ServerSettings",
     "Settings",

@@ -9,6 +9,7 @@ from msgspec import Meta
 from gateway.settings.access import AuthenticationSettings, AuthorizationSettings
 from gateway.settings.cost import CostSettings
 from gateway.settings.limits import Limits
+from gateway.settings.rates import KeySettings, RateSettings, RedisSettings, RevocationSettings
 from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
 
@@ -36,6 +37,10 @@ class Settings:
         Mapping[str, SubgraphSettings], Meta(description="Settings of single subgraphs, by name.")
     ] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    keys: KeySettings = field(default_factory=KeySettings)
+    revocation: RevocationSettings = field(default_factory=RevocationSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    rates: RateSettings = field(default_factory=RateSettings)
     cost: CostSettings = field(default_factory=CostSettings)
     headers: HeaderRules = field(default_factory=HeaderRules)
     connections: ConnectionSettings = field(default_factory=ConnectionSettings)

@@ -36,7 +36,7 @@ DOCUMENTS = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs
 QUICK_START = (ROOT / "docs" / "gateway" / "quick-start.md").read_text()
 FRONTEND = (ROOT / "docs" / "platform" / "frontend.md").read_text()
 COMMANDS = {
-    "gateway": ("serve", "compose", "plan", "check", "contract", "config"),
+    "gateway": ("serve", "compose", "plan", "check", "contract", "config", "keys", "revoke"),
     "mussikon": ("run", "seed", "migrate", "schema", "stop", "start", "status"),
 }
 

@@ -4,10 +4,9 @@ A guard that is not configured is not in the list, so it costs nothing. Each che
 can; one that has to wait (for a key set, for Redis) returns an awaitable, and only then a task is made.
 """
 
-from collections.abc import Awaitable, Iterable, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Iterable
 
-from gateway.core.context import Identity, RequestContext
+from gateway.core.context import RequestContext
 from gateway.prepared_operations import PlannedRequest
 from gateway.request.graphql_request import GraphQLRequest
 
@@ -27,17 +26,26 @@ class Guard:
         """Check a request whose plan is known. Return None, or an awaitable that ends when it may run."""
         return None
 
+    async def close(self) -> None:
+        """Release what the guard holds: connections, tasks."""
+
 
 class Guards:
     """The guards of a gateway, in the order in which they check.
 
-    `planning`, `execution`: those that check before planning, and before execution.
+    `all`: all of them. `planning`, `execution`: those that check before planning, and before execution.
     """
 
     def __init__(self, guards: Iterable[Guard] = ()) -> None:
         given = tuple(guards)
+        self.all = given
         self.planning = tuple(one for one in given if _overrides(one, "before_planning"))
         self.execution = tuple(one for one in given if _overrides(one, "before_execution"))
+
+    async def close(self) -> None:
+        """Close the guards."""
+        for guard in self.all:
+            await guard.close()
 
     async def pass_planning(
         self, waiting: Awaitable[GraphQLRequest], rest: int, context: RequestContext
@@ -62,35 +70,3 @@ class Guards:
 
 def _overrides(guard: Guard, method: str) -> bool:
     return getattr(type(guard), method) is not getattr(Guard, method)
-
-
-class Authenticates(Protocol):
-    """Finds the identity of a request; implemented by `security.authenticate.Authenticator`."""
-
-    def identify(self, headers: Mapping[str, str]) -> Identity | Awaitable[Identity]:
-        """Return the identity, at once or later. Raises RequestError, or the awaitable does."""
-        ...
-
-
-class IdentityGuard(Guard):
-    """Sets the identity of each request."""
-
-    def __init__(self, authenticator: Authenticates) -> None:
-        self.authenticator = authenticator
-
-    def before_planning(
-        self, request: GraphQLRequest, context: RequestContext
-    ) -> GraphQLRequest | Awaitable[GraphQLRequest]:
-        """Find the identity, at once if the token is known."""
-        found = self.authenticator.identify(context.headers)
-        if not isinstance(found, Identity):
-            return self._identified(request, context, found)
-        context.identity = found
-        return request
-
-    @staticmethod
-    async def _identified(
-        request: GraphQLRequest, context: RequestContext, identity: Awaitable[Identity]
-    ) -> GraphQLRequest:
-        context.identity = await identity
-        return request

@@ -1,0 +1,65 @@
+"""Makes the guards that the settings ask for."""
+
+from typing import TYPE_CHECKING
+
+from gateway.core.clock import Clock
+from gateway.core.errors import SettingsError
+from gateway.guards.base import Guard, Guards
+from gateway.guards.identity import IdentityGuard
+from gateway.guards.rates import RateGuard
+from gateway.observe.observer import Observer
+from gateway.security.api_keys import ApiKeys
+from gateway.security.callers import Callers
+from gateway.security.rates import MemoryRates, Rates, RedisRates
+from gateway.security.redis_link import RedisLink
+from gateway.security.revocation import Revocations
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.security.authenticate import Authenticator, Forget
+
+
+def make_guards(settings: Settings, observer: Observer, clock: Clock) -> Guards:
+    """Return the checks of each request. Raises SettingsError BAD_OPTION."""
+    guards: list[Guard] = []
+    callers = make_callers(settings, observer, clock)
+    if callers is not None:
+        guards.append(IdentityGuard(callers))
+    if settings.rates.rules or settings.keys.file is not None:
+        guards.append(RateGuard(settings.rates.rules, _rates(settings, observer, clock)))
+    return Guards(guards)
+
+
+def make_callers(settings: Settings, observer: Observer, clock: Clock) -> Callers | None:
+    """Return what finds the identity of requests; None if neither issuers nor API keys are set.
+
+    Raises SettingsError BAD_OPTION.
+    """
+    keys = ApiKeys(settings.keys, observer, clock) if settings.keys.file is not None else None
+    tokens = _tokens(settings, observer, clock)
+    return None if keys is None and tokens is None else Callers(keys, tokens)
+
+
+def _tokens(settings: Settings, observer: Observer, clock: Clock) -> "Authenticator | None":
+    if not settings.authentication.issuers:
+        return None
+    try:
+        from gateway.security.authenticate import Authenticator  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        message = "authentication needs joserfc; install the extra: pip install 'mussikon[jwt]'"
+        raise SettingsError(message, "BAD_OPTION") from error
+    if not settings.revocation.enabled:
+        return Authenticator(settings.authentication, observer, clock)
+    link = RedisLink(settings.redis, observer, clock)
+
+    def revocations(forget: "Forget") -> Revocations:
+        return Revocations(link, settings.revocation.unavailable == "refuse", forget)
+
+    return Authenticator(settings.authentication, observer, clock, revocations)
+
+
+def _rates(settings: Settings, observer: Observer, clock: Clock) -> Rates:
+    local = MemoryRates(settings.rates.callers, clock)
+    if settings.rates.store == "memory":
+        return local
+    return RedisRates(RedisLink(settings.redis, observer, clock), local)

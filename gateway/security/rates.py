@@ -1,0 +1,199 @@
+"""Rate limits: no caller gets more than the limit in any interval of the window's length.
+
+The algorithm: a window is cut into 100 slots. What was admitted is counted by slot; a request is admitted if
+the current slot and the 100 before it, which cover every interval of the window's length that ends now,
+have room for it. So the limit is never exceeded, and a caller that always asks gets at least 100/101 of it.
+Counting is all or nothing over the rules of a request: what one rule refuses is counted in none.
+
+`MemoryRates` counts in the process, `RedisRates` for all gateways, by one script.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.core.clock import SYSTEM_CLOCK, Clock
+from gateway.security.redis_link import RedisLink, RedisUnavailable
+
+SLOTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a request counts in one rule for one caller.
+
+    `key`: of the rule and the caller. `amount`, `limit`: in requests or in cost. `window`: in seconds.
+    """
+
+    rule: str
+    key: str
+    amount: int
+    limit: int
+    window: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a request is admitted.
+
+    `refused`: the position of the charge that refuses it; None if it is admitted. `remaining`: what each
+    charge's caller has left. `wait`: the seconds until there may be room, where it is refused.
+    """
+
+    refused: int | None
+    remaining: tuple[int, ...]
+    wait: float = 0.0
+
+
+class Rates(Protocol):
+    """Counts requests."""
+
+    async def admit(self, charges: Sequence[Charge]) -> Verdict:
+        """Count charges, all of them or none."""
+        ...
+
+    async def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
+class _Slots:
+    """The admitted amounts of one caller by slot, the oldest first."""
+
+    __slots__ = ("amounts", "total")
+
+    def __init__(self) -> None:
+        self.amounts: deque[list[int]] = deque()
+        self.total = 0
+
+    def forget(self, slot: int) -> None:
+        """Forget the slots that no interval ending in this slot covers."""
+        amounts = self.amounts
+        while amounts and amounts[0][0] < slot - SLOTS:
+            self.total -= amounts.popleft()[1]
+
+    def add(self, slot: int, amount: int) -> None:
+        """Count an amount in a slot."""
+        if self.amounts and self.amounts[-1][0] == slot:
+            self.amounts[-1][1] += amount
+        else:
+            self.amounts.append([slot, amount])
+        self.total += amount
+
+    def free_at(self, needed: int) -> int:
+        """Return the first slot in which `needed` of the counted amount is forgotten."""
+        for slot, amount in self.amounts:
+            needed -= amount
+            if needed <= 0:
+                return slot + SLOTS + 1
+        return (self.amounts[-1][0] if self.amounts else 0) + SLOTS + 1
+
+
+class MemoryRates:
+    """Counts in this process. `callers`: the number of callers and rules that are counted."""
+
+    def __init__(self, callers: int, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.callers = callers
+        self.clock = clock
+        self.slots: OrderedDict[str, _Slots] = OrderedDict()
+
+    def admit_now(self, charges: Sequence[Charge]) -> Verdict:
+        """Count charges, all of them or none."""
+        now = self.clock.time()
+        found = [(self._of(one, now), one, int(now * SLOTS / one.window)) for one in charges]
+        for position, (slots, one, _) in enumerate(found):
+            over = slots.total + one.amount - one.limit
+            if over > 0:
+                wait = slots.free_at(over) * one.window / SLOTS - now
+                left = tuple(max(each.limit - other.total, 0) for other, each, _ in found)
+                return Verdict(position, left, max(wait, 0.0))
+        for slots, one, slot in found:
+            slots.add(slot, one.amount)
+        return Verdict(None, tuple(one.limit - slots.total for slots, one, _ in found))
+
+    async def admit(self, charges: Sequence[Charge]) -> Verdict:
+        """Count charges, all of them or none."""
+        return self.admit_now(charges)
+
+    async def close(self) -> None:
+        """Do nothing: nothing is held."""
+
+    def _of(self, charge: Charge, now: float) -> _Slots:
+        slots = self.slots.get(charge.key)
+        if slots is None:
+            slots = self.slots[charge.key] = _Slots()
+            if len(self.slots) > self.callers:
+                self.slots.popitem(last=False)
+        else:
+            self.slots.move_to_end(charge.key)
+            slots.forget(int(now * SLOTS / charge.window))
+        return slots
+
+
+SCRIPT = """
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
+local slots, found, refused, wait = 100, {}, 0, 0
+for i, key in ipairs(KEYS) do
+  local amount, limit = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1])
+  local length = tonumber(ARGV[3 * i]) / slots
+  local slot = math.floor(now / length)
+  local counted, total, old = redis.call('HGETALL', key), 0, {}
+  local known = {}
+  for j = 1, #counted, 2 do
+    local at, count = tonumber(counted[j]), tonumber(counted[j + 1])
+    if at < slot - slots then old[#old + 1] = counted[j]
+    else total = total + count; known[#known + 1] = {at, count} end
+  end
+  if #old > 0 then redis.call('HDEL', key, unpack(old)) end
+  if total + amount > limit and refused == 0 then
+    refused = i
+    table.sort(known, function(a, b) return a[1] < b[1] end)
+    local over, free = total + amount - limit, slot
+    for _, one in ipairs(known) do
+      over = over - one[2]
+      free = one[1]
+      if over <= 0 then break end
+    end
+    wait = (free + slots + 1) * length - now
+  end
+  found[i] = {slot, amount, limit - total, length}
+end
+local reply = {refused, math.max(math.ceil(wait / 1000), 0)}
+for i, key in ipairs(KEYS) do
+  local one = found[i]
+  if refused == 0 then
+    redis.call('HINCRBY', key, string.format('%.0f', one[1]), one[2])
+    redis.call('PEXPIRE', key, math.ceil(one[4] * (slots + 2) / 1000))
+    one[3] = one[3] - one[2]
+  end
+  reply[i + 2] = math.max(one[3], 0)
+end
+return reply
+"""
+
+
+class RedisRates:
+    """Counts in Redis, by the time of the Redis server. While Redis is away, `local` counts."""
+
+    def __init__(self, link: RedisLink, local: MemoryRates) -> None:
+        self.link = link
+        self.local = local
+        self.script = link.client.register_script(SCRIPT)
+
+    async def admit(self, charges: Sequence[Charge]) -> Verdict:
+        """Count charges, all of them or none."""
+        keys = [self.link.key("rate", one.key) for one in charges]
+        values: list[int] = []
+        for one in charges:
+            values += (one.amount, one.limit, round(one.window * 1_000_000))
+        try:
+            refused, wait, *left = await self.link.run(lambda _: self.script(keys, values))
+        except RedisUnavailable:
+            return self.local.admit_now(charges)
+        return Verdict(refused - 1 if refused else None, tuple(left), wait / 1000)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.link.close()

@@ -14,6 +14,8 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
 from gateway.engine import make_engine
 from gateway.guards import Authenticates, Guard, Guards, IdentityGuard
+from gateway.http.cors import cors
+from gateway.http.csrf import csrf_check
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
 from gateway.http.routes import HttpService, Routes
@@ -206,6 +208,8 @@ class GatewayApp:
 def http_service(gateway: Gateway) -> HttpService:
     """Return what the HTTP routes serve for a gateway: its endpoint, readiness, examples and GraphiQL."""
     settings = gateway.engine.settings
-    endpoint = Endpoint(gateway, settings.limits.body, settings.http_status)
+    endpoint = Endpoint(
+        gateway, settings.limits.body, settings.http_status, csrf_check(settings.csrf), cors(settings.cors)
+    )
     examples = read_examples(settings.operations)
     return HttpService(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)

@@ -13,6 +13,7 @@ from gateway.settings.access import (
     ClaimRule,
     IssuerSettings,
 )
+from gateway.settings.door import CorsSettings, CsrfSettings
 from gateway.settings.limits import Limits
 from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
 from gateway.settings.tree import ServerSettings, Settings
@@ -25,6 +26,8 @@ __all__ = [
     "AuthorizationSettings",
     "ClaimRule",
     "ConnectionSettings",
+    "CorsSettings",
+    "CsrfSettings",
     "HeaderName",
     "HeaderRules",
     "IssuerSettings",

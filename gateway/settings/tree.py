@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gateway.settings.access import AuthenticationSettings, AuthorizationSettings
+from gateway.settings.door import CorsSettings, CsrfSettings
 from gateway.settings.limits import Limits
 from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
@@ -36,6 +37,8 @@ class Settings:
     ] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     headers: HeaderRules = field(default_factory=HeaderRules)
+    csrf: CsrfSettings = field(default_factory=CsrfSettings)
+    cors: CorsSettings = field(default_factory=CorsSettings)
     connections: ConnectionSettings = field(default_factory=ConnectionSettings)
     authentication: AuthenticationSettings = field(default_factory=AuthenticationSettings)
     authorization: AuthorizationSettings = field(default_factory=AuthorizationSettings)

@@ -238,9 +238,21 @@ def test_the_example_configurations_have_no_mistakes(name: str) -> None:
     assert read_config(file, {"GATEWAY__SERVER__PORT": "5000"}).server.port == 5000
 
 
-@pytest.mark.parametrize("text", code((ROOT / "docs/gateway/configuration.md").read_text(), "yaml"))
-def test_yaml_on_the_page_about_configuration(text: str) -> None:
-    settings_from(text, {}, ROOT / "gateway.yaml")
+CONFIGURATIONS = [
+    pytest.param(text, id=f"{page}-{number}")
+    for page in ("configuration", "door")
+    for number, text in enumerate(code((ROOT / f"docs/gateway/{page}.md").read_text(), "yaml"))
+]
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_configurations_have_no_mistakes(text: str) -> None:
+    """Each YAML example on the pages about settings is valid."""
+    settings_from(text, EXAMPLE_SECRETS, ROOT / "gateway.yaml")
+
+
+EXAMPLE_SECRETS = {"SIGNING_KEY": "k" * 48, "REGION": "eu"}
+"""The environment variables that the examples name."""
 
 
 async def test_the_example_of_a_denied_field() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
 from gateway.execute.loader.loader import Loader
+from gateway.execute.response_headers import ResponseHeaderRules, response_header_rules
 from gateway.observe.observer import Observer
 from gateway.request.authorize import AccessIndex, index_access
 from gateway.request.labels import LabelIndex, index_labels
@@ -41,7 +42,8 @@ class Engine:
     """One supergraph, and what is needed to execute operations over it.
 
     `loader`: the transport for queries, which batches entity fetches of concurrent requests; None if each
-    request sends its own. `access`: the supergraph's access requirements.
+    request sends its own. `access`: the supergraph's access requirements. `response_headers`: which headers
+    of replies clients receive; None if none.
     """
 
     supergraph: Supergraph
@@ -53,6 +55,7 @@ class Engine:
     clock: Clock = SYSTEM_CLOCK
     loader: Loader | None = None
     access: AccessIndex = AccessIndex()
+    response_headers: ResponseHeaderRules | None = None
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
@@ -78,4 +81,5 @@ def make_engine(
         clock,
         loader,
         index_access(supergraph),
+        response_header_rules(settings),
     )

@@ -14,13 +14,23 @@ from gateway.settings.access import (
     IssuerSettings,
 )
 from gateway.settings.door import CorsSettings, CsrfSettings
+from gateway.settings.headers import (
+    NOT_FOR_SUBGRAPHS,
+    TRACING_HEADERS,
+    HeaderRules,
+    RequestHeaderRule,
+    ResponseHeaderRule,
+    SubgraphHeaderRules,
+)
 from gateway.settings.limits import Limits
-from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
+from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
 from gateway.settings.tree import ServerSettings, Settings
 from gateway.settings.units import HeaderName, Secret
 
 __all__ = [
     "ASYMMETRIC",
+    "NOT_FOR_SUBGRAPHS",
+    "TRACING_HEADERS",
     "Algorithm",
     "AuthenticationSettings",
     "AuthorizationSettings",
@@ -32,8 +42,11 @@ __all__ = [
     "HeaderRules",
     "IssuerSettings",
     "Limits",
+    "RequestHeaderRule",
+    "ResponseHeaderRule",
     "Secret",
     "ServerSettings",
     "Settings",
+    "SubgraphHeaderRules",
     "SubgraphSettings",
 ]

@@ -1,11 +1,12 @@
-"""The settings of subgraphs: their URLs, the connections to them, and the headers that they receive."""
+"""The settings of subgraphs: their URLs, what is particular to each, and the connections to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.settings.units import Bytes, Count, File, HeaderName, Seconds, Url
+from gateway.settings.headers import SubgraphHeaderRules
+from gateway.settings.units import Bytes, Count, File, Seconds, Url
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,25 +14,7 @@ class SubgraphSettings:
     """The settings of one subgraph."""
 
     url: Annotated[Url | None, Meta(description="Its URL, instead of the one in the supergraph.")] = None
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderRules:
-    """The client headers that are forwarded to subgraphs; no others are.
-
-    `x-forwarded-for` is the address of the gateway's peer, set by the gateway.
-    """
-
-    forward: Annotated[
-        tuple[HeaderName, ...], Meta(description="Client headers to forward to subgraphs; no others are.")
-    ] = (
-        "authorization",
-        "accept-language",
-        "x-forwarded-for",
-        "x-request-id",
-        "traceparent",
-        "tracestate",
-    )
+    headers: SubgraphHeaderRules = field(default_factory=SubgraphHeaderRules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """All settings of the gateway as one tree."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -8,8 +8,9 @@ from msgspec import Meta
 
 from gateway.settings.access import AuthenticationSettings, AuthorizationSettings
 from gateway.settings.door import CorsSettings, CsrfSettings
+from gateway.settings.headers import HeaderRules, RequestHeaderRule, SubgraphHeaderRules
 from gateway.settings.limits import Limits
-from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
+from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
 
 
@@ -83,3 +84,27 @@ class Settings:
             " over HTTP."
         ),
     ] = "audited"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (field, message) for header rules that contradict each other, or the headers with claims."""
+        merges: dict[str, str] = {}
+        for name, rules in self.header_rules().items():
+            field = "subgraphs" if name else "headers"
+            yield from self._claimed_headers(field, rules.request)
+            for rule in rules.response:
+                first = merges.setdefault(rule.target, rule.merge)
+                if first != rule.merge:
+                    yield field, f"the response header {rule.target} has two merges: {first}, {rule.merge}"
+
+    def header_rules(self) -> Mapping[str, HeaderRules | SubgraphHeaderRules]:
+        """Return the header rules of each subgraph that has some; those for all under the name ""."""
+        own = {name: one.headers for name, one in self.subgraphs.items()}
+        return {"": self.headers, **{name: one for name, one in own.items() if one.request or one.response}}
+
+    def _claimed_headers(self, field: str, rules: Iterable[RequestHeaderRule]) -> Iterator[tuple[str, str]]:
+        """Yield (field, message) for rules by which a client could pretend to have a claim."""
+        claimed = {one.header for one in self.authentication.claims}
+        for rule in rules:
+            name = rule.rename or rule.propagate
+            if name in claimed:
+                yield field, f"the header {name} has the value of a claim; a client's header can't replace it"

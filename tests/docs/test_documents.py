@@ -251,7 +251,7 @@ def test_configurations_have_no_mistakes(text: str) -> None:
     settings_from(text, EXAMPLE_SECRETS, ROOT / "gateway.yaml")
 
 
-EXAMPLE_SECRETS = {"SIGNING_KEY": "k" * 48, "REGION": "eu"}
+EXAMPLE_SECRETS = {"SIGNING_KEY": "k" * 48, "REGION": "eu", "PAYMENTS_TOKEN": "t"}
 """The environment variables that the examples name."""
 
 

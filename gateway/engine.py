@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
+from gateway.execute.error_policy import ErrorPolicy, error_policy
 from gateway.execute.loader.loader import Loader
 from gateway.execute.response_headers import ResponseHeaderRules, response_header_rules
 from gateway.observe.observer import Observer
@@ -43,7 +44,7 @@ class Engine:
 
     `loader`: the transport for queries, which batches entity fetches of concurrent requests; None if each
     request sends its own. `access`: the supergraph's access requirements. `response_headers`: which headers
-    of replies clients receive; None if none.
+    of replies clients receive; None if none. `errors`: what clients learn about errors; None for all.
     """
 
     supergraph: Supergraph
@@ -56,6 +57,7 @@ class Engine:
     loader: Loader | None = None
     access: AccessIndex = AccessIndex()
     response_headers: ResponseHeaderRules | None = None
+    errors: ErrorPolicy | None = None
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
@@ -82,4 +84,5 @@ def make_engine(
         loader,
         index_access(supergraph),
         response_header_rules(settings),
+        error_policy(settings),
     )

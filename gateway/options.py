@@ -59,7 +59,10 @@ Extension = Annotated[
     typer.Option(help="A key of subgraphs' response extensions to pass on; repeat for more."),
 ]
 Production = Annotated[
-    bool, typer.Option("--production", help="Disable GraphiQL, introspection, and plans in responses.")
+    bool,
+    typer.Option(
+        "--production", help="Disable GraphiQL, introspection, and plans in responses; mask errors."
+    ),
 ]
 
 
@@ -148,6 +151,7 @@ class ServeOptions:
             limits=replace(base.limits, **changed(Limits, self.limit, "--limit")),
             headers=self._headers(base.headers),
             labels=base.labels | frozenset(self.override_label or ()),
+            errors=replace(base.errors, mode="masked") if self.production else None,
             extensions=base.extensions | frozenset(self.extension or ()),
         )
 

@@ -172,7 +172,11 @@ async def run(
 def _envelope(engine: Engine, prepared: PreparedOperation, this: ExactRun) -> Envelope:
     """Project the merged response of a run, and return its envelope."""
     data = prepared.projector.project(this.data, this.errors)
-    errors = [*(one.formatted() for one in prepared.denied), *this.errors] if prepared.denied else this.errors
+    errors = this.errors
+    if engine.errors is not None and errors:
+        errors = engine.errors.applied(errors, this.inputs.context)
+    if prepared.denied:
+        errors = [*(one.formatted() for one in prepared.denied), *errors]
     response: dict[str, Any] = {"errors": errors, "data": data} if errors else {"data": data}
     if extensions := merge_extensions(this.extensions, engine.settings.extensions):
         response["extensions"] = extensions

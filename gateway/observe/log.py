@@ -1,6 +1,7 @@
 """Logs facts to standard error: readable lines on a terminal, JSON lines otherwise."""
 
 import sys
+from dataclasses import fields
 from typing import Any, TextIO
 
 import orjson
@@ -8,6 +9,7 @@ import structlog
 
 from gateway.observe.facts import (
     AccessDenied,
+    ErrorMasked,
     Fact,
     InternalFailure,
     KeySetFailed,
@@ -41,17 +43,18 @@ class Log:
             case Reloaded():
                 log.info("reloaded", subgraphs=list(fact.subgraphs))
             case ReloadRefused():
-                log.error("not reloaded", code=fact.code, message=fact.message, next_step=fact.next_step)
+                log.error("not reloaded", **_fields(fact))
             case SubgraphFailed():
-                names = {"subgraph": fact.subgraph, "code": fact.code, "message": fact.message}
-                log.warning("subgraph failed", **names, request=fact.request)
+                log.warning("subgraph failed", **_fields(fact))
             case KeySetFailed():
-                log.warning("key set failed", issuer=fact.issuer, message=fact.message)
+                log.warning("key set failed", **_fields(fact))
             case AccessDenied():
                 event = "access would be denied" if fact.dry_run else "access denied"
                 log.warning(event, denied=list(fact.denied), client=fact.client, request=fact.request)
             case PlanRunAgain():
                 log.info("plan run again", request=fact.request)
+            case ErrorMasked():
+                log.warning("error masked", **_fields(fact))
             case InternalFailure():
                 log.error("internal failure", id=fact.id, exc_info=fact.error)
             case StageStarted():
@@ -75,6 +78,11 @@ class Log:
             wrapper_class=structlog.BoundLogger,
             cache_logger_on_first_use=False,
         )
+
+
+def _fields(fact: ReloadRefused | SubgraphFailed | KeySetFailed | ErrorMasked) -> dict[str, Any]:
+    """Return the fields of a fact by name, as those of its log entry."""
+    return {one.name: getattr(fact, one.name) for one in fields(fact)}
 
 
 _as_json = structlog.processors.JSONRenderer(

@@ -14,6 +14,7 @@ from gateway.settings.access import (
     IssuerSettings,
 )
 from gateway.settings.door import CorsSettings, CsrfSettings
+from gateway.settings.errors import ErrorSettings
 from gateway.settings.headers import (
     NOT_FOR_SUBGRAPHS,
     TRACING_HEADERS,
@@ -38,6 +39,7 @@ __all__ = [
     "ConnectionSettings",
     "CorsSettings",
     "CsrfSettings",
+    "ErrorSettings",
     "HeaderName",
     "HeaderRules",
     "IssuerSettings",

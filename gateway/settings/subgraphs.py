@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from gateway.settings.errors import ErrorMode
 from gateway.settings.headers import SubgraphHeaderRules
 from gateway.settings.units import Bytes, Count, File, Seconds, Url
 
@@ -15,6 +16,9 @@ class SubgraphSettings:
 
     url: Annotated[Url | None, Meta(description="Its URL, instead of the one in the supergraph.")] = None
     headers: SubgraphHeaderRules = field(default_factory=SubgraphHeaderRules)
+    errors: Annotated[
+        ErrorMode | None, Meta(description="What clients learn about its errors, instead of `errors.mode`.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

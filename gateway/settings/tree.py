@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gateway.settings.access import AuthenticationSettings, AuthorizationSettings
 from gateway.settings.door import CorsSettings, CsrfSettings
+from gateway.settings.errors import ErrorSettings
 from gateway.settings.headers import HeaderRules, RequestHeaderRule, SubgraphHeaderRules
 from gateway.settings.limits import Limits
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
@@ -38,6 +39,7 @@ class Settings:
     ] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     headers: HeaderRules = field(default_factory=HeaderRules)
+    errors: ErrorSettings = field(default_factory=ErrorSettings)
     csrf: CsrfSettings = field(default_factory=CsrfSettings)
     cors: CorsSettings = field(default_factory=CorsSettings)
     connections: ConnectionSettings = field(default_factory=ConnectionSettings)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from gateway.config.load import read_config, settings_from
 from gateway.config.reference import reference
 from gateway.core.context import Identity, RequestContext
 from gateway.http.respond import encode
+from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import ConnectionSettings, Limits, Settings
 from gateway.supergraph.load import load_supergraph
@@ -282,3 +284,21 @@ async def test_the_example_of_a_denied_field() -> None:
 def test_yaml_on_the_page_about_authentication() -> None:
     text = code((ROOT / "docs/gateway/security.md").read_text(), "yaml")[0]
     assert settings_from(text, {}, ROOT / "gateway.yaml").authentication.issuers[0].audiences == ("shop",)
+
+
+async def test_the_example_of_a_masked_error() -> None:
+    """The page about the door shows what a client gets of a subgraph's error."""
+    page = (ROOT / "docs/gateway/door.md").read_text()
+    settings = settings_from(
+        next(one for one in code(page, "yaml") if "show_codes" in one), {}, ROOT / "g.yaml"
+    )
+    settings = replace(settings, subgraphs={})
+    error = {"message": "no table", "path": ["user"], "extensions": {"code": "DATABASE", "sql": "SELECT"}}
+
+    async def users(*_: Any) -> dict[str, Any]:
+        return {"data": {"user": None}, "errors": [error]}
+
+    supergraph = compose([SubgraphSource("users", "", "type Query { user: String }")]).supergraph
+    gateway = create_gateway(supergraph, settings, {"users": users}, observer=Observer())
+    envelope = await gateway.answer(GraphQLRequest("{ user }"), {"x-request-id": "0a1b2c"})
+    assert json.loads(encode(envelope)) == json.loads(code(page, "json")[0])

@@ -27,7 +27,7 @@ from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph, named
 from gateway.supergraph.unenforced import refuse_unenforced
 from gateway.transport.base import Transport
-from gateway.transport.http import HttpTransport
+from gateway.transport.http import transport_for
 from gateway.transport.local import LocalExecutor, LocalTransport
 from gateway.transport.observed import observed
 from gateway.triggers import Sagas, TriggeringTransport
@@ -70,7 +70,7 @@ def make_transport(
     if local is not None:
         return LocalTransport(local, clock)
     known = {name: url for name, url in urls.items() if url}
-    return HttpTransport(known, settings.connections, clock)
+    return transport_for(known, settings, clock)
 
 
 def make_authenticator(settings: Settings, observer: Observer, clock: Clock) -> Authenticates | None:

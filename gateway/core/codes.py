@@ -128,6 +128,8 @@ INVALID_CONFIG | The configuration file has mistakes. \
     | Correct the named settings; `gateway config reference` lists all of them.
 BAD_OPTION | An option has an invalid value. | See --help.
 FILE_NOT_READABLE | A file cannot be read. | Check that it exists and that this user may read it.
+INVALID_CERTIFICATE | A certificate can't be used with its key. \
+    | Check that both are PEM files that belong together, and the key's password.
 ADDRESS_IN_USE | The gateway can't listen on the address. \
     | Choose another port with --port, or stop the process that uses it.
 """

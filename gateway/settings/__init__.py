@@ -25,6 +25,7 @@ from gateway.settings.headers import (
 )
 from gateway.settings.limits import Limits
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
+from gateway.settings.tls import ServerTls, SubgraphTls
 from gateway.settings.tree import ServerSettings, Settings
 from gateway.settings.units import HeaderName, Secret
 
@@ -48,7 +49,9 @@ __all__ = [
     "ResponseHeaderRule",
     "Secret",
     "ServerSettings",
+    "ServerTls",
     "Settings",
     "SubgraphHeaderRules",
     "SubgraphSettings",
+    "SubgraphTls",
 ]

@@ -1,5 +1,6 @@
 """The settings of subgraphs: their URLs, what is particular to each, and the connections to them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -7,6 +8,7 @@ from msgspec import Meta
 
 from gateway.settings.errors import ErrorMode
 from gateway.settings.headers import SubgraphHeaderRules
+from gateway.settings.tls import SubgraphTls, incomplete_pair
 from gateway.settings.units import Bytes, Count, File, Seconds, Url
 
 
@@ -15,6 +17,7 @@ class SubgraphSettings:
     """The settings of one subgraph."""
 
     url: Annotated[Url | None, Meta(description="Its URL, instead of the one in the supergraph.")] = None
+    tls: SubgraphTls = field(default_factory=SubgraphTls)
     headers: SubgraphHeaderRules = field(default_factory=SubgraphHeaderRules)
     errors: Annotated[
         ErrorMode | None, Meta(description="What clients learn about its errors, instead of `errors.mode`.")
@@ -38,3 +41,11 @@ class ConnectionSettings:
     ca: Annotated[
         File | None, Meta(description="A file of CA certificates, in addition to the system's.")
     ] = None
+    certificate: Annotated[
+        File | None, Meta(description="A file with the gateway's certificate, for subgraphs that ask for it.")
+    ] = None
+    key: Annotated[File | None, Meta(description="A file with the private key of the certificate.")] = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (field, message) for a certificate without its key, or a key alone."""
+        yield from incomplete_pair(self.certificate, self.key)

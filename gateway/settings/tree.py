@@ -12,6 +12,7 @@ from gateway.settings.errors import ErrorSettings
 from gateway.settings.headers import HeaderRules, RequestHeaderRule, SubgraphHeaderRules
 from gateway.settings.limits import Limits
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
+from gateway.settings.tls import ServerTls
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
 
 
@@ -22,6 +23,7 @@ class ServerSettings:
     host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="The port to listen on.")] = 4000
     workers: Annotated[Count, Meta(le=64, description="The number of processes that share the port.")] = 1
+    tls: ServerTls | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from gateway.core.errors import SubgraphError
 from gateway.transport.base import Call, Done, Redirect, Reply
 from gateway.transport.connection import Connection, ConnectionClosed
 from gateway.transport.pool import Origin
+from gateway.transport.tls import connection_fault
 
 SWEEP = 0.5  # seconds between two checks of the deadlines
 MAX_IDLE_FOR_MUTATION = 2.0  # seconds; common servers close a connection only after five seconds or more
@@ -105,7 +106,7 @@ class SubgraphExchange:
                 error,
             )
         except (OSError, UnicodeError) as error:  # UnicodeError: from encoding the host name
-            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
+            self.fail(connection_fault(error), "SUBGRAPH_UNREACHABLE", error)
         else:
             self.send(connection)
 
@@ -149,7 +150,8 @@ class SubgraphExchange:
         elif self.reused and error.clean and self.call.repeatable:
             self.transport.clock.call_soon(self.retry)
         else:
-            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
+            silent = error.clean and not self.reused and self.origin.tls is not None
+            self.fail(connection_fault(error.reason, silent), "SUBGRAPH_UNREACHABLE", error)
 
     def retry(self) -> None:
         """Send the call again, unless it was cancelled."""

@@ -6,17 +6,19 @@ sent again; instead it uses only a connection that was in use recently, because 
 are idle for some seconds.
 """
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError, SubgraphError
-from gateway.settings import ConnectionSettings
+from gateway.settings import ConnectionSettings, Settings, SubgraphTls
 from gateway.transport.base import Call, Done, Handle
 from gateway.transport.exchange import Deadlines, SubgraphExchange, Timeouts
 from gateway.transport.pool import Origin
+from gateway.transport.tls import subgraph_context
+
+NO_TLS_SETTINGS = SubgraphTls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +47,37 @@ def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
 
 
 class HttpTransport:
-    """Sends each call to the URL of its subgraph (`urls`), within the limits of `settings`."""
+    """Sends each call to the URL of its subgraph (`urls`), within the limits of `settings`.
+
+    `tls`: the TLS settings of those subgraphs that have some. Subgraphs share connections only if they have
+    the same server and the same TLS settings.
+    """
 
     def __init__(
-        self, urls: Mapping[str, str], settings: ConnectionSettings | None = None, clock: Clock = SYSTEM_CLOCK
+        self,
+        urls: Mapping[str, str],
+        settings: ConnectionSettings | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        tls: Mapping[str, SubgraphTls] | None = None,
     ) -> None:
         self.settings = settings or ConnectionSettings()
         self.clock = clock
         self.patience = Timeouts(self.settings.connect_timeout, self.settings.first_byte_timeout)
         self.closed = False
         self.deadlines = Deadlines(clock)
-        self._origins: dict[tuple[str, int, bool], Origin] = {}
+        self.tls = tls or {}
+        self._origins: dict[tuple[str, int, SubgraphTls | None], Origin] = {}
         self._targets = {name: self._target(name, url) for name, url in urls.items()}
 
     def __repr__(self) -> str:
         return f"HttpTransport({', '.join(f'{name}={target.url}' for name, target in self._targets.items())})"
 
     def _target(self, name: str, url: str) -> _Target:
-        host, port, tls, path = parse_url(name, url)
+        host, port, secure, path = parse_url(name, url)
+        tls = self.tls.get(name, NO_TLS_SETTINGS) if secure else None
         origin = self._origins.get((host, port, tls))
         if origin is None:
-            context = _tls(self.settings.ca) if tls else None
+            context = subgraph_context(self.settings, tls) if tls is not None else None
             origin = Origin(host, port, context, self.settings, self.clock)
             self._origins[host, port, tls] = origin
         shown = f"[{host}]" if ":" in host else host
@@ -106,14 +118,10 @@ class HttpTransport:
                 origin.idle.pop().close()
 
 
-def _tls(ca: str | None) -> ssl.SSLContext:
-    """Return a TLS context that trusts the system's certificate authorities, and those in the file `ca`."""
-    try:
-        context = ssl.create_default_context()
-        if ca is not None:
-            context.load_verify_locations(ca)
-    except OSError as error:  # an invalid certificate raises SSLError, an OSError
-        raise SettingsError(
-            f"the certificates in {ca} can't be read: {error}", "FILE_NOT_READABLE"
-        ) from error
-    return context
+def transport_for(urls: Mapping[str, str], settings: Settings, clock: Clock = SYSTEM_CLOCK) -> HttpTransport:
+    """Return the transport to subgraphs, given by name and URL, with all that the settings say about them.
+
+    Raises SettingsError for an invalid URL or certificate.
+    """
+    tls = {name: one.tls for name, one in settings.subgraphs.items()}
+    return HttpTransport(urls, settings.connections, clock, tls)

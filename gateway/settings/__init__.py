@@ -24,6 +24,7 @@ from gateway.settings.headers import (
     SubgraphHeaderRules,
 )
 from gateway.settings.limits import Limits
+from gateway.settings.signing import SigningSettings
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
 from gateway.settings.tls import ServerTls, SubgraphTls
 from gateway.settings.tree import ServerSettings, Settings
@@ -51,6 +52,7 @@ __all__ = [
     "ServerSettings",
     "ServerTls",
     "Settings",
+    "SigningSettings",
     "SubgraphHeaderRules",
     "SubgraphSettings",
     "SubgraphTls",

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gateway.settings.errors import ErrorMode
 from gateway.settings.headers import SubgraphHeaderRules
+from gateway.settings.signing import SigningSettings
 from gateway.settings.tls import SubgraphTls, incomplete_pair
 from gateway.settings.units import Bytes, Count, File, Seconds, Url
 
@@ -18,6 +19,9 @@ class SubgraphSettings:
 
     url: Annotated[Url | None, Meta(description="Its URL, instead of the one in the supergraph.")] = None
     tls: SubgraphTls = field(default_factory=SubgraphTls)
+    signing: Annotated[
+        SigningSettings | None, Meta(description="How its requests are signed, instead of `signing`.")
+    ] = None
     headers: SubgraphHeaderRules = field(default_factory=SubgraphHeaderRules)
     errors: Annotated[
         ErrorMode | None, Meta(description="What clients learn about its errors, instead of `errors.mode`.")

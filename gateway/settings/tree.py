@@ -11,6 +11,7 @@ from gateway.settings.door import CorsSettings, CsrfSettings
 from gateway.settings.errors import ErrorSettings
 from gateway.settings.headers import HeaderRules, RequestHeaderRule, SubgraphHeaderRules
 from gateway.settings.limits import Limits
+from gateway.settings.signing import SigningSettings
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
 from gateway.settings.tls import ServerTls
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
@@ -45,6 +46,7 @@ class Settings:
     csrf: CsrfSettings = field(default_factory=CsrfSettings)
     cors: CorsSettings = field(default_factory=CorsSettings)
     connections: ConnectionSettings = field(default_factory=ConnectionSettings)
+    signing: SigningSettings | None = None
     authentication: AuthenticationSettings = field(default_factory=AuthenticationSettings)
     authorization: AuthorizationSettings = field(default_factory=AuthorizationSettings)
     timeout: Annotated[Seconds, Meta(description="Timeout of one subgraph request.")] = 30.0

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.core.clock import Clock, Timer
 from gateway.core.errors import SubgraphError
+from gateway.security.signatures import RequestSigner
 from gateway.transport.base import Call, Done, Redirect, Reply
 from gateway.transport.connection import Connection, ConnectionClosed
 from gateway.transport.pool import Origin
@@ -48,6 +49,7 @@ class SubgraphExchange:
 
     - `head`: the request line and those headers that are the same for all calls to the subgraph.
     - `origin`: the server's connections. `holds_place`: whether the exchange counts in `origin.busy`.
+    - `signer`: adds a signature; None for a subgraph without.
     - `reused`: whether the connection had already served another call.
     """
 
@@ -61,14 +63,22 @@ class SubgraphExchange:
         "holds_place",
         "origin",
         "reused",
+        "signer",
         "transport",
     )
 
     def __init__(
-        self, transport: ExchangeTransport, call: Call, origin: Origin, head: bytes, done: Done
+        self,
+        transport: ExchangeTransport,
+        call: Call,
+        origin: Origin,
+        head: bytes,
+        done: Done,
+        signer: RequestSigner | None = None,
     ) -> None:
         self.transport, self.call, self.origin, self.head = transport, call, origin, head
         self.done: Done | None = done
+        self.signer = signer
         self.connection: Connection | None = None
         self.connecting: asyncio.Task[None] | None = None
         self.deadline = call.deadline
@@ -119,8 +129,10 @@ class SubgraphExchange:
             self.deadline = min(self.call.deadline, now + first_byte)
             self.transport.deadlines.watch(self, now)
         call = self.call
-        body = call.body
-        head = b"%b%bcontent-length: %d\r\n\r\n" % (self.head, call.headers.lines, len(body))
+        body, lines = call.body, call.headers.lines
+        if self.signer is not None:  # for each sending: a verifier accepts a nonce once
+            lines += self.signer.lines(call.headers.raw, body)
+        head = b"%b%bcontent-length: %d\r\n\r\n" % (self.head, lines, len(body))
         connection.request(self, head, body)
 
     def began(self) -> None:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError, SubgraphError
-from gateway.settings import ConnectionSettings, Settings, SubgraphTls
+from gateway.security.signatures import RequestSigner
+from gateway.settings import ConnectionSettings, Settings, SigningSettings, SubgraphTls
 from gateway.transport.base import Call, Done, Handle
 from gateway.transport.exchange import Deadlines, SubgraphExchange, Timeouts
 from gateway.transport.pool import Origin
@@ -26,6 +27,7 @@ class _Target:
     url: str
     origin: Origin
     head: bytes
+    signer: RequestSigner | None
 
 
 def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
@@ -49,8 +51,8 @@ def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
 class HttpTransport:
     """Sends each call to the URL of its subgraph (`urls`), within the limits of `settings`.
 
-    `tls`: the TLS settings of those subgraphs that have some. Subgraphs share connections only if they have
-    the same server and the same TLS settings.
+    `tls`, `signing`: the settings of those subgraphs that have some. Subgraphs share connections only if they
+    have the same server and the same TLS settings.
     """
 
     def __init__(
@@ -59,13 +61,14 @@ class HttpTransport:
         settings: ConnectionSettings | None = None,
         clock: Clock = SYSTEM_CLOCK,
         tls: Mapping[str, SubgraphTls] | None = None,
+        signing: Mapping[str, SigningSettings] | None = None,
     ) -> None:
         self.settings = settings or ConnectionSettings()
         self.clock = clock
         self.patience = Timeouts(self.settings.connect_timeout, self.settings.first_byte_timeout)
         self.closed = False
         self.deadlines = Deadlines(clock)
-        self.tls = tls or {}
+        self.tls, self.signing = tls or {}, signing or {}
         self._origins: dict[tuple[str, int, SubgraphTls | None], Origin] = {}
         self._targets = {name: self._target(name, url) for name, url in urls.items()}
 
@@ -87,7 +90,9 @@ class HttpTransport:
         )
         if self.settings.compressed:
             head += "accept-encoding: gzip\r\n"
-        return _Target(url, origin, head.encode("ascii", "strict"))
+        signing = self.signing.get(name)
+        signer = RequestSigner(signing, name, path, self.clock) if signing is not None else None
+        return _Target(url, origin, head.encode("ascii", "strict"), signer)
 
     def address_of(self, subgraph: str) -> str:
         return self._targets[subgraph].url
@@ -100,7 +105,7 @@ class HttpTransport:
             error = SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
             return self.clock.call_soon(done, error)
         origin = target.origin
-        exchange = SubgraphExchange(self, call, origin, target.head, done)
+        exchange = SubgraphExchange(self, call, origin, target.head, done, target.signer)
         self.deadlines.watch(exchange, now)
         if origin.busy < origin.limit:
             exchange.begin()
@@ -123,5 +128,8 @@ def transport_for(urls: Mapping[str, str], settings: Settings, clock: Clock = SY
 
     Raises SettingsError for an invalid URL or certificate.
     """
-    tls = {name: one.tls for name, one in settings.subgraphs.items()}
-    return HttpTransport(urls, settings.connections, clock, tls)
+    own = settings.subgraphs
+    tls = {name: one.tls for name, one in own.items()}
+    found = {name: (own[name].signing if name in own else None) or settings.signing for name in urls}
+    signing = {name: one for name, one in found.items() if one is not None}
+    return HttpTransport(urls, settings.connections, clock, tls, signing)

@@ -26,6 +26,7 @@ from gateway.core.context import Identity, RequestContext
 from gateway.http.respond import encode
 from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
+from gateway.security.signatures import RequestSigner
 from gateway.settings import ConnectionSettings, Limits, Settings
 from gateway.supergraph.load import load_supergraph
 from tests.folders import temporary_folder
@@ -302,3 +303,22 @@ async def test_the_example_of_a_masked_error() -> None:
     gateway = create_gateway(supergraph, settings, {"users": users}, observer=Observer())
     envelope = await gateway.answer(GraphQLRequest("{ user }"), {"x-request-id": "0a1b2c"})
     assert json.loads(encode(envelope)) == json.loads(code(page, "json")[0])
+
+
+async def test_the_example_of_a_signed_subgraph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The subgraph on the page about the door accepts the gateway's requests, and no others."""
+    page = (ROOT / "docs/gateway/door.md").read_text()
+    monkeypatch.setenv("SIGNING_KEY", EXAMPLE_SECRETS["SIGNING_KEY"])
+    text = next(one for one in code(page, "yaml") if "signing:" in one)
+    signing = settings_from(text, EXAMPLE_SECRETS, ROOT / "gateway.yaml").signing
+    assert signing is not None
+    made: dict[str, Any] = {"__name__": __name__}
+    exec(code(page, "python")[0], made)
+    body = b'{"query":"{ x }"}'
+    lines = RequestSigner(signing, "users", "/graphql").lines([], body).decode().split("\r\n")[:-1]
+    headers = {"content-type": "application/json", **dict(one.split(": ", 1) for one in lines)}
+    transport = httpx.ASGITransport(made["app"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://users") as client:
+        signed = await client.post("/graphql", content=body, headers=headers)
+        other = await client.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert (signed.json(), other.status_code) == ({"data": {"x": 1}}, 401)

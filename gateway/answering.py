@@ -24,7 +24,8 @@ from gateway.request.graphql_request import GraphQLRequest
 from gateway.shared_executions import SharedExecutions
 from gateway.transport.base import Handle, call_for, send_and_read
 from gateway.transport.claims import claim_headers
-from gateway.transport.headers import Headers
+from gateway.transport.header_rules import request_header_rules
+from gateway.transport.headers import NO_HEADERS, Headers
 
 PROBE_SECONDS = 2.0  # timeout of a test call to a subgraph
 
@@ -44,6 +45,7 @@ class Gateway:
         self.hooked = self.hooks.wraps_requests
         self.direct = not (self.hooked or self.guards.planning or self.guards.execution)
         self.claim_rules = engine.settings.authentication.claims
+        self.header_rules = request_header_rules(engine.settings)
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
@@ -154,6 +156,8 @@ class Gateway:
         headers = self.forwarded_headers(context.headers)
         if self.claim_rules:
             headers = headers.adding(claim_headers(self.claim_rules, context.identity.claims))
+        if self.header_rules is not None:
+            headers = self.header_rules.apply(headers, context.headers)
         inputs = ExecutionInputs(variables, headers, settings.timeout, context)
         if request.plan and settings.plan_header:
             return asyncio.ensure_future(self._run_with_plan(prepared, inputs, answered))
@@ -234,7 +238,9 @@ class Gateway:
         return dict(zip(names, states, strict=True))
 
     async def _probe(self, name: str) -> str:
-        call = call_for(name, "{__typename}", timeout=PROBE_SECONDS, clock=self.engine.clock)
+        rules = self.header_rules
+        headers = NO_HEADERS if rules is None else rules.without_client(name)
+        call = call_for(name, "{__typename}", headers=headers, timeout=PROBE_SECONDS, clock=self.engine.clock)
         try:
             await send_and_read(self.engine.transport, call)
         except SubgraphError as error:

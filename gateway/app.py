@@ -14,6 +14,8 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
 from gateway.engine import make_engine
 from gateway.guards.make import make_guards
+from gateway.http.cors import cors
+from gateway.http.csrf import csrf_check
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
 from gateway.http.routes import HttpService, Routes
@@ -25,7 +27,7 @@ from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph, named
 from gateway.supergraph.unenforced import refuse_unenforced
 from gateway.transport.base import Transport
-from gateway.transport.http import HttpTransport
+from gateway.transport.http import transport_for
 from gateway.transport.local import LocalExecutor, LocalTransport
 from gateway.transport.observed import observed
 from gateway.triggers import Sagas, TriggeringTransport
@@ -68,7 +70,7 @@ def make_transport(
     if local is not None:
         return LocalTransport(local, clock)
     known = {name: url for name, url in urls.items() if url}
-    return HttpTransport(known, settings.connections, clock)
+    return transport_for(known, settings, clock)
 
 
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:
@@ -187,6 +189,8 @@ class GatewayApp:
 def http_service(gateway: Gateway) -> HttpService:
     """Return what the HTTP routes serve for a gateway: its endpoint, readiness, examples and GraphiQL."""
     settings = gateway.engine.settings
-    endpoint = Endpoint(gateway, settings.limits.body, settings.http_status)
+    endpoint = Endpoint(
+        gateway, settings.limits.body, settings.http_status, csrf_check(settings.csrf), cors(settings.cors)
+    )
     examples = read_examples(settings.operations)
     return HttpService(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)

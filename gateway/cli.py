@@ -243,7 +243,7 @@ def serve(
         text = (
             read_text(settings.supergraph, "the supergraph")
             if settings.supergraph
-            else compose_running_subgraphs(settings.compose)
+            else compose_running_subgraphs(settings)
         )
         return GatewaySource(text, settings)
 

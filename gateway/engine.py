@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
 from gateway.cost.operation import CostModel
+from gateway.execute.error_policy import ErrorPolicy, error_policy
 from gateway.execute.loader.loader import Loader
+from gateway.execute.response_headers import ResponseHeaderRules, response_header_rules
 from gateway.observe.observer import Observer
 from gateway.request.authorize import AccessIndex, index_access
 from gateway.request.labels import LabelIndex, index_labels
@@ -43,7 +45,8 @@ class Engine:
 
     `loader`: the transport for queries, which batches entity fetches of concurrent requests; None if each
     request sends its own. `access`: the supergraph's access requirements. `costs`: the costs of operations;
-    None if they are not limited.
+    None if they are not limited. `response_headers`: which headers
+    of replies clients receive; None if none. `errors`: what clients learn about errors; None for all.
     """
 
     supergraph: Supergraph
@@ -56,6 +59,8 @@ class Engine:
     loader: Loader | None = None
     access: AccessIndex = AccessIndex()
     costs: CostModel | None = None
+    response_headers: ResponseHeaderRules | None = None
+    errors: ErrorPolicy | None = None
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
@@ -88,4 +93,6 @@ def make_engine(
         loader,
         index_access(supergraph),
         _costs(supergraph, settings),
+        response_header_rules(settings),
+        error_policy(settings),
     )

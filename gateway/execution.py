@@ -11,6 +11,7 @@ from gateway.engine import Engine
 from gateway.execute.compile.run import CompiledRun, MergingRun, PassingRun, SentCalls
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execute.private_replies import is_private
+from gateway.execute.response_headers import heads_of
 from gateway.observe.facts import EXECUTE
 from gateway.pipeline import PreparedOperation, run
 from gateway.transport.base import Handle, Reply, Transport
@@ -72,7 +73,11 @@ class Execution:
         replies = [
             sent.outcome.raw_headers for sent in sent_calls.values() if isinstance(sent.outcome, Reply)
         ]
-        self.end(Envelope(body, cache=PRIVATE if is_private(replies) else NO_CACHE_POLICY))
+        envelope = Envelope(body, cache=PRIVATE if is_private(replies) else NO_CACHE_POLICY)
+        if (rules := self.engine.response_headers) is not None:
+            uncacheable = self.prepared.plan.kind == "mutation" or bool(self.prepared.denied)
+            envelope = envelope.with_headers(*rules.merged(heads_of(sent_calls), uncacheable))
+        self.end(envelope)
 
     def run_exactly(self, sent_calls: SentCalls) -> None:
         """Run the exact path in a task. `sent_calls`: the calls of the compiled path."""

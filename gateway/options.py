@@ -1,6 +1,6 @@
 """The options of `gateway serve`, those that several commands share, and how their texts become settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar
@@ -59,7 +59,10 @@ Extension = Annotated[
     typer.Option(help="A key of subgraphs' response extensions to pass on; repeat for more."),
 ]
 Production = Annotated[
-    bool, typer.Option("--production", help="Disable GraphiQL, introspection, and plans in responses.")
+    bool,
+    typer.Option(
+        "--production", help="Disable GraphiQL, introspection, and plans in responses; mask errors."
+    ),
 ]
 
 
@@ -143,11 +146,12 @@ class ServeOptions:
             **self._source(base),
             **self._switches(),
             server=_with(base.server, host=self.host, port=self.port, workers=self.workers),
-            subgraphs={**base.subgraphs, **{name: SubgraphSettings(url) for name, url in urls.items()}},
+            subgraphs={**base.subgraphs, **_with_urls(base.subgraphs, urls)},
             connections=self._connections(base.connections),
             limits=replace(base.limits, **changed(Limits, self.limit, "--limit")),
             headers=self._headers(base.headers),
             labels=base.labels | frozenset(self.override_label or ()),
+            errors=replace(base.errors, mode="masked") if self.production else None,
             extensions=base.extensions | frozenset(self.extension or ()),
         )
 
@@ -193,6 +197,11 @@ class ServeOptions:
     def _headers(self, base: HeaderRules) -> HeaderRules:
         more = [name.lower() for name in self.forward_header or ()]
         return replace(base, forward=tuple(dict.fromkeys((*base.forward, *more))))
+
+
+def _with_urls(base: Mapping[str, SubgraphSettings], urls: Mapping[str, str]) -> dict[str, SubgraphSettings]:
+    """Return the settings of the subgraphs in `urls` with these URLs, and all else as in `base`."""
+    return {name: replace(base.get(name, SubgraphSettings()), url=url) for name, url in urls.items()}
 
 
 def _with(base: T, **changes: Any) -> T:

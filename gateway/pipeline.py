@@ -174,12 +174,26 @@ async def run(
     if prepared.plan.careful is not None and _touches(this.errors, prepared.plan.hasty):
         engine.observer.emit(PlanRunAgain(inputs.context.id))
         this = await _run_plan(engine, prepared, prepared.plan.careful, ExactRun(way, inputs))
+    return _envelope(engine, prepared, this)
+
+
+def _envelope(engine: Engine, prepared: PreparedOperation, this: ExactRun) -> Envelope:
+    """Project the merged response of a run, and return its envelope."""
     data = prepared.projector.project(this.data, this.errors)
-    errors = [*(one.formatted() for one in prepared.denied), *this.errors] if prepared.denied else this.errors
+    errors = this.errors
+    if engine.errors is not None and errors:
+        errors = engine.errors.applied(errors, this.inputs.context)
+    if prepared.denied:
+        errors = [*(one.formatted() for one in prepared.denied), *errors]
     response: dict[str, Any] = {"errors": errors, "data": data} if errors else {"data": data}
     if extensions := merge_extensions(this.extensions, engine.settings.extensions):
         response["extensions"] = extensions
-    return Envelope(response, cache=PRIVATE if is_private(this.replies) else NO_CACHE_POLICY)
+    private = is_private(one.headers for one in this.replies)
+    envelope = Envelope(response, cache=PRIVATE if private else NO_CACHE_POLICY)
+    if (rules := engine.response_headers) is None:
+        return envelope
+    uncacheable = bool(errors) or prepared.plan.kind == "mutation"
+    return envelope.with_headers(*rules.merged(this.replies, uncacheable))
 
 
 async def _run_plan(engine: Engine, prepared: PreparedOperation, plan: Plan, this: ExactRun) -> ExactRun:

@@ -33,9 +33,10 @@ from gateway.reload import (
     read_source,
     write_source,
 )
-from gateway.settings import Settings
+from gateway.settings import ServerSettings, Settings
 from gateway.transport.base import call_for, send_and_read
-from gateway.transport.http import HttpTransport
+from gateway.transport.http import transport_for
+from gateway.transport.tls import server_context
 from gateway.triggers import Sagas
 
 _ENVIRONMENT = "GATEWAY_SOURCE"
@@ -54,12 +55,13 @@ def read_text(path: str, what: str) -> str:
         raise SettingsError(f"{what} {path} can't be read: {reason}", "FILE_NOT_READABLE") from error
 
 
-async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
+async def fetch_sdls(urls: Mapping[str, str], settings: Settings | None = None) -> list[SubgraphSource]:
     """Fetch the SDL of each subgraph (`{_service{sdl}}`), by name and URL.
 
-    Raises SubgraphError for a subgraph that returns none.
+    `settings`: of the connections to them. Raises SubgraphError for a subgraph that returns none, and
+    SettingsError for an invalid URL or certificate.
     """
-    transport = HttpTransport(urls)
+    transport = transport_for(urls, settings or Settings())
 
     async def one(name: str, url: str) -> SubgraphSource:
         payload = await send_and_read(transport, call_for(name, "{_service{sdl}}", timeout=SDL_SECONDS))
@@ -78,9 +80,9 @@ async def fetch_sdls(urls: Mapping[str, str]) -> list[SubgraphSource]:
         await transport.close()
 
 
-def compose_running_subgraphs(urls: Mapping[str, str]) -> str:
-    """Return the supergraph SDL of running subgraphs, given by name and URL."""
-    return compose(asyncio.run(fetch_sdls(urls))).supergraph
+def compose_running_subgraphs(settings: Settings) -> str:
+    """Return the supergraph SDL of the running subgraphs in `settings.compose`."""
+    return compose(asyncio.run(fetch_sdls(settings.compose, settings))).supergraph
 
 
 def check_address(host: str, port: int) -> None:
@@ -106,25 +108,34 @@ def serve(read: ReadSource) -> None:
     check_uvicorn()
     source = read()
     server = source.settings.server
-    host, port, workers = server.host, server.port, server.workers
-    check_address(host, port)
+    check_server(server)
     observer = Observer([Log()])
     factory = GatewayFactory(read, observer, load_sagas(source.settings))
     gateway = factory.make(source)
-    observer.emit(Started(f"http://{host}:{port}/graphql", tuple(gateway.engine.supergraph.subgraphs)))
-    if workers == 1:
-        _run(uvicorn.Server(_config(application(gateway, factory), host, port)).run)
+    address = f"{'http' if server.tls is None else 'https'}://{server.host}:{server.port}/graphql"
+    observer.emit(Started(address, tuple(gateway.engine.supergraph.subgraphs)))
+    if server.workers == 1:
+        _run(uvicorn.Server(_config(application(gateway, factory), server)).run)
         return
     with tempfile.TemporaryDirectory(prefix="gateway-") as folder:
         file = Path(folder) / "source.json"
         write_source(file, source)
         os.environ[_ENVIRONMENT] = str(file)
-        config = _config("gateway.serve:worker", host, port, factory=True, workers=workers)
+        config = _config("gateway.serve:worker", server, factory=True, workers=server.workers)
         _run(WorkerSupervisor(config, file, factory).run)
+
+
+def check_server(server: ServerSettings) -> None:
+    """Raise SettingsError when the gateway can't listen on its address, or can't use its certificate."""
+    check_address(server.host, server.port)
+    if server.tls is not None:
+        server_context(server.tls)
 
 
 def check_source(source: GatewaySource) -> None:
     """Raise the GatewayError that serving this source would raise; nothing is served or connected to."""
+    if source.settings.server.tls is not None:
+        server_context(source.settings.server.tls)
     GatewayFactory(lambda: source, Observer(), load_sagas(source.settings)).make(source)
 
 
@@ -182,14 +193,15 @@ def _run(run: Callable[[], None]) -> None:
 
 
 def _config(
-    app: Routes | str, host: str, port: int, *, factory: bool = False, workers: int = 1
+    app: Routes | str, server: ServerSettings, *, factory: bool = False, workers: int = 1
 ) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=factory,
-        host=host,
-        port=port,
+        host=server.host,
+        port=server.port,
         workers=workers,
+        ssl_context_factory=partial(server_context, server.tls) if server.tls is not None else None,
         loop="uvloop" if sys.platform != "win32" else "auto",
         http="gateway.http.direct:DirectProtocol",
         ws="none",

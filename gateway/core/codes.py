@@ -53,6 +53,8 @@ UNSUPPORTED_CONTENT_ENCODING | The body's content encoding is not supported. \
     | Use an encoding from the reply's Accept-Encoding header.
 NOT_ACCEPTABLE | The Accept header allows no supported media type. \
     | Accept application/graphql-response+json or application/json.
+CSRF_PREVENTED | The page of another site may have caused the request by GET. \
+    | Send it by POST as application/json, or with the header `graphql-require-preflight: 1`.
 METHOD_NOT_ALLOWED | The HTTP method is not allowed for the operation. | Use POST; GET is for queries only.
 GRAPHQL_PARSE_FAILED | The operation is not valid GraphQL syntax. \
     | Correct the syntax at the named line and column.
@@ -158,6 +160,8 @@ INVALID_CONFIG | The configuration file has mistakes. \
     | Correct the named settings; `gateway config reference` lists all of them.
 BAD_OPTION | An option has an invalid value. | See --help.
 FILE_NOT_READABLE | A file cannot be read. | Check that it exists and that this user may read it.
+INVALID_CERTIFICATE | A certificate can't be used with its key. \
+    | Check that both are PEM files that belong together, and the key's password.
 ADDRESS_IN_USE | The gateway can't listen on the address. \
     | Choose another port with --port, or stop the process that uses it.
 """

@@ -6,8 +6,9 @@ from typing import Any
 
 from gateway.execute.entities import Tree
 from gateway.execute.inputs import ExecutionInputs
+from gateway.execute.response_headers import ReplyHead
 from gateway.execute.sent_calls import SentCall
-from gateway.transport.base import RawHeaders, Transport
+from gateway.transport.base import Transport
 
 
 @dataclass(slots=True)
@@ -26,4 +27,4 @@ class ExactRun:
     data: Tree = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
     extensions: dict[int, Any] = field(default_factory=dict)
-    replies: list[RawHeaders] = field(default_factory=list)
+    replies: list[ReplyHead] = field(default_factory=list)

@@ -11,6 +11,7 @@ from gateway.execute.contexts import expand
 from gateway.execute.entities import EntityBatch, Tree, collect, fail, objects_at
 from gateway.execute.exact_run import ExactRun
 from gateway.execute.merge import merge, renamed
+from gateway.execute.response_headers import ReplyHead
 from gateway.execute.sent_calls import SentCall
 from gateway.observe.facts import SubgraphFailed
 from gateway.plan.nodes import Fetch, Lookup, ReplyField, Selection
@@ -106,7 +107,7 @@ def merge_reply(fetch: Fetch, run: ExactRun, batches: EntityBatches, outcome: Ou
     try:
         if isinstance(outcome, Exception):
             raise outcome
-        run.replies.append(outcome.raw_headers)
+        run.replies.append(ReplyHead(fetch.id, fetch.subgraph, outcome.raw_headers))
         payload = read_payload(fetch.subgraph, outcome)
         data, errors = _data_and_errors(payload, fetch.subgraph)
         run.extensions[fetch.id] = payload.get("extensions")

@@ -38,14 +38,16 @@ class ExecutionInputs:
 
         `members`: the variables as encoded JSON members (`"a":1`). `representations`: those of each lookup.
         """
-        context = self.context
+        context, headers = self.context, self.headers
+        if headers.by_subgraph is not None:
+            headers = headers.by_subgraph.get(fetch.subgraph) or headers.by_subgraph[""]
         return Call(
             fetch.subgraph,
             fetch.id,
             template,
             members,
             representations,
-            self.headers,
+            headers,
             fetch.kind == "query",
             context.due(self.timeout),
             self.timeout,

@@ -13,8 +13,10 @@ from gateway.core.envelope import BY_CODE, Envelope, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
 from gateway.execution import EnvelopeCallback
+from gateway.http.cors import Cors
+from gateway.http.csrf import CsrfCheck
 from gateway.http.negotiate import JSON, negotiate
-from gateway.http.read import ACCEPTED, from_body, from_query_string, too_large, unpacked
+from gateway.http.read import ACCEPTED, check_type, from_body, from_query_string, too_large, unpacked
 from gateway.http.request_head import WEBSOCKET
 from gateway.http.respond import HttpReply, http_reply
 from gateway.http.statuses import StatusMode
@@ -44,13 +46,23 @@ class Endpoint:
     """Replies to HTTP requests for `/graphql`.
 
     `max_body`: the maximum size of a body in bytes, before and after decompression. `mode`: which HTTP
-    statuses responses get, "audited" or "draft-2026" (see `statuses`).
+    statuses responses get, "audited" or "draft-2026" (see `statuses`). `csrf`: the check of requests by GET;
+    `cors`: the rules for other origins' pages; None if there is none.
     """
 
-    def __init__(self, handler: RequestHandler, max_body: int, mode: StatusMode = "audited") -> None:
+    def __init__(
+        self,
+        handler: RequestHandler,
+        max_body: int,
+        mode: StatusMode = "audited",
+        csrf: CsrfCheck | None = None,
+        cors: Cors | None = None,
+    ) -> None:
         self.handler = handler
         self.max_body = max_body
         self.mode = mode
+        self.csrf = csrf
+        self.cors = cors
 
     def begin(
         self,
@@ -64,13 +76,15 @@ class Endpoint:
 
         `body`: a RequestError if it could not be read.
         """
+        if self.cors is not None and method == "OPTIONS":
+            return asyncio.get_running_loop().call_soon(replied, self.cors.preflight(headers.raw))
         exchange = ClientExchange(self, method, headers, replied)
         try:
             if b"accept" in headers.raw:
                 exchange.media = negotiate(headers.get("accept"))
             if b"content-encoding" in headers.raw and isinstance(body, bytes):
                 body = unpacked(body, headers.get("content-encoding"), self.max_body)
-            request = read_request(method, query_string, headers, body)
+            request = read_request(method, query_string, headers, body, self.csrf)
             return self.handler.begin(request, exchange.context, exchange.answered)
         except Exception as error:  # an internal error must still get a reply
             return asyncio.get_running_loop().call_soon(exchange.answered, error)
@@ -113,6 +127,8 @@ class ClientExchange:
         self.mode = endpoint.mode
         self.replied = replied
         self.context = endpoint.handler.context(headers)
+        if endpoint.cors is not None:
+            self.context.response_headers = endpoint.cors.response_headers(headers.raw)
         observer = self.context.observer
         self.since = observer.started(REQUEST, self.context) if observer.watches_stages else 0.0
 
@@ -168,9 +184,13 @@ async def report_errors(parts: AsyncIterator[bytes], context: RequestContext) ->
 
 
 def read_request(
-    method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
+    method: str,
+    query_string: bytes,
+    headers: RequestHeaders,
+    body: bytes | RequestError,
+    csrf: CsrfCheck | None = None,
 ) -> GraphQLRequest:
-    """Return the GraphQL request in an HTTP request. Raises RequestError."""
+    """Return the GraphQL request in an HTTP request. `csrf`: checks requests by GET. Raises RequestError."""
     raw = headers.raw
     wants_plan = PLAN_HEADER_BYTES in raw and headers.get(PLAN_HEADER) not in ("", "0", "false")
     if method == "POST":
@@ -180,6 +200,10 @@ def read_request(
     if method == "GET":
         if raw.get(b"upgrade", b"").lower() == WEBSOCKET and b"query=" not in query_string:
             raise RequestError(NO_WEBSOCKET, "SUBSCRIPTIONS_NOT_SERVED")
+        if b"content-type" in raw:
+            check_type(headers.get("content-type"))
+        if csrf is not None:
+            csrf.check(raw)
         return from_query_string(query_string, wants_plan)
     raise RequestError(f"expected POST or GET, got {method}; use POST", "METHOD_NOT_ALLOWED")
 

@@ -39,7 +39,7 @@ def from_body(body: bytes, content_type: str, plan: bool = False) -> GraphQLRequ
     Raises RequestError: UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or BAD_REQUEST.
     """
     if content_type != "application/json":
-        _check_type(content_type)
+        check_type(content_type)
     try:
         payload = read_json(body)
     except NotJson as error:
@@ -53,7 +53,8 @@ def from_body(body: bytes, content_type: str, plan: bool = False) -> GraphQLRequ
     return _request(payload, query_only=False, plan=plan)
 
 
-def _check_type(content_type: str) -> None:
+def check_type(content_type: str) -> None:
+    """Raise RequestError UNSUPPORTED_MEDIA_TYPE for a content type that is not that of JSON in UTF-8."""
     media, _, parameters = content_type.partition(";")
     if media.strip().lower() not in ("application/json", "application/graphql+json"):
         message = f"expected the content type application/json, got {media.strip() or 'none'}"

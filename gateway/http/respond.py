@@ -64,7 +64,12 @@ class HttpReply:
         self.parts: AsyncGenerator[bytes, None] | None = None
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """Return the headers; Content-Length only if the reply is not streamed."""
+        """Return the headers; Content-Length only if the reply is not streamed.
+
+        A reply with the status 204 has no body, so it has no headers that describe one (RFC 9110, 8.6).
+        """
+        if self.status == 204:
+            return list(self.extra_headers)
         found = [(b"content-type", content_type(self.media)), (b"vary", b"accept"), NOSNIFF]
         if self.stream is None:
             found.append((b"content-length", b"%d" % len(self.body)))

@@ -1,7 +1,8 @@
 """The complete list of facts that the gateway reports to listeners, for logs, metrics and traces."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class StageStarted(NamedTuple):
@@ -68,6 +69,22 @@ class SubgraphFailed:
     code: str
     message: str
     request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorMasked:
+    """An error of a subgraph that the client does not receive in full.
+
+    `request`: the request's id, which the client receives with the error. `code`: as the client receives it.
+    `path`: of the first of several equal errors. `extensions`: as the subgraph has sent them.
+    """
+
+    request: str
+    subgraph: str
+    code: str
+    message: str
+    path: tuple[str | int, ...]
+    extensions: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +167,6 @@ Fact = (
     | AccessDenied
     | OperationCost
     | PlanRunAgain
+    | ErrorMasked
     | InternalFailure
 )

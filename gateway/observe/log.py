@@ -1,6 +1,7 @@
 """Logs facts to standard error: readable lines on a terminal, JSON lines otherwise."""
 
 import sys
+from dataclasses import fields
 from typing import Any, TextIO
 
 import orjson
@@ -8,6 +9,7 @@ import structlog
 
 from gateway.observe.facts import (
     AccessDenied,
+    ErrorMasked,
     Fact,
     InternalFailure,
     KeySetFailed,
@@ -58,6 +60,11 @@ class Log:
         )
 
 
+def _fields(fact: ReloadRefused | SubgraphFailed | KeySetFailed | ErrorMasked) -> dict[str, Any]:
+    """Return the fields of a fact by name, as those of its log entry."""
+    return {one.name: getattr(fact, one.name) for one in fields(fact)}
+
+
 _as_json = structlog.processors.JSONRenderer(
     serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
 )
@@ -67,12 +74,13 @@ def _log_failure(log: Any, fact: Fact) -> bool:
     """Log something that went wrong; return whether the fact was that."""
     match fact:
         case ReloadRefused():
-            log.error("not reloaded", code=fact.code, message=fact.message, next_step=fact.next_step)
+            log.error("not reloaded", **_fields(fact))
         case SubgraphFailed():
-            names = {"subgraph": fact.subgraph, "code": fact.code, "message": fact.message}
-            log.warning("subgraph failed", **names, request=fact.request)
+            log.warning("subgraph failed", **_fields(fact))
         case KeySetFailed():
-            log.warning("key set failed", issuer=fact.issuer, message=fact.message)
+            log.warning("key set failed", **_fields(fact))
+        case ErrorMasked():
+            log.warning("error masked", **_fields(fact))
         case RedisFailed():
             log.warning("Redis failed; going on without it", message=fact.message)
         case AccessDenied():

@@ -14,21 +14,38 @@ from gateway.settings.access import (
     IssuerSettings,
 )
 from gateway.settings.cost import CostHeaders, CostSettings, SubgraphBudgets
+from gateway.settings.door import CorsSettings, CsrfSettings
+from gateway.settings.errors import ErrorSettings
+from gateway.settings.headers import (
+    NOT_FOR_SUBGRAPHS,
+    TRACING_HEADERS,
+    HeaderRules,
+    RequestHeaderRule,
+    ResponseHeaderRule,
+    SubgraphHeaderRules,
+)
 from gateway.settings.limits import Limits
 from gateway.settings.rates import KeySettings, RateRule, RateSettings, RedisSettings, RevocationSettings
-from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
+from gateway.settings.signing import SigningSettings
+from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
+from gateway.settings.tls import ServerTls, SubgraphTls
 from gateway.settings.tree import ServerSettings, Settings
 from gateway.settings.units import HeaderName, Secret
 
 __all__ = [
     "ASYMMETRIC",
+    "NOT_FOR_SUBGRAPHS",
+    "TRACING_HEADERS",
     "Algorithm",
     "AuthenticationSettings",
     "AuthorizationSettings",
     "ClaimRule",
     "ConnectionSettings",
+    "CorsSettings",
     "CostHeaders",
     "CostSettings",
+    "CsrfSettings",
+    "ErrorSettings",
     "HeaderName",
     "HeaderRules",
     "IssuerSettings",
@@ -37,10 +54,16 @@ __all__ = [
     "RateRule",
     "RateSettings",
     "RedisSettings",
+    "RequestHeaderRule",
+    "ResponseHeaderRule",
     "RevocationSettings",
     "Secret",
     "ServerSettings",
+    "ServerTls",
     "Settings",
+    "SigningSettings",
     "SubgraphBudgets",
+    "SubgraphHeaderRules",
     "SubgraphSettings",
+    "SubgraphTls",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gateway.settings.units import Count, Seconds, Secret
+from gateway.settings.units import Count, File, HeaderName, Seconds, Secret
 
 By = Annotated[str, Meta(pattern="^(address|client|key|subject|claim:.+|header:[A-Za-z0-9_-]+)$")]
 
@@ -87,17 +87,13 @@ class KeySettings:
     """API keys, for partners whose programs have no user."""
 
     file: Annotated[
-        str | None,
+        File | None,
         Meta(
-            min_length=1,
             description="The file with the hashes of the keys; `gateway keys` writes it. It is read again"
-            " when it changes.",
-            extra={"unit": "file"},
+            " when it changes."
         ),
     ] = None
-    header: Annotated[
-        str, Meta(pattern="^[A-Za-z0-9-]+$", description="The header with the key.", extra={"unit": "header"})
-    ] = "x-api-key"
+    header: Annotated[HeaderName, Meta(description="The header with the key.")] = "x-api-key"
     poll: Annotated[Seconds, Meta(description="How often the file is looked at.")] = 5.0
 
 

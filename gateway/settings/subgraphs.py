@@ -1,11 +1,16 @@
-"""The settings of subgraphs: their URLs, the connections to them, and the headers that they receive."""
+"""The settings of subgraphs: their URLs, what is particular to each, and the connections to them."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from msgspec import Meta
 
-from gateway.settings.units import Bytes, Count, File, HeaderName, Seconds, Url
+from gateway.settings.errors import ErrorMode
+from gateway.settings.headers import SubgraphHeaderRules
+from gateway.settings.signing import SigningSettings
+from gateway.settings.tls import SubgraphTls, incomplete_pair
+from gateway.settings.units import Bytes, Count, File, Seconds, Url
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,25 +18,14 @@ class SubgraphSettings:
     """The settings of one subgraph."""
 
     url: Annotated[Url | None, Meta(description="Its URL, instead of the one in the supergraph.")] = None
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderRules:
-    """The client headers that are forwarded to subgraphs; no others are.
-
-    `x-forwarded-for` is the address of the gateway's peer, set by the gateway.
-    """
-
-    forward: Annotated[
-        tuple[HeaderName, ...], Meta(description="Client headers to forward to subgraphs; no others are.")
-    ] = (
-        "authorization",
-        "accept-language",
-        "x-forwarded-for",
-        "x-request-id",
-        "traceparent",
-        "tracestate",
-    )
+    tls: SubgraphTls = field(default_factory=SubgraphTls)
+    signing: Annotated[
+        SigningSettings | None, Meta(description="How its requests are signed, instead of `signing`.")
+    ] = None
+    headers: SubgraphHeaderRules = field(default_factory=SubgraphHeaderRules)
+    errors: Annotated[
+        ErrorMode | None, Meta(description="What clients learn about its errors, instead of `errors.mode`.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +45,11 @@ class ConnectionSettings:
     ca: Annotated[
         File | None, Meta(description="A file of CA certificates, in addition to the system's.")
     ] = None
+    certificate: Annotated[
+        File | None, Meta(description="A file with the gateway's certificate, for subgraphs that ask for it.")
+    ] = None
+    key: Annotated[File | None, Meta(description="A file with the private key of the certificate.")] = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (field, message) for a certificate without its key, or a key alone."""
+        yield from incomplete_pair(self.certificate, self.key)

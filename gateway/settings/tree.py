@@ -1,6 +1,6 @@
 """All settings of the gateway as one tree."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -8,9 +8,14 @@ from msgspec import Meta
 
 from gateway.settings.access import AuthenticationSettings, AuthorizationSettings
 from gateway.settings.cost import CostSettings
+from gateway.settings.door import CorsSettings, CsrfSettings
+from gateway.settings.errors import ErrorSettings
+from gateway.settings.headers import HeaderRules, RequestHeaderRule, SubgraphHeaderRules
 from gateway.settings.limits import Limits
 from gateway.settings.rates import KeySettings, RateSettings, RedisSettings, RevocationSettings
-from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
+from gateway.settings.signing import SigningSettings
+from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
+from gateway.settings.tls import ServerTls
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
 
 
@@ -21,6 +26,7 @@ class ServerSettings:
     host: Annotated[str, Meta(description="The address to listen on.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="The port to listen on.")] = 4000
     workers: Annotated[Count, Meta(le=64, description="The number of processes that share the port.")] = 1
+    tls: ServerTls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,11 @@ class Settings:
     rates: RateSettings = field(default_factory=RateSettings)
     cost: CostSettings = field(default_factory=CostSettings)
     headers: HeaderRules = field(default_factory=HeaderRules)
+    errors: ErrorSettings = field(default_factory=ErrorSettings)
+    csrf: CsrfSettings = field(default_factory=CsrfSettings)
+    cors: CorsSettings = field(default_factory=CorsSettings)
     connections: ConnectionSettings = field(default_factory=ConnectionSettings)
+    signing: SigningSettings | None = None
     authentication: AuthenticationSettings = field(default_factory=AuthenticationSettings)
     authorization: AuthorizationSettings = field(default_factory=AuthorizationSettings)
     timeout: Annotated[Seconds, Meta(description="Timeout of one subgraph request.")] = 30.0
@@ -90,3 +100,27 @@ class Settings:
             " over HTTP."
         ),
     ] = "audited"
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (field, message) for header rules that contradict each other, or the headers with claims."""
+        merges: dict[str, str] = {}
+        for name, rules in self.header_rules().items():
+            field = "subgraphs" if name else "headers"
+            yield from self._claimed_headers(field, rules.request)
+            for rule in rules.response:
+                first = merges.setdefault(rule.target, rule.merge)
+                if first != rule.merge:
+                    yield field, f"the response header {rule.target} has two merges: {first}, {rule.merge}"
+
+    def header_rules(self) -> Mapping[str, HeaderRules | SubgraphHeaderRules]:
+        """Return the header rules of each subgraph that has some; those for all under the name ""."""
+        own = {name: one.headers for name, one in self.subgraphs.items()}
+        return {"": self.headers, **{name: one for name, one in own.items() if one.request or one.response}}
+
+    def _claimed_headers(self, field: str, rules: Iterable[RequestHeaderRule]) -> Iterator[tuple[str, str]]:
+        """Yield (field, message) for rules by which a client could pretend to have a claim."""
+        claimed = {one.header for one in self.authentication.claims}
+        for rule in rules:
+            name = rule.rename or rule.propagate
+            if name in claimed:
+                yield field, f"the header {name} has the value of a claim; a client's header can't replace it"

@@ -12,6 +12,7 @@ File = Annotated[str, Meta(min_length=1, extra={"unit": "file"})]
 Url = Annotated[str, Meta(pattern="^https?://[^/]+")]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 HeaderName = Annotated[str, Meta(pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", extra={"unit": "header"})]
+Method = Annotated[str, Meta(pattern="^[A-Z]{1,20}$")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,13 @@ class ConnectionClosed(Exception):
     """The peer has closed the connection.
 
     `clean`: whether the peer had sent no byte of the reply, so that it may not have read the request.
+    `reason`: the error of the connection, such as one of TLS; None if the peer has just closed it.
     """
 
-    def __init__(self, clean: bool) -> None:
+    def __init__(self, clean: bool, reason: Exception | None = None) -> None:
         super().__init__("the connection was closed" + ("" if clean else " in the middle of the reply"))
         self.clean = clean
+        self.reason = reason
 
 
 class ReplyTooLarge(Exception):
@@ -159,7 +161,7 @@ class Connection(asyncio.Protocol):
         ):
             self._reply()
         elif self._owner is not None:
-            self._fail(ConnectionClosed(clean=not self._started))
+            self._fail(ConnectionClosed(not self._started, exc))
 
     # httptools
 

@@ -9,9 +9,11 @@ from typing import Protocol
 
 from gateway.core.clock import Clock, Timer
 from gateway.core.errors import SubgraphError
+from gateway.security.signatures import RequestSigner
 from gateway.transport.base import Call, Done, Redirect, Reply
 from gateway.transport.connection import Connection, ConnectionClosed
 from gateway.transport.pool import Origin
+from gateway.transport.tls import connection_fault
 
 SWEEP = 0.5  # seconds between two checks of the deadlines
 MAX_IDLE_FOR_MUTATION = 2.0  # seconds; common servers close a connection only after five seconds or more
@@ -47,6 +49,7 @@ class SubgraphExchange:
 
     - `head`: the request line and those headers that are the same for all calls to the subgraph.
     - `origin`: the server's connections. `holds_place`: whether the exchange counts in `origin.busy`.
+    - `signer`: adds a signature; None for a subgraph without.
     - `reused`: whether the connection had already served another call.
     """
 
@@ -60,14 +63,22 @@ class SubgraphExchange:
         "holds_place",
         "origin",
         "reused",
+        "signer",
         "transport",
     )
 
     def __init__(
-        self, transport: ExchangeTransport, call: Call, origin: Origin, head: bytes, done: Done
+        self,
+        transport: ExchangeTransport,
+        call: Call,
+        origin: Origin,
+        head: bytes,
+        done: Done,
+        signer: RequestSigner | None = None,
     ) -> None:
         self.transport, self.call, self.origin, self.head = transport, call, origin, head
         self.done: Done | None = done
+        self.signer = signer
         self.connection: Connection | None = None
         self.connecting: asyncio.Task[None] | None = None
         self.deadline = call.deadline
@@ -105,7 +116,7 @@ class SubgraphExchange:
                 error,
             )
         except (OSError, UnicodeError) as error:  # UnicodeError: from encoding the host name
-            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
+            self.fail(connection_fault(error), "SUBGRAPH_UNREACHABLE", error)
         else:
             self.send(connection)
 
@@ -118,8 +129,10 @@ class SubgraphExchange:
             self.deadline = min(self.call.deadline, now + first_byte)
             self.transport.deadlines.watch(self, now)
         call = self.call
-        body = call.body
-        head = b"%b%bcontent-length: %d\r\n\r\n" % (self.head, call.headers.lines, len(body))
+        body, lines = call.body, call.headers.lines
+        if self.signer is not None:  # for each sending: a verifier accepts a nonce once
+            lines += self.signer.lines(call.headers.raw, body)
+        head = b"%b%bcontent-length: %d\r\n\r\n" % (self.head, lines, len(body))
         connection.request(self, head, body)
 
     def began(self) -> None:
@@ -149,7 +162,8 @@ class SubgraphExchange:
         elif self.reused and error.clean and self.call.repeatable:
             self.transport.clock.call_soon(self.retry)
         else:
-            self.fail("can't be reached", "SUBGRAPH_UNREACHABLE", error)
+            silent = error.clean and not self.reused and self.origin.tls is not None
+            self.fail(connection_fault(error.reason, silent), "SUBGRAPH_UNREACHABLE", error)
 
     def retry(self) -> None:
         """Send the call again, unless it was cancelled."""

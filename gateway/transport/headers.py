@@ -1,11 +1,13 @@
 """The headers that a client request's calls send to subgraphs, encoded once for all of these calls."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Self
+
+from gateway.settings import TRACING_HEADERS
 
 Pairs = tuple[tuple[str, str], ...]
 RawPairs = tuple[tuple[bytes, bytes], ...]
-TRACING = frozenset({b"traceparent", b"tracestate", b"x-request-id"})
+TRACING = frozenset(name.encode() for name in TRACING_HEADERS)
 """Headers that only trace a request: they differ for each request, and change no reply."""
 
 
@@ -13,15 +15,17 @@ class Headers:
     """Headers for subgraphs, as pairs of bytes: a lower-case name and a value.
 
     `lines` and `sharing_key` are computed on first use and stored in this object, so that no cache with a
-    token outlives the request.
+    token outlives the request. `by_subgraph`: the headers of each subgraph with own rules, and those of all
+    others under the name ""; None if all subgraphs receive these headers.
     """
 
-    __slots__ = ("_lines", "_sharing_key", "raw")
+    __slots__ = ("_lines", "_sharing_key", "by_subgraph", "raw")
 
     def __init__(self, raw: RawPairs = ()) -> None:
         self.raw = raw
+        self.by_subgraph: Mapping[str, Headers] | None = None
         self._lines: bytes | None = None
-        self._sharing_key: RawPairs | None = None
+        self._sharing_key: Hashable = None
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
@@ -57,10 +61,13 @@ class Headers:
         return self._lines
 
     @property
-    def sharing_key(self) -> RawPairs:
+    def sharing_key(self) -> Hashable:
         """Return all headers that can change a reply, without those that only trace the request."""
         if self._sharing_key is None:
             self._sharing_key = tuple([one for one in self.raw if one[0] not in TRACING])
+            if self.by_subgraph is not None:
+                others = [(name, one.sharing_key) for name, one in self.by_subgraph.items()]
+                self._sharing_key = (self._sharing_key, *others)
         return self._sharing_key
 
     def adding(self, pairs: Iterable[tuple[str, str | None]]) -> Self:

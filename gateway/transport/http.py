@@ -6,17 +6,20 @@ sent again; instead it uses only a connection that was in use recently, because 
 are idle for some seconds.
 """
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError, SubgraphError
-from gateway.settings import ConnectionSettings
+from gateway.security.signatures import RequestSigner
+from gateway.settings import ConnectionSettings, Settings, SigningSettings, SubgraphTls
 from gateway.transport.base import Call, Done, Handle
 from gateway.transport.exchange import Deadlines, SubgraphExchange, Timeouts
 from gateway.transport.pool import Origin
+from gateway.transport.tls import subgraph_context
+
+NO_TLS_SETTINGS = SubgraphTls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class _Target:
     url: str
     origin: Origin
     head: bytes
+    signer: RequestSigner | None
 
 
 def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
@@ -45,27 +49,38 @@ def parse_url(name: str, url: str) -> tuple[str, int, bool, str]:
 
 
 class HttpTransport:
-    """Sends each call to the URL of its subgraph (`urls`), within the limits of `settings`."""
+    """Sends each call to the URL of its subgraph (`urls`), within the limits of `settings`.
+
+    `tls`, `signing`: the settings of those subgraphs that have some. Subgraphs share connections only if they
+    have the same server and the same TLS settings.
+    """
 
     def __init__(
-        self, urls: Mapping[str, str], settings: ConnectionSettings | None = None, clock: Clock = SYSTEM_CLOCK
+        self,
+        urls: Mapping[str, str],
+        settings: ConnectionSettings | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        tls: Mapping[str, SubgraphTls] | None = None,
+        signing: Mapping[str, SigningSettings] | None = None,
     ) -> None:
         self.settings = settings or ConnectionSettings()
         self.clock = clock
         self.patience = Timeouts(self.settings.connect_timeout, self.settings.first_byte_timeout)
         self.closed = False
         self.deadlines = Deadlines(clock)
-        self._origins: dict[tuple[str, int, bool], Origin] = {}
+        self.tls, self.signing = tls or {}, signing or {}
+        self._origins: dict[tuple[str, int, SubgraphTls | None], Origin] = {}
         self._targets = {name: self._target(name, url) for name, url in urls.items()}
 
     def __repr__(self) -> str:
         return f"HttpTransport({', '.join(f'{name}={target.url}' for name, target in self._targets.items())})"
 
     def _target(self, name: str, url: str) -> _Target:
-        host, port, tls, path = parse_url(name, url)
+        host, port, secure, path = parse_url(name, url)
+        tls = self.tls.get(name, NO_TLS_SETTINGS) if secure else None
         origin = self._origins.get((host, port, tls))
         if origin is None:
-            context = _tls(self.settings.ca) if tls else None
+            context = subgraph_context(self.settings, tls) if tls is not None else None
             origin = Origin(host, port, context, self.settings, self.clock)
             self._origins[host, port, tls] = origin
         shown = f"[{host}]" if ":" in host else host
@@ -75,7 +90,9 @@ class HttpTransport:
         )
         if self.settings.compressed:
             head += "accept-encoding: gzip\r\n"
-        return _Target(url, origin, head.encode("ascii", "strict"))
+        signing = self.signing.get(name)
+        signer = RequestSigner(signing, name, path, self.clock) if signing is not None else None
+        return _Target(url, origin, head.encode("ascii", "strict"), signer)
 
     def address_of(self, subgraph: str) -> str:
         return self._targets[subgraph].url
@@ -88,7 +105,7 @@ class HttpTransport:
             error = SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
             return self.clock.call_soon(done, error)
         origin = target.origin
-        exchange = SubgraphExchange(self, call, origin, target.head, done)
+        exchange = SubgraphExchange(self, call, origin, target.head, done, target.signer)
         self.deadlines.watch(exchange, now)
         if origin.busy < origin.limit:
             exchange.begin()
@@ -106,14 +123,13 @@ class HttpTransport:
                 origin.idle.pop().close()
 
 
-def _tls(ca: str | None) -> ssl.SSLContext:
-    """Return a TLS context that trusts the system's certificate authorities, and those in the file `ca`."""
-    try:
-        context = ssl.create_default_context()
-        if ca is not None:
-            context.load_verify_locations(ca)
-    except OSError as error:  # an invalid certificate raises SSLError, an OSError
-        raise SettingsError(
-            f"the certificates in {ca} can't be read: {error}", "FILE_NOT_READABLE"
-        ) from error
-    return context
+def transport_for(urls: Mapping[str, str], settings: Settings, clock: Clock = SYSTEM_CLOCK) -> HttpTransport:
+    """Return the transport to subgraphs, given by name and URL, with all that the settings say about them.
+
+    Raises SettingsError for an invalid URL or certificate.
+    """
+    own = settings.subgraphs
+    tls = {name: one.tls for name, one in own.items()}
+    found = {name: (own[name].signing if name in own else None) or settings.signing for name in urls}
+    signing = {name: one for name, one in found.items() if one is not None}
+    return HttpTransport(urls, settings.connections, clock, tls, signing)

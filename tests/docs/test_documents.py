@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from gateway.config.load import read_config, settings_from
 from gateway.config.reference import reference
 from gateway.core.context import Identity, RequestContext
 from gateway.http.respond import encode
+from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
+from gateway.security.signatures import RequestSigner
 from gateway.settings import ConnectionSettings, Limits, Settings
 from gateway.supergraph.load import load_supergraph
 from tests.folders import temporary_folder
@@ -238,9 +241,21 @@ def test_the_example_configurations_have_no_mistakes(name: str) -> None:
     assert read_config(file, {"GATEWAY__SERVER__PORT": "5000"}).server.port == 5000
 
 
-@pytest.mark.parametrize("text", code((ROOT / "docs/gateway/configuration.md").read_text(), "yaml"))
-def test_yaml_on_the_page_about_configuration(text: str) -> None:
-    settings_from(text, {}, ROOT / "gateway.yaml")
+CONFIGURATIONS = [
+    pytest.param(text, id=f"{page}-{number}")
+    for page in ("configuration", "door")
+    for number, text in enumerate(code((ROOT / f"docs/gateway/{page}.md").read_text(), "yaml"))
+]
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_configurations_have_no_mistakes(text: str) -> None:
+    """Each YAML example on the pages about settings is valid."""
+    settings_from(text, EXAMPLE_SECRETS, ROOT / "gateway.yaml")
+
+
+EXAMPLE_SECRETS = {"SIGNING_KEY": "k" * 48, "REGION": "eu", "PAYMENTS_TOKEN": "t"}
+"""The environment variables that the examples name."""
 
 
 async def test_the_example_of_a_denied_field() -> None:
@@ -270,3 +285,40 @@ async def test_the_example_of_a_denied_field() -> None:
 def test_yaml_on_the_page_about_authentication() -> None:
     text = code((ROOT / "docs/gateway/security.md").read_text(), "yaml")[0]
     assert settings_from(text, {}, ROOT / "gateway.yaml").authentication.issuers[0].audiences == ("shop",)
+
+
+async def test_the_example_of_a_masked_error() -> None:
+    """The page about the door shows what a client gets of a subgraph's error."""
+    page = (ROOT / "docs/gateway/door.md").read_text()
+    settings = settings_from(
+        next(one for one in code(page, "yaml") if "show_codes" in one), {}, ROOT / "g.yaml"
+    )
+    settings = replace(settings, subgraphs={})
+    error = {"message": "no table", "path": ["user"], "extensions": {"code": "DATABASE", "sql": "SELECT"}}
+
+    async def users(*_: Any) -> dict[str, Any]:
+        return {"data": {"user": None}, "errors": [error]}
+
+    supergraph = compose([SubgraphSource("users", "", "type Query { user: String }")]).supergraph
+    gateway = create_gateway(supergraph, settings, {"users": users}, observer=Observer())
+    envelope = await gateway.answer(GraphQLRequest("{ user }"), {"x-request-id": "0a1b2c"})
+    assert json.loads(encode(envelope)) == json.loads(code(page, "json")[0])
+
+
+async def test_the_example_of_a_signed_subgraph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The subgraph on the page about the door accepts the gateway's requests, and no others."""
+    page = (ROOT / "docs/gateway/door.md").read_text()
+    monkeypatch.setenv("SIGNING_KEY", EXAMPLE_SECRETS["SIGNING_KEY"])
+    text = next(one for one in code(page, "yaml") if "signing:" in one)
+    signing = settings_from(text, EXAMPLE_SECRETS, ROOT / "gateway.yaml").signing
+    assert signing is not None
+    made: dict[str, Any] = {"__name__": __name__}
+    exec(code(page, "python")[0], made)
+    body = b'{"query":"{ x }"}'
+    lines = RequestSigner(signing, "users", "/graphql").lines([], body).decode().split("\r\n")[:-1]
+    headers = {"content-type": "application/json", **dict(one.split(": ", 1) for one in lines)}
+    transport = httpx.ASGITransport(made["app"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://users") as client:
+        signed = await client.post("/graphql", content=body, headers=headers)
+        other = await client.post("/graphql", content=body, headers={"content-type": "application/json"})
+    assert (signed.json(), other.status_code) == ({"data": {"x": 1}}, 401)

@@ -23,7 +23,7 @@ from gateway.prepared_operations import PlannedRequest, PreparedOperations
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.shared_executions import SharedExecutions
 from gateway.transport.base import Handle, call_for, send_and_read
-from gateway.transport.claims import claim_headers
+from gateway.transport.claims import claim_extensions, claim_headers
 from gateway.transport.header_rules import request_header_rules
 from gateway.transport.headers import NO_HEADERS, Headers
 
@@ -156,6 +156,7 @@ class Gateway:
         headers = self.forwarded_headers(context.headers)
         if self.claim_rules:
             headers = headers.adding(claim_headers(self.claim_rules, context.identity.claims))
+            context.request_extensions = claim_extensions(self.claim_rules, context.identity.claims)
         if self.header_rules is not None:
             headers = self.header_rules.apply(headers, context.headers)
         inputs = ExecutionInputs(variables, headers, settings.timeout, context)

@@ -91,7 +91,7 @@ def make_engine(
         observer or Observer(),
         clock,
         loader,
-        index_access(supergraph),
+        index_access(supergraph, None if settings.introspection else settings.introspection_scope),
         _costs(supergraph, settings),
         response_header_rules(settings),
         error_policy(settings),

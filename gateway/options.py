@@ -142,7 +142,7 @@ class ServeOptions:
         """
         urls = pairs(self.subgraph_url, "--subgraph-url")
         return _with(
-            base,
+            base.production() if self.production else base,
             **self._source(base),
             **self._switches(),
             server=_with(base.server, host=self.host, port=self.port, workers=self.workers),
@@ -151,18 +151,15 @@ class ServeOptions:
             limits=replace(base.limits, **changed(Limits, self.limit, "--limit")),
             headers=self._headers(base.headers),
             labels=base.labels | frozenset(self.override_label or ()),
-            errors=replace(base.errors, mode="masked") if self.production else None,
             extensions=base.extensions | frozenset(self.extension or ()),
         )
 
     def _switches(self) -> dict[str, Any]:
         """Return the settings that are one value each; None for those that are not given."""
-        hidden = False if self.production else None
         return {
             "timeout": self.timeout,
             "plan_cache": self.plan_cache,
             "sticky_header": self.sticky_header.lower() if self.sticky_header else None,
-            **dict.fromkeys(("introspection", "graphiql", "plan_header"), hidden),
             "operations": self.operations,
             "compile": False if self.no_compile else None,
             "share": False if self.no_share else None,

@@ -123,18 +123,24 @@ def prepare(
     limits = engine.settings.limits
     operation = normalize(engine.supergraph, checked.document, node, variables, limits)
     meta = meta_fields(operation)
-    _check_served(engine, operation, bool(meta))
+    _check_served(engine, operation, bool(meta) and not _may_introspect(engine, unmet))
     authorized = authorize(engine.access, operation, unmet)
     if authorized.errors and engine.settings.authorization.mode == "reject":
         raise Unauthorized(authorized.errors)
     return _planned(engine, authorized, labels, whole=not meta)
 
 
-def _check_served(engine: Engine, operation: Operation, has_introspection: bool) -> None:
-    """Raise RequestError for a subscription, and for introspection that is disabled."""
+def _may_introspect(engine: Engine, unmet: frozenset[Access]) -> bool:
+    """Return whether the caller may read the schema: everybody, or those with the scope for it."""
+    required = engine.access.introspection
+    return engine.settings.introspection or (required is not None and required not in unmet)
+
+
+def _check_served(engine: Engine, operation: Operation, hidden: bool) -> None:
+    """Raise RequestError for a subscription, and for introspection that is `hidden` from the caller."""
     if operation.kind == "subscription":
         raise RequestError("expected a query or mutation, got a subscription", "SUBSCRIPTIONS_NOT_SERVED")
-    if has_introspection and not engine.settings.introspection:
+    if hidden:
         raise RequestError("introspection is disabled", "INTROSPECTION_DISABLED")
 
 

@@ -137,7 +137,7 @@ class PreparedOperations:
         unmet = frozenset(one for one in checked.access if not allows(context.identity, one))
         if unmet and self.engine.settings.authorization.dry_run:
             self._report_denied(context, sorted(map(str, unmet)), dry_run=True)
-            return frozenset()
+            return unmet.intersection({self.engine.access.introspection})
         return unmet
 
     @staticmethod

@@ -1,9 +1,9 @@
 """Reads a configuration file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gateway.config.document import Place, Unreadable, parse
+from gateway.config.document import Node, Place, Table, Unreadable, parse
 from gateway.config.environment import with_overrides, with_variables
 from gateway.config.read import FAILED, Mistake, Reader, lines_of
 from gateway.core.errors import SettingsError
@@ -58,4 +58,12 @@ def settings_from(text: str, environment: Mapping[str, str], file: Path) -> Sett
     if reader.mistakes or settings is FAILED:
         raise ConfigError(file, reader.mistakes)
     found: Settings = settings
-    return found
+    return found.production(frozenset(_given(filled))) if found.profile == "production" else found
+
+
+def _given(node: Node, prefix: str = "") -> Iterator[str]:
+    """Yield the paths of the settings in a file, such as `errors.mode`."""
+    if isinstance(node, Table):
+        for key, value in node.entries:
+            yield prefix + key.text
+            yield from _given(value, f"{prefix}{key.text}.")

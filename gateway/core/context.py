@@ -86,6 +86,7 @@ class RequestContext:
     - `labels`: the active labels of progressive @overrides.
     - `cost`: the estimated cost, in the units of @cost; None if it was not estimated for this request.
     - `spending`: what its execution costs (`cost/spending`); None if nothing is measured.
+    - `request_extensions`: the `extensions` of its subgraph requests as JSON; None for none.
     - `response_headers`: added to those of the reply, also of an error: a lower-case name and a value each.
     - `observer`: receives facts about this request. `notes`: values that plugins pass between hooks.
     """
@@ -98,6 +99,7 @@ class RequestContext:
     labels: frozenset[str] = frozenset()
     cost: int | None = None
     spending: Any = None
+    request_extensions: bytes | None = None
     response_headers: tuple[tuple[bytes, bytes], ...] = ()
     _id: str | None = None
     _notes: dict[str, Any] | None = None

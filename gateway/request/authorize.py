@@ -42,13 +42,21 @@ class AccessIndex:
     """The access requirements of a supergraph; of an interface, also those of all its object types.
 
     `types`: by type name. `fields`: by type and field name, those of the field's type included.
+    `introspection`: what reading the schema requires; None if nothing.
     """
 
     types: Mapping[str, Requirements] = field(default_factory=dict)
     fields: Mapping[tuple[str, str], Requirements] = field(default_factory=dict)
+    introspection: Access | None = None
 
     def of(self, supergraph: Supergraph, document: DocumentNode) -> Requirements:
         """Return the requirements that a valid document touches, each once, in the order of the document."""
+        found = self._of(supergraph, document)
+        if self.introspection is None or not _reads_schema(document):
+            return found
+        return (*found, self.introspection)
+
+    def _of(self, supergraph: Supergraph, document: DocumentNode) -> Requirements:
         if not self.types and not self.fields:
             return ()
         info = TypeInfo(supergraph.api)
@@ -57,17 +65,38 @@ class AccessIndex:
         return tuple(collector.found)
 
 
-def index_access(supergraph: Supergraph) -> AccessIndex:
-    """Return the access requirements of a supergraph."""
+class _IntrospectionFinder(Visitor):
+    """Finds whether a document reads the schema."""
+
+    found = False
+
+    def enter_field(self, node: FieldNode, *_: object) -> None:
+        """Look at one field."""
+        self.found |= node.name.value in ("__schema", "__type")
+
+
+def _reads_schema(document: DocumentNode) -> bool:
+    finder = _IntrospectionFinder()
+    visit(document, finder)
+    return finder.found
+
+
+def index_access(supergraph: Supergraph, introspection_scope: str | None = None) -> AccessIndex:
+    """Return the access requirements of a supergraph.
+
+    `introspection_scope`: the scope that reading the schema requires; None if it requires none.
+    """
+    scope = introspection_scope
+    introspection = Access(scopes=(frozenset({scope}),)) if scope is not None else None
     every = (*supergraph.metadata.types.values(), *supergraph.metadata.fields.values())
     if not any(one.access for one in every):
-        return AccessIndex()
+        return AccessIndex(introspection=introspection)
     types = {name: _of_type(supergraph, name) for name in supergraph.api.type_map}
     fields: dict[tuple[str, str], Requirements] = {}
     for name, kind in supergraph.api.type_map.items():
         if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) and not name.startswith("__"):
             fields |= _of_fields(supergraph, kind, types)
-    return AccessIndex(_without_empty(types), _without_empty(fields))
+    return AccessIndex(_without_empty(types), _without_empty(fields), introspection)
 
 
 def _of_fields(

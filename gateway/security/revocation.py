@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CHANNEL = "revoked"
 RECENT = 10_000  # events that are remembered, for tokens whose verification is under way
 RETRY = 1.0  # seconds until the next try to listen
+STOP = 0.2  # seconds after which an unfinished cancellation is repeated
 SILENCE = 5.0  # seconds without an event after which the connection is tested
 DEFAULT_LIFETIME = 30 * 86_400  # seconds that a revocation is kept: as long as tokens may be valid
 
@@ -135,8 +136,11 @@ class Revocations:
         self.forget(revocation.covers)
 
     async def close(self) -> None:
-        """Stop to listen."""
-        if self.listening is not None:
+        """Stop to listen, and close the connections.
+
+        A cancellation can get lost where the client's own timeout ends at the same moment, so it is repeated.
+        """
+        while self.listening is not None and not self.listening.done():
             self.listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self.listening
+            await asyncio.wait([self.listening], timeout=STOP)
+        await self.link.close()

@@ -50,16 +50,32 @@ class IssuerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRule:
-    """A claim of the token that subgraphs receive as a header; the client's own header is replaced."""
+    """A claim of the token that subgraphs receive, as a header or in the `extensions` of their requests.
+
+    A header of the same name that the client sends is replaced.
+    """
 
     claim: Annotated[
-        str, Meta(min_length=1, description="The claim, with dots for nested ones: `realm.roles`.")
+        str,
+        Meta(
+            min_length=1,
+            description="The claim, with dots for nested ones: `realm.roles`; `*` for all claims.",
+        ),
     ]
-    header: Annotated[HeaderName, Meta(description="The header of subgraph requests.")]
+    header: Annotated[HeaderName | None, Meta(description="The header of subgraph requests.")] = None
+    extension: Annotated[
+        str | None,
+        Meta(description="The key in the `extensions` of subgraph requests; it has the JSON value."),
+    ] = None
     default: Annotated[
         str | None,
-        Meta(description="The value without the claim; by default the header is then not sent."),
+        Meta(description="The value without the claim; by default nothing is then sent."),
     ] = None
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (field, message) for fields that do not fit each other."""
+        if self.header is None and self.extension is None:
+            yield "claim", f"the claim {self.claim} needs `header` or `extension`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +105,7 @@ class AuthenticationSettings:
     cache: Annotated[
         Count, Meta(description="The number of verified tokens that are remembered until they expire.")
     ] = 10_000
-    claims: Annotated[
-        tuple[ClaimRule, ...], Meta(description="Claims that subgraphs receive as headers.")
-    ] = ()
+    claims: Annotated[tuple[ClaimRule, ...], Meta(description="Claims that subgraphs receive.")] = ()
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Yield (field, message) for fields that do not fit each other."""

@@ -1,8 +1,8 @@
 """All settings of the gateway as one tree."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -17,6 +17,9 @@ from gateway.settings.signing import SigningSettings
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
 from gateway.settings.tls import ServerTls
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
+
+HIDDEN = frozenset({"introspection", "suggestions", "graphiql", "plan_header"})
+"""The settings that are false by default in the profile of production."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,19 @@ class Settings:
     authorization: AuthorizationSettings = field(default_factory=AuthorizationSettings)
     timeout: Annotated[Seconds, Meta(description="Timeout of one subgraph request.")] = 30.0
     plan_cache: Annotated[Count, Meta(description="The number of operations whose plans are cached.")] = 1_000
+    profile: Annotated[
+        Literal["development", "production"],
+        Meta(
+            description="`production`: the defaults of `introspection`, `suggestions`, `graphiql` and"
+            " `plan_header` are false, and `errors.mode` is `masked`."
+        ),
+    ] = "development"
+    introspection_scope: Annotated[
+        str | None,
+        Meta(
+            description="Callers with this scope may read the schema although `introspection` is false.",
+        ),
+    ] = None
     introspection: Annotated[bool, Meta(description="Whether clients may read the schema.")] = True
     suggestions: Annotated[
         bool, Meta(description="Whether error messages name similar fields and types.")
@@ -124,3 +140,9 @@ class Settings:
             name = rule.rename or rule.propagate
             if name in claimed:
                 yield field, f"the header {name} has the value of a claim; a client's header can't replace it"
+
+    def production(self, given: frozenset[str] = frozenset()) -> "Settings":
+        """Return the settings with the defaults of production. `given`: the paths of settings to keep."""
+        hidden: dict[str, Any] = dict.fromkeys(HIDDEN - given, False)
+        errors = self.errors if "errors.mode" in given else replace(self.errors, mode="masked")
+        return replace(self, profile="production", errors=errors, **hidden)

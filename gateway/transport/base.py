@@ -78,7 +78,10 @@ class Call:
     def body(self) -> bytes:
         """Return the body of the HTTP request."""
         if self._body is None:
-            self._body = self.template.body(self.members, self.representations)
+            body = self.template.body(self.members, self.representations)
+            if self.context is not None and self.context.request_extensions is not None:
+                body = b'%b,"extensions":%b}' % (body[:-1], self.context.request_extensions)
+            self._body = body
         return self._body
 
     @property

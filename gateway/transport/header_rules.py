@@ -83,7 +83,7 @@ class RequestHeaderRules:
     """The rules for all subgraphs, and those of each. `excluded`: headers that no pattern propagates."""
 
     def __init__(self, settings: Settings) -> None:
-        excluded = NOT_FOR_SUBGRAPHS | {one.header for one in settings.authentication.claims}
+        excluded = NOT_FOR_SUBGRAPHS | {one.header for one in settings.authentication.claims if one.header}
         rules = settings.header_rules()
         self.common = _steps(rules[""].request, excluded)
         own = {name: one.request for name, one in rules.items() if name and one.request}

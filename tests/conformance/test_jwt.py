@@ -4,6 +4,7 @@ and keys.
 
 import json
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -41,7 +42,7 @@ def read(name: str) -> Any:
     return json.loads(file.read_text()) if file.exists() else {"cases": [], "testGroups": []}
 
 
-CASES = [one for one in read("jwt.json")["cases"] if "extensions" not in json.dumps(one["settings"])]
+CASES = read("jwt.json")["cases"]
 
 
 @cache
@@ -64,13 +65,15 @@ def token_of(given: Mapping[str, Any] | None) -> str | None:
 
 
 class Recorder:
-    """A plugin that records the headers of subgraph requests."""
+    """A plugin that records the headers and the last extensions of subgraph requests."""
 
     def __init__(self) -> None:
         self.headers: list[dict[str, str]] = []
+        self.extensions: Any = None
 
     def on_call(self, context: Any, call: Any) -> None:
         self.headers.append(dict(call.headers.pairs))
+        self.extensions = read_json(call.body).get("extensions")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["name"]))
@@ -83,10 +86,7 @@ async def test_case(case: Mapping[str, Any], tmp_path: Path) -> None:
         for one in members
     ]
     (tmp_path / "jwks.json").write_text(json.dumps({"keys": found}))
-    rules = [
-        ClaimRule(one["value"].removeprefix("@claims."), one["name"], one.get("else"))
-        for one in given["forward"]
-    ]
+    rules = [rule_of(one) for one in given["forward"]]
     issuer = IssuerSettings(
         "case", jwks_file=str(tmp_path / "jwks.json"), issuers=tuple(given["issuers"] or ())
     )
@@ -110,12 +110,32 @@ async def test_case(case: Mapping[str, Any], tmp_path: Path) -> None:
             assert answer == {"data": expected["data"]}
             assert len(recorder.headers) == sum(expected.get("subgraph_requests", {}).values())
             for forwarded in expected.get("forwarded", {}).values():
-                assert recorder.headers[0].items() >= forwarded["headers"].items()
+                assert recorder.headers[0].items() >= forwarded.get("headers", {}).items()
+                if "extensions" in forwarded:
+                    claims = token_claims(token or "")
+                    assert recorder.extensions == {
+                        name: claims if value == "@claims" else value
+                        for name, value in forwarded["extensions"].items()
+                    }
         else:
             assert answer["errors"][0]["extensions"]["code"] == expected["code"]
             challenge = dict(reply.headers())[b"www-authenticate"].decode()
             word = expected["challenge"]
             assert challenge == ("Bearer" if word is None else f'Bearer error="{word}"')
+
+
+def rule_of(given: Mapping[str, Any]) -> ClaimRule:
+    """Return a rule of a case in the gateway's own terms."""
+    claim = "*" if given["value"] == "@claims" else given["value"].removeprefix("@claims.")
+    if given.get("into") == "extensions":
+        return ClaimRule(claim, extension=given["name"], default=given.get("else"))
+    return ClaimRule(claim, given["name"], default=given.get("else"))
+
+
+def token_claims(token: str) -> Any:
+    """Return the claims of a token, unverified."""
+    part = token.split(".")[1]
+    return json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
 def vectors(name: str) -> list[tuple[str, Any, Any]]:

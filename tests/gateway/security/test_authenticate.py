@@ -299,7 +299,7 @@ async def test_claims_become_headers(jwks: Path) -> None:
 
     rules = (
         ClaimRule("sub", "x-user"),
-        ClaimRule("realm.roles", "x-roles", "none"),
+        ClaimRule("realm.roles", "x-roles", default="none"),
         ClaimRule("age", "x-age"),
     )
     issuer = IssuerSettings("main", jwks_file=str(jwks), allow_missing_exp=True)

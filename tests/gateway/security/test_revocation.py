@@ -166,7 +166,6 @@ async def test_hostile_events(redis_url: str) -> None:
     await until(received)
     assert len(forgotten) == count + 1
     await revocations.close()
-    await link.close()
 
 
 def test_command(tmp_path: Path, redis_url: str) -> None:

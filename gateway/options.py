@@ -193,7 +193,10 @@ class ServeOptions:
 
     def _headers(self, base: HeaderRules) -> HeaderRules:
         more = [name.lower() for name in self.forward_header or ()]
-        return replace(base, forward=tuple(dict.fromkeys((*base.forward, *more))))
+        made = replace(base, forward=tuple(dict.fromkeys((*base.forward, *more))))
+        for _, message in made.problems():
+            raise SettingsError(f"--forward-header: {message}", "BAD_OPTION")
+        return made
 
 
 def _with_urls(base: Mapping[str, SubgraphSettings], urls: Mapping[str, str]) -> dict[str, SubgraphSettings]:

@@ -15,6 +15,9 @@ from gateway.observe.facts import ErrorMasked
 from gateway.settings import ErrorSettings, Settings
 
 Error = dict[str, Any]
+QUOTING = frozenset({"SUBGRAPH_WRONG_VALUE", "SUBGRAPH_BAD_RESPONSE"})
+"""Codes of errors of the gateway itself that may quote a value from a subgraph."""
+
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -37,7 +40,7 @@ class ErrorPolicy:
         """Return whether an error is masked: one of a subgraph, or one that quotes a subgraph's value."""
         extensions = error["extensions"]
         service = extensions.get("service")
-        if service is None and not str(extensions.get("code")).startswith("SUBGRAPH_"):
+        if service is None and extensions.get("code") not in QUOTING:
             return False
         return self.modes.get(str(service), self.settings.mode) == "masked"
 

@@ -84,6 +84,8 @@ class RequestHeaderRules:
 
     def __init__(self, settings: Settings) -> None:
         excluded = NOT_FOR_SUBGRAPHS | {one.header for one in settings.authentication.claims if one.header}
+        if settings.keys.file is not None:
+            excluded |= {settings.keys.header}
         rules = settings.header_rules()
         self.common = _steps(rules[""].request, excluded)
         own = {name: one.request for name, one in rules.items() if name and one.request}

@@ -6,10 +6,12 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from gateway.cli import app
 from gateway.core.errors import SettingsError
-from gateway.options import changed
-from gateway.settings import ConnectionSettings, Limits
+from gateway.options import ServeOptions, changed
+from gateway.settings import ConnectionSettings, Limits, Settings, SubgraphSettings
 
 
 @pytest.mark.parametrize("kind", [Limits, ConnectionSettings])
@@ -57,3 +59,21 @@ def test_other_types() -> None:
     }
     with pytest.raises(SettingsError, match="true or false"):
         changed(ConnectionSettings, ["compressed=1"], "--connection")
+
+
+def test_a_header_that_can_not_be_forwarded() -> None:
+    """The option has the same limits as the setting."""
+    found = CliRunner().invoke(app, ["serve", "--supergraph", "x", "--forward-header", "Content-Length"])
+    assert isinstance(found.exception, SettingsError)
+    assert "--forward-header: the header content-length is not for rules" in found.exception.message
+
+
+def test_the_address_of_a_subgraph_keeps_its_other_settings() -> None:
+    """--subgraph-url replaces only the address."""
+    base = Settings("x", subgraphs={"a": SubgraphSettings("http://a", errors="masked")})
+    given: dict[str, Any] = dict.fromkeys(item.name for item in fields(ServeOptions))
+    options = ServeOptions(**{**given, "subgraph_url": ["a=http://b", "c=http://c"], "production": True})
+    made = options.over(base)
+    assert made.subgraphs["a"] == SubgraphSettings("http://b", errors="masked")
+    assert made.subgraphs["c"] == SubgraphSettings("http://c")
+    assert made.errors.mode == "masked"

@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from gateway.config.load import ConfigError, settings_from
-from gateway.settings import Settings
+from gateway.settings import HeaderRules, KeySettings, RequestHeaderRule, Settings
+from gateway.transport.header_rules import RequestHeaderRules
+from gateway.transport.headers import NO_HEADERS
 from tests.gateway.real import Answer, Door, Received, Upstream, door, upstream
 
 SDLS = {
@@ -136,6 +138,14 @@ authentication: {claims: [{claim: sub, header: x-user}]}
     assert received.get("accept") == "application/graphql-response+json, application/json"
     assert {b"x-user", b"te", b"keep-alive", b"content-digest", b"signature"}.isdisjoint(names)
     assert len(names) == len(set(names))
+
+
+def test_a_pattern_never_sends_keys() -> None:
+    """The header with a partner's key is for the gateway; only a rule that names it sends it on."""
+    for name, sent in (("x-*", ()), ("x-api-key", ((b"x-api-key", b"k"),))):
+        rules = HeaderRules(request=(RequestHeaderRule(propagate=name),))
+        made = RequestHeaderRules(Settings(headers=rules, keys=KeySettings(file="keys.yaml")))
+        assert made.apply(NO_HEADERS, {"x-api-key": "k"}).raw == sent
 
 
 async def test_inserted_headers_are_in_the_calls_of_the_gateway_itself() -> None:

@@ -3,7 +3,7 @@
 Start at `create_app`. Importing this module has no effects.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -12,15 +12,25 @@ from starlette.applications import Starlette
 from gateway.answering import Gateway
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
+from gateway.document_guard import DocumentGuard, RegistrationGuard, Requirement, TrustedStore
+from gateway.documents.automatic import AutomaticDocuments
+from gateway.documents.failures import FailureReports
+from gateway.documents.manifest_source import ManifestSource
+from gateway.documents.manifests import ManifestError
+from gateway.documents.memory import MemoryStore
+from gateway.documents.remote import RemoteStore
+from gateway.documents.selectors import DocumentSelectors
+from gateway.documents.texts import KnownTexts
 from gateway.engine import make_engine
 from gateway.guards import Authenticates, Guard, Guards, IdentityGuard
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
 from gateway.http.routes import HttpService, Routes
+from gateway.observe.facts import DocumentsNotReloaded
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks
-from gateway.settings import Settings
+from gateway.settings import AutomaticDocumentSettings, Settings
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph, named
 from gateway.supergraph.unenforced import refuse_unenforced
@@ -83,13 +93,69 @@ def make_authenticator(settings: Settings, observer: Observer, clock: Clock) -> 
     return Authenticator(settings.authentication, observer, clock)
 
 
-def make_guards(settings: Settings, observer: Observer, clock: Clock) -> Guards:
+def make_guards(settings: Settings, hooks: Hooks, observer: Observer, clock: Clock) -> Guards:
     """Return the checks that the settings ask for. Raises SettingsError BAD_OPTION."""
     guards: list[Guard] = []
     authenticator = make_authenticator(settings, observer, clock)
     if authenticator is not None:
         guards.append(IdentityGuard(authenticator))
+    guards += make_document_guards(settings, hooks, observer, clock)
     return Guards(guards)
+
+
+def make_trusted_documents(settings: Settings, observer: Observer, clock: Clock) -> TrustedStore | None:
+    """Return the store of trusted documents; None without one. Raises SettingsError INVALID_DOCUMENTS."""
+    documents = settings.documents
+    if documents.mode == "off":
+        return None
+    if documents.remote.url is not None:
+        return RemoteStore(documents.remote, clock, FailureReports("remote", clock, observer.emit))
+    limits = settings.limits if documents.mode in ("log", "require_listed") else None
+    source = ManifestSource(
+        documents, limits, clock, lambda message: observer.emit(DocumentsNotReloaded(message))
+    )
+    try:
+        source.load()
+    except ManifestError as error:
+        raise SettingsError(f"documents: {error}", "INVALID_DOCUMENTS") from error
+    return source
+
+
+def make_automatic_documents(
+    settings: AutomaticDocumentSettings, observer: Observer, clock: Clock
+) -> AutomaticDocuments | None:
+    """Return the store of automatic persisted queries; None without one. Raises SettingsError BAD_OPTION."""
+    if not settings.enabled:
+        return None
+    memory = MemoryStore(settings.count, settings.size)
+    if settings.redis.url is None:
+        return AutomaticDocuments(memory)
+    try:
+        from gateway.documents.redis_store import RedisStore  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        message = "documents in Redis need a client; install the extra: pip install 'mussikon[redis]'"
+        raise SettingsError(message, "BAD_OPTION") from error
+    failures = FailureReports("redis", clock, observer.emit)
+    try:
+        return AutomaticDocuments(memory, RedisStore(settings.redis, clock, failures))
+    except ValueError:  # its message may have the password
+        message = "documents.automatic.redis.url is not valid; expected redis://user:password@host:6379/0"
+        raise SettingsError(message, "BAD_OPTION") from None
+
+
+def make_document_guards(
+    settings: Settings, hooks: Hooks, observer: Observer, clock: Clock
+) -> Iterator[Guard]:
+    """Yield the guards of documents, if any are needed. Raises SettingsError."""
+    documents = settings.documents
+    if not documents.enabled:
+        return
+    trusted = make_trusted_documents(settings, observer, clock)
+    automatic = make_automatic_documents(documents.automatic, observer, clock)
+    requirement = Requirement(documents, hooks.runs_text)
+    yield DocumentGuard(requirement, trusted, automatic, KnownTexts(settings.limits))
+    if automatic is not None:
+        yield RegistrationGuard(automatic)
 
 
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:
@@ -136,7 +202,7 @@ def create_gateway(
         observer = Observer([Log()])
     transport = observed(hooks.around(transport), observer)
     engine = make_engine(supergraph, transport, settings, observer, clock)
-    return Gateway(engine, hooks, make_guards(settings, observer, clock))
+    return Gateway(engine, hooks, make_guards(settings, hooks, observer, clock))
 
 
 Callback = Callable[[], Awaitable[None]]
@@ -183,8 +249,9 @@ class GatewayApp:
         """
         service = http_service(gateway)
         before, self.gateway = self.gateway, gateway
+        gateway.start()
         self.routes.service = service
-        await before.engine.transport.close()
+        await before.close()
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -193,12 +260,13 @@ class GatewayApp:
         """
         if self.sagas is not None and self.sagas.opened is not None:
             await self.sagas.opened()
+        self.gateway.start()
         if self.started:
             await self.started()
         try:
             yield
         finally:
-            await self.gateway.engine.transport.close()
+            await self.gateway.close()
             if self.sagas is not None and self.sagas.closed is not None:
                 await self.sagas.closed()
 
@@ -206,6 +274,7 @@ class GatewayApp:
 def http_service(gateway: Gateway) -> HttpService:
     """Return what the HTTP routes serve for a gateway: its endpoint, readiness, examples and GraphiQL."""
     settings = gateway.engine.settings
-    endpoint = Endpoint(gateway, settings.limits.body, settings.http_status)
+    documents = DocumentSelectors(settings.documents.selectors) if settings.documents.enabled else None
+    endpoint = Endpoint(gateway, settings.limits.body, settings.http_status, documents)
     examples = read_examples(settings.operations)
     return HttpService(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)

@@ -27,17 +27,24 @@ class Guard:
         """Check a request whose plan is known. Return None, or an awaitable that ends when it may run."""
         return None
 
+    def start(self) -> None:
+        """Start work in the background; called in the event loop when the gateway begins to serve."""
+
+    async def close(self) -> None:
+        """End that work; called when no further request comes."""
+
 
 class Guards:
     """The guards of a gateway, in the order in which they check.
 
-    `planning`, `execution`: those that check before planning, and before execution.
+    `planning`, `execution`: those that check before planning, and before execution. `all`: every one.
     """
 
     def __init__(self, guards: Iterable[Guard] = ()) -> None:
         given = tuple(guards)
         self.planning = tuple(one for one in given if _overrides(one, "before_planning"))
         self.execution = tuple(one for one in given if _overrides(one, "before_execution"))
+        self.all = given
 
     async def pass_planning(
         self, waiting: Awaitable[GraphQLRequest], rest: int, context: RequestContext

@@ -82,6 +82,8 @@ class RequestContext:
     - `deadline`: the `clock.time()` by which the response must be ready; None for no deadline.
     - `labels`: the active labels of progressive @overrides.
     - `cost`: the estimated cost, in the units of @cost; None if it was not estimated for this request.
+    - `document_hash`: the hash under which the document is stored once it is known to be valid; None if it is
+      not to be stored.
     - `spending`: what its execution costs (`cost/spending`); None if nothing is measured.
     - `response_headers`: added to those of the reply, also of an error: a lower-case name and a value each.
     - `observer`: receives facts about this request. `notes`: values that plugins pass between hooks.
@@ -95,6 +97,7 @@ class RequestContext:
     labels: frozenset[str] = frozenset()
     cost: int | None = None
     spending: Any = None
+    document_hash: str | None = None
     response_headers: tuple[tuple[bytes, bytes], ...] = ()
     _id: str | None = None
     _notes: dict[str, Any] | None = None

@@ -12,9 +12,10 @@ from gateway.core.context import RequestContext
 from gateway.core.envelope import BY_CODE, Envelope, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
+from gateway.documents.selectors import DocumentSelectors
 from gateway.execution import EnvelopeCallback
 from gateway.http.negotiate import JSON, negotiate
-from gateway.http.read import ACCEPTED, from_body, from_query_string, too_large, unpacked
+from gateway.http.read import ACCEPTED, DocumentFinder, from_body, from_query_string, too_large, unpacked
 from gateway.http.request_head import WEBSOCKET
 from gateway.http.respond import HttpReply, http_reply
 from gateway.http.statuses import StatusMode
@@ -44,13 +45,21 @@ class Endpoint:
     """Replies to HTTP requests for `/graphql`.
 
     `max_body`: the maximum size of a body in bytes, before and after decompression. `mode`: which HTTP
-    statuses responses get, "audited" or "draft-2026" (see `statuses`).
+    statuses responses get, "audited" or "draft-2026" (see `statuses`). `documents`: where requests have the
+    ids of documents; None if they have none.
     """
 
-    def __init__(self, handler: RequestHandler, max_body: int, mode: StatusMode = "audited") -> None:
+    def __init__(
+        self,
+        handler: RequestHandler,
+        max_body: int,
+        mode: StatusMode = "audited",
+        documents: DocumentSelectors | None = None,
+    ) -> None:
         self.handler = handler
         self.max_body = max_body
         self.mode = mode
+        self.documents = documents
 
     def begin(
         self,
@@ -59,10 +68,11 @@ class Endpoint:
         headers: RequestHeaders,
         body: bytes | RequestError,
         replied: ReplyCallback,
+        path: str = "",
     ) -> Handle:
         """Start to reply to a request, valid or not; `replied` is called once, never before this returns.
 
-        `body`: a RequestError if it could not be read.
+        `body`: a RequestError if it could not be read. `path`: that of the URL, below the endpoint's.
         """
         exchange = ClientExchange(self, method, headers, replied)
         try:
@@ -70,22 +80,29 @@ class Endpoint:
                 exchange.media = negotiate(headers.get("accept"))
             if b"content-encoding" in headers.raw and isinstance(body, bytes):
                 body = unpacked(body, headers.get("content-encoding"), self.max_body)
-            request = read_request(method, query_string, headers, body)
+            documents = self.documents
+            finder = None if documents is None else DocumentFinder(documents, query_string, path)
+            request = read_request(method, query_string, headers, body, finder)
             return self.handler.begin(request, exchange.context, exchange.answered)
         except Exception as error:  # an internal error must still get a reply
             return asyncio.get_running_loop().call_soon(exchange.answered, error)
 
     async def reply(
-        self, method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
+        self,
+        method: str,
+        query_string: bytes,
+        headers: RequestHeaders,
+        body: bytes | RequestError,
+        path: str = "",
     ) -> HttpReply:
-        """Return the complete reply to a request. Cancelling the caller cancels the request."""
+        """Return the complete reply to a request; see `begin`. Cancelling the caller cancels the request."""
         future: asyncio.Future[HttpReply] = asyncio.get_running_loop().create_future()
 
         def replied(found: HttpReply) -> None:
             if not future.done():
                 future.set_result(found)
 
-        handle = self.begin(method, query_string, headers, body, replied)
+        handle = self.begin(method, query_string, headers, body, replied, path)
         try:
             return await future
         finally:
@@ -168,19 +185,23 @@ async def report_errors(parts: AsyncIterator[bytes], context: RequestContext) ->
 
 
 def read_request(
-    method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
+    method: str,
+    query_string: bytes,
+    headers: RequestHeaders,
+    body: bytes | RequestError,
+    finder: DocumentFinder | None = None,
 ) -> GraphQLRequest:
-    """Return the GraphQL request in an HTTP request. Raises RequestError."""
+    """Return the GraphQL request in an HTTP request. `finder`: see `read.from_body`. Raises RequestError."""
     raw = headers.raw
     wants_plan = PLAN_HEADER_BYTES in raw and headers.get(PLAN_HEADER) not in ("", "0", "false")
     if method == "POST":
         if isinstance(body, RequestError):
             raise body
-        return from_body(body, raw.get(b"content-type", b"").decode("latin-1"), wants_plan)
+        return from_body(body, raw.get(b"content-type", b"").decode("latin-1"), wants_plan, finder)
     if method == "GET":
         if raw.get(b"upgrade", b"").lower() == WEBSOCKET and b"query=" not in query_string:
             raise RequestError(NO_WEBSOCKET, "SUBSCRIPTIONS_NOT_SERVED")
-        return from_query_string(query_string, wants_plan)
+        return from_query_string(query_string, wants_plan, finder)
     raise RequestError(f"expected POST or GET, got {method}; use POST", "METHOD_NOT_ALLOWED")
 
 

@@ -8,6 +8,8 @@ import structlog
 
 from gateway.observe.facts import (
     AccessDenied,
+    DocumentsNotReloaded,
+    DocumentStoreFailed,
     Fact,
     InternalFailure,
     KeySetFailed,
@@ -18,7 +20,10 @@ from gateway.observe.facts import (
     StageStarted,
     Started,
     SubgraphFailed,
+    UnlistedDocument,
 )
+
+MAX_TEXT = 1_000  # characters of a document in the log
 
 
 class Log:
@@ -59,6 +64,8 @@ class Log:
             case StageEnded():
                 shown = {"stage": fact.stage, "request": fact.request, "detail": fact.detail}
                 log.debug("stage ended", **shown, ms=round(fact.seconds * 1000, 3), error=fact.error)
+            case _:
+                _log_documents(log, fact)
 
     def _logger(self) -> Any:
         stream = self.stream or sys.stderr
@@ -75,6 +82,19 @@ class Log:
             wrapper_class=structlog.BoundLogger,
             cache_logger_on_first_use=False,
         )
+
+
+def _log_documents(log: Any, fact: Fact) -> None:
+    """Log a fact about documents."""
+    match fact:
+        case DocumentsNotReloaded():
+            log.error("documents not reloaded", message=fact.message)
+        case DocumentStoreFailed():
+            names = {"store": fact.store, "message": fact.message}
+            log.warning("document store failed", **names, failures=fact.failures)
+        case UnlistedDocument():
+            shown: dict[str, Any] = {"client": fact.client, "operation": fact.operation}
+            log.warning("document not listed", **shown, text=fact.text[:MAX_TEXT], request=fact.request)
 
 
 _as_json = structlog.processors.JSONRenderer(

@@ -14,6 +14,16 @@ from gateway.settings.access import (
     IssuerSettings,
 )
 from gateway.settings.cost import CostHeaders, CostSettings, SubgraphBudgets
+from gateway.settings.documents import (
+    AutomaticDocumentSettings,
+    DocumentMode,
+    DocumentSettings,
+    HeaderSecret,
+    HeaderValue,
+    RedisSettings,
+    RemoteDocumentSettings,
+    SelectorSettings,
+)
 from gateway.settings.limits import Limits
 from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
 from gateway.settings.tree import ServerSettings, Settings
@@ -24,15 +34,23 @@ __all__ = [
     "Algorithm",
     "AuthenticationSettings",
     "AuthorizationSettings",
+    "AutomaticDocumentSettings",
     "ClaimRule",
     "ConnectionSettings",
     "CostHeaders",
     "CostSettings",
+    "DocumentMode",
+    "DocumentSettings",
     "HeaderName",
     "HeaderRules",
+    "HeaderSecret",
+    "HeaderValue",
     "IssuerSettings",
     "Limits",
+    "RedisSettings",
+    "RemoteDocumentSettings",
     "Secret",
+    "SelectorSettings",
     "ServerSettings",
     "Settings",
     "SubgraphBudgets",

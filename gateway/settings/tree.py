@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gateway.settings.access import AuthenticationSettings, AuthorizationSettings
 from gateway.settings.cost import CostSettings
+from gateway.settings.documents import DocumentSettings
 from gateway.settings.limits import Limits
 from gateway.settings.subgraphs import ConnectionSettings, HeaderRules, SubgraphSettings
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
@@ -37,6 +38,7 @@ class Settings:
     ] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     cost: CostSettings = field(default_factory=CostSettings)
+    documents: DocumentSettings = field(default_factory=DocumentSettings)
     headers: HeaderRules = field(default_factory=HeaderRules)
     connections: ConnectionSettings = field(default_factory=ConnectionSettings)
     authentication: AuthenticationSettings = field(default_factory=AuthenticationSettings)

@@ -36,7 +36,16 @@ DOCUMENTS = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs
 QUICK_START = (ROOT / "docs" / "gateway" / "quick-start.md").read_text()
 FRONTEND = (ROOT / "docs" / "platform" / "frontend.md").read_text()
 COMMANDS = {
-    "gateway": ("serve", "compose", "plan", "check", "contract", "config"),
+    "gateway": (
+        "serve",
+        "compose",
+        "plan",
+        "check",
+        "contract",
+        "config",
+        "documents make",
+        "documents check",
+    ),
     "mussikon": ("run", "seed", "migrate", "schema", "stop", "start", "status"),
 }
 
@@ -78,7 +87,7 @@ def help_texts() -> str:
     for program, names in COMMANDS.items():
         module = "gateway.cli" if program == "gateway" else "subgraphs.platform.cli"
         for name in names:
-            command = [sys.executable, "-m", module, name, "--help"]
+            command = [sys.executable, "-m", module, *name.split(), "--help"]
             texts.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     return "\n".join(texts)
 

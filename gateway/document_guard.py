@@ -64,7 +64,7 @@ class Requirement:
         if rule is None or rule.secret is None or not rule.secret.value:
             return False
         given = context.headers.get(rule.header, "")
-        return hmac.compare_digest(given.encode("utf-8", "replace"), rule.secret.value.encode())
+        return hmac.compare_digest(given.encode("latin-1", "replace"), rule.secret.value.encode())
 
 
 class DocumentGuard(Guard):
@@ -85,7 +85,7 @@ class DocumentGuard(Guard):
         self.trusted = trusted
         self.automatic = automatic
         self.texts = texts
-        self.reported: LruCache[tuple[str | None, str], bool] = LruCache(CACHED_TEXTS)
+        self.reported: LruCache[str, bool] = LruCache(CACHED_TEXTS)
 
     def before_planning(
         self, request: GraphQLRequest, context: RequestContext
@@ -168,7 +168,7 @@ class DocumentGuard(Guard):
     def _report_unlisted(self, request: GraphQLRequest, context: RequestContext) -> None:
         """Report a text that is not trusted, if it is new."""
         client = context.client_name
-        key = (client, hash_of(request.query))
+        key = hash_of(f"{client} {request.query}")
         try:
             if self._is_listed(request.query, client) or self.reported.get(key):
                 return

@@ -124,7 +124,7 @@ def serve(read: ReadSource) -> None:
 
 
 def check_source(source: GatewaySource) -> None:
-    """Raise the GatewayError that serving this source would raise; nothing is served or connected to."""
+    """Raise the GatewayError that serving this source would raise; nothing is served, no subgraph called."""
     GatewayFactory(lambda: source, Observer(), load_sagas(source.settings)).make(source)
 
 

@@ -5,6 +5,7 @@ made for PAUSE_SECONDS. A document that can't be read counts as unknown, so the 
 """
 
 import asyncio
+import math
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -82,6 +83,7 @@ class RedisStore:
         self.failures.failed(reason)
 
     async def close(self) -> None:
+        self.paused_until = math.inf  # requests in progress open no connection again
         if self.writes:
             await asyncio.wait(self.writes)
         await self.redis.aclose()

@@ -13,6 +13,7 @@ from gateway.core.lru import LruCache
 from gateway.documents.download import DownloadFailed, download
 from gateway.documents.failures import FailureReports
 from gateway.documents.memory import MemoryStore
+from gateway.documents.selectors import MAX_ID
 from gateway.settings import RemoteDocumentSettings
 
 MAX_DOCUMENT = 1_000_000  # bytes
@@ -29,7 +30,7 @@ def document_key(document_id: str, name: str | None, version: str | None) -> str
     """
     parts = document_id.split("~") if "~" in document_id else [name or "", version or "", document_id]
     key = "~".join(parts)
-    if key.count("~") != 2 or any(part in ("", ".", "..") for part in parts):
+    if len(key) > MAX_ID or key.count("~") != 2 or any(part in ("", ".", "..") for part in parts):
         message = "expected a document id such as app~version~id, or an id alone and the client's name and"
         raise RequestError(f"{message} version in its headers", "PERSISTED_DOCUMENT_EXTRACTION_FAILED")
     return key

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 
+from gateway.answering import Gateway
+from gateway.app import GatewayApp
 from gateway.core.clock import FakeClock
 from gateway.core.errors import SettingsError
 from gateway.document_guard import DocumentGuard
@@ -177,6 +180,28 @@ async def test_a_manifest_is_read_again(tmp_path: Path) -> None:
     assert await outcome(gateway, by_id("1")) == {"b": 2}
     await gateway.close()
     await until(lambda: source.polling is None or source.polling.done())
+
+
+async def test_an_application_polls_while_it_runs(tmp_path: Path) -> None:
+    """The application starts and ends the polling of its gateway, also of one that replaces it."""
+    settings = DocumentSettings("require", manifest(tmp_path, {"1": "{ a }"}))
+    first, second = gateway_of(settings), gateway_of(settings)
+    served = GatewayApp(first)
+    async with served.lifespan(Starlette()):
+        assert [polls(one) for one in (first, second)] == [True, False]
+        await served.replace(second)
+        await until(lambda: not polls(first))
+        assert polls(second)
+    await until(lambda: not polls(second))
+
+
+def polls(gateway: Gateway) -> bool:
+    """Return whether a gateway reads its manifest again and again."""
+    (guard,) = gateway.guards.planning
+    assert isinstance(guard, DocumentGuard)
+    assert isinstance(guard.trusted, ManifestSource)
+    polling = guard.trusted.polling
+    return polling is not None and not polling.done()
 
 
 async def until(done: Any) -> None:

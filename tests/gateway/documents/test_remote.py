@@ -131,7 +131,9 @@ def test_no_id_leaves_its_place_in_the_url(document_id: str, name: str | None, v
     assert not {"", ".", ".."} & set(segments[2:])
 
 
-@pytest.mark.parametrize("document_id", ["..~..~x", "app~1~..", "a~b", "~~", "app~1~x~", "x"])
+@pytest.mark.parametrize(
+    "document_id", ["..~..~x", "app~1~..", "a~b", "~~", "app~1~x~", "x", "a~1~" + "x" * 1_000]
+)
 def test_hostile_ids(document_id: str) -> None:
     """An id that is incomplete, or would change the path, is refused."""
     with pytest.raises(RequestError) as raised:

@@ -9,18 +9,24 @@ from hypothesis import strategies as st
 
 from gateway.core.context import RequestContext
 from gateway.core.errors import RequestError
+from gateway.core.headers import RequestHeaders
 from gateway.document_guard import Requirement
 from gateway.documents.texts import text_facts
 from gateway.observe.facts import UnlistedDocument
 from gateway.observe.observer import Observer
+from gateway.reload import GatewaySource, read_source, write_source
 from gateway.request.graphql_request import DocumentReference, GraphQLRequest
 from gateway.settings import (
     AutomaticDocumentSettings,
     DocumentSettings,
     HeaderSecret,
+    HeaderValue,
     Limits,
+    RedisSettings,
     RemoteDocumentSettings,
     Secret,
+    SelectorSettings,
+    Settings,
 )
 from tests.gateway.documents.support import by_hash, by_id, gateway_of, manifest, outcome, registering
 
@@ -154,6 +160,30 @@ def test_a_secret_lifts_the_requirement(secret: str | None, given: str, lifted: 
     requirement = Requirement(DocumentSettings("require", "m", lifted_by=rule), lambda *_: False)
     context = RequestContext({"x-lift": given}, Observer())
     assert requirement.applies(GraphQLRequest("{ a }"), context) == (not lifted)
+
+
+def test_a_secret_beyond_ascii() -> None:
+    """The header is compared as bytes, the secret in UTF-8."""
+    rule = HeaderSecret("x-lift", Secret("schlüssel"))
+    requirement = Requirement(DocumentSettings("require", "m", lifted_by=rule), lambda *_: False)
+    headers = RequestHeaders([(b"x-lift", "schlüssel".encode())], None)
+    assert not requirement.applies(GraphQLRequest("{ a }"), RequestContext(headers, Observer()))
+
+
+def test_workers_get_the_settings(tmp_path: Path) -> None:
+    """The settings of documents pass from the first process to its workers unchanged."""
+    documents = DocumentSettings(
+        "require",
+        "m",
+        selectors=(SelectorSettings(path="/:id"),),
+        required_when=HeaderValue("x-a", "1"),
+        lifted_by=HeaderSecret("x-b", Secret("s")),
+        automatic=AutomaticDocumentSettings(redis=RedisSettings(Secret("redis://x"))),
+    )
+    source = GatewaySource("", Settings(documents=documents))
+    write_source(tmp_path / "source", source)
+    assert read_source(tmp_path / "source") == source
+    assert "redis://x" not in repr(source)
 
 
 async def test_limits_hold_for_trusted_documents(file: str) -> None:

@@ -47,6 +47,17 @@ class Gateway:
         self.claim_rules = engine.settings.authentication.claims
         self.header_rules = request_header_rules(engine.settings)
 
+    def start(self) -> None:
+        """Start what runs in the background; called in the event loop before the first request."""
+        for guard in self.guards.all:
+            guard.start()
+
+    async def close(self) -> None:
+        """End what runs in the background, and close the connections; requests in progress still end."""
+        for guard in self.guards.all:
+            await guard.close()
+        await self.engine.transport.close()
+
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
         return self.engine.context(headers)

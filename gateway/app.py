@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from gateway.answering import Gateway
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
+from gateway.documents.selectors import DocumentSelectors
 from gateway.engine import make_engine
 from gateway.guards.make import make_guards
 from gateway.http.cors import cors
@@ -117,7 +118,7 @@ def create_gateway(
         observer = Observer([Log()])
     transport = observed(hooks.around(transport), observer)
     engine = make_engine(supergraph, transport, settings, observer, clock)
-    return Gateway(engine, hooks, make_guards(settings, observer, clock))
+    return Gateway(engine, hooks, make_guards(settings, hooks, observer, clock))
 
 
 Callback = Callable[[], Awaitable[None]]
@@ -164,9 +165,9 @@ class GatewayApp:
         """
         service = http_service(gateway)
         before, self.gateway = self.gateway, gateway
+        gateway.start()
         self.routes.service = service
-        await before.engine.transport.close()
-        await before.guards.close()
+        await before.close()
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -175,13 +176,13 @@ class GatewayApp:
         """
         if self.sagas is not None and self.sagas.opened is not None:
             await self.sagas.opened()
+        self.gateway.start()
         if self.started:
             await self.started()
         try:
             yield
         finally:
-            await self.gateway.engine.transport.close()
-            await self.gateway.guards.close()
+            await self.gateway.close()
             if self.sagas is not None and self.sagas.closed is not None:
                 await self.sagas.closed()
 
@@ -189,8 +190,14 @@ class GatewayApp:
 def http_service(gateway: Gateway) -> HttpService:
     """Return what the HTTP routes serve for a gateway: its endpoint, readiness, examples and GraphiQL."""
     settings = gateway.engine.settings
+    documents = DocumentSelectors(settings.documents.selectors) if settings.documents.enabled else None
     endpoint = Endpoint(
-        gateway, settings.limits.body, settings.http_status, csrf_check(settings.csrf), cors(settings.cors)
+        gateway,
+        settings.limits.body,
+        settings.http_status,
+        csrf_check(settings.csrf),
+        cors(settings.cors),
+        documents,
     )
     examples = read_examples(settings.operations)
     return HttpService(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)

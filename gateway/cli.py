@@ -1,4 +1,4 @@
-"""The `gateway` command: compose, contract, check, plan, serve, config, keys, revoke, errors.
+"""The `gateway` command: compose, contract, check, plan, serve, config, documents, keys, revoke, errors.
 
 The docstrings of the commands are their help texts. Known errors are printed without a traceback (`main`).
 """
@@ -25,6 +25,7 @@ from gateway.config.reference import reference
 from gateway.core.codes import CODES, code_tables
 from gateway.core.errors import GatewayError, SettingsError, SubgraphError
 from gateway.core.jsontext import NotJson, read_json
+from gateway.documents_cli import documents_app
 from gateway.engine import make_engine
 from gateway.key_commands import keys_app, revoke_tokens
 from gateway.pipeline import InvalidDocument, pick, prepare, variables_for
@@ -254,6 +255,7 @@ config_app = typer.Typer(
     help="The configuration file: check it, and describe its settings.", no_args_is_help=True
 )
 app.add_typer(config_app, name="config")
+app.add_typer(documents_app, name="documents")
 
 
 @config_app.command("check")

@@ -50,6 +50,12 @@ class Plugin(Protocol):
         """
         ...
 
+    def on_text(self, context: RequestContext, request: GraphQLRequest) -> bool | None:
+        """The settings (`documents.mode`) demand a document id, and the request has a text. Return True to
+        run the text all the same. This hook is called before `on_request`.
+        """
+        ...
+
     def on_document(
         self, context: RequestContext, document: DocumentNode, operation: OperationDefinitionNode
     ) -> None:
@@ -82,7 +88,7 @@ class Plugin(Protocol):
         ...
 
 
-HOOKS = ("on_request", "on_document", "on_plan", "on_call", "on_reply", "on_response")
+HOOKS = ("on_text", "on_request", "on_document", "on_plan", "on_call", "on_reply", "on_response")
 Hook = Callable[..., Any]
 
 
@@ -93,12 +99,13 @@ class Hooks:
     and for an `async` hook other than `on_request`.
     """
 
-    __slots__ = ("on_call", "on_document", "on_plan", "on_reply", "on_request", "on_response")
+    __slots__ = ("on_call", "on_document", "on_plan", "on_reply", "on_request", "on_response", "on_text")
 
     def __init__(self, plugins: Iterable[object] = ()) -> None:
         given = tuple(plugins)
         for plugin in given:
             _check(plugin)
+        self.on_text = _found(given, "on_text")
         self.on_request = _found(given, "on_request")
         self.on_document = _found(given, "on_document")
         self.on_plan = _found(given, "on_plan")
@@ -110,6 +117,10 @@ class Hooks:
     def wraps_requests(self) -> bool:
         """Return whether there is any hook for requests, not only hooks for calls."""
         return bool(self.on_request or self.on_document or self.on_plan or self.on_response)
+
+    def runs_text(self, context: RequestContext, request: GraphQLRequest) -> bool:
+        """Return whether an `on_text` hook lets the text of a request run."""
+        return any(hook(context, request) is True for hook in self.on_text)
 
     def around(self, transport: Transport) -> Transport:
         """Return the transport with the hooks for calls; the transport itself if there are none."""

@@ -133,7 +133,7 @@ def check_server(server: ServerSettings) -> None:
 
 
 def check_source(source: GatewaySource) -> None:
-    """Raise the GatewayError that serving this source would raise; nothing is served or connected to."""
+    """Raise the GatewayError that serving this source would raise; nothing is served, no subgraph called."""
     if source.settings.server.tls is not None:
         server_context(source.settings.server.tls)
     GatewayFactory(lambda: source, Observer(), load_sagas(source.settings)).make(source)

@@ -79,4 +79,6 @@ def _shown(default: Any) -> Any:
     """Return a default as JSON; None for one that needs no mention, such as an empty list."""
     if default is REQUIRED or default is None or is_dataclass(default) or default in ((), {}, frozenset()):
         return None
-    return list(default) if isinstance(default, tuple | frozenset) else default
+    if isinstance(default, tuple | frozenset):
+        return None if any(map(is_dataclass, default)) else list(default)
+    return default

@@ -67,6 +67,19 @@ OPERATION_RESOLUTION_FAILURE | The document has no operation, or several and no 
     | Set operationName to one of the document's operations.
 BAD_USER_INPUT | A variable's value does not fit its type. | Correct the variable named in the message.
 PERSISTED_QUERY_NOT_SUPPORTED | Persisted queries are not supported. | Send the document itself in `query`.
+PERSISTED_QUERY_NOT_FOUND | No document is stored under the hash. | Send the hash and the document together.
+PERSISTED_QUERY_HASH_MISMATCH | The hash is not the SHA-256 of the document in `query`. \
+    | Send the hash of exactly the text in `query`, as 64 lower-case hexadecimal digits.
+PERSISTED_DOCUMENT_ID_REQUIRED | Only trusted documents may run here, and the request has no document id. \
+    | Send the id of a document that was added to the trusted ones.
+PERSISTED_DOCUMENT_NOT_FOUND | There is no trusted document with the id. \
+    | Add the document to the trusted ones, or send an id that they have.
+PERSISTED_DOCUMENT_EXTRACTION_FAILED | The document id has a wrong form. \
+    | Send an id in the form that the message describes.
+PERSISTED_DOCUMENT_RESOLUTION_FAILED | The store of trusted documents does not respond. \
+    | Try again; the gateway's log says why the store failed.
+QUERY_NOT_IN_SAFELIST | The document is not one of the trusted ones, and only those may run here. \
+    | Add the document to the trusted ones.
 INTROSPECTION_DISABLED | Introspection is disabled. \
     | Use the published schema, or a gateway without --production.
 SUBSCRIPTIONS_NOT_SERVED | Subscriptions are not supported. | Use a query.
@@ -159,6 +172,8 @@ UNKNOWN_SUBGRAPH | An option names a subgraph that the supergraph does not have.
 INVALID_CONFIG | The configuration file has mistakes. \
     | Correct the named settings; `gateway config reference` lists all of them.
 BAD_OPTION | An option has an invalid value. | See --help.
+INVALID_DOCUMENTS | Documents or a manifest of documents can't be used. \
+    | Correct what the message names; `gateway documents` makes and checks manifests.
 FILE_NOT_READABLE | A file cannot be read. | Check that it exists and that this user may read it.
 INVALID_CERTIFICATE | A certificate can't be used with its key. \
     | Check that both are PEM files that belong together, and the key's password.

@@ -85,6 +85,8 @@ class RequestContext:
     - `deadline`: the `clock.time()` by which the response must be ready; None for no deadline.
     - `labels`: the active labels of progressive @overrides.
     - `cost`: the estimated cost, in the units of @cost; None if it was not estimated for this request.
+    - `document_hash`: the hash under which the document is stored once it is known to be valid; None if it is
+      not to be stored.
     - `spending`: what its execution costs (`cost/spending`); None if nothing is measured.
     - `request_extensions`: the `extensions` of its subgraph requests as JSON; None for none.
     - `response_headers`: added to those of the reply, also of an error: a lower-case name and a value each.
@@ -100,6 +102,7 @@ class RequestContext:
     cost: int | None = None
     spending: Any = None
     request_extensions: bytes | None = None
+    document_hash: str | None = None
     response_headers: tuple[tuple[bytes, bytes], ...] = ()
     _id: str | None = None
     _notes: dict[str, Any] | None = None

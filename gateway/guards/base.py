@@ -26,8 +26,11 @@ class Guard:
         """Check a request whose plan is known. Return None, or an awaitable that ends when it may run."""
         return None
 
+    def start(self) -> None:
+        """Start work in the background; called in the event loop when the gateway begins to serve."""
+
     async def close(self) -> None:
-        """Release what the guard holds: connections, tasks."""
+        """End that work; called when no further request comes."""
 
 
 class Guards:

@@ -6,8 +6,10 @@ from gateway.core.clock import Clock
 from gateway.core.errors import SettingsError
 from gateway.guards.base import Guard, Guards
 from gateway.guards.identity import IdentityGuard
+from gateway.guards.make_documents import make_document_guards
 from gateway.guards.rates import RateGuard
 from gateway.observe.observer import Observer
+from gateway.plugins import Hooks
 from gateway.security.api_keys import ApiKeys
 from gateway.security.callers import Callers
 from gateway.security.rates import MemoryRates, Rates, RedisRates
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
     from gateway.security.authenticate import Authenticator, Forget
 
 
-def make_guards(settings: Settings, observer: Observer, clock: Clock) -> Guards:
+def make_guards(settings: Settings, hooks: Hooks, observer: Observer, clock: Clock) -> Guards:
     """Return the checks of each request. Raises SettingsError BAD_OPTION."""
     guards: list[Guard] = []
     callers = make_callers(settings, observer, clock)
     if callers is not None:
         guards.append(IdentityGuard(callers))
+    guards += make_document_guards(settings, hooks, observer, clock)
     if settings.rates.rules or settings.keys.file is not None:
         guards.append(RateGuard(settings.rates.rules, _rates(settings, observer, clock)))
     return Guards(guards)

@@ -23,14 +23,16 @@ class ClientLeft(Exception):
     """The client closed its connection before the response was sent."""
 
 
-async def serve_graphql(endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one ASGI request."""
+async def serve_graphql(
+    endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, path: str = ""
+) -> None:
+    """Answer one ASGI request. `path`: that of the URL, below the endpoint's."""
     client = scope.get("client")
     headers = RequestHeaders(scope["headers"], client[0] if client else None)
     method, query_string = scope["method"], scope.get("query_string", b"")
     try:
         body = await read_body(endpoint, headers, receive) if method == "POST" else b""
-        found = await while_connected(endpoint.reply(method, query_string, headers, body), receive)
+        found = await while_connected(endpoint.reply(method, query_string, headers, body, path), receive)
     except ClientLeft:
         return
     reply_headers = found.headers()

@@ -12,11 +12,20 @@ from gateway.core.context import RequestContext
 from gateway.core.envelope import BY_CODE, Envelope, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
+from gateway.documents.selectors import DocumentSelectors
 from gateway.execution import EnvelopeCallback
 from gateway.http.cors import Cors
 from gateway.http.csrf import CsrfCheck
 from gateway.http.negotiate import JSON, negotiate
-from gateway.http.read import ACCEPTED, check_type, from_body, from_query_string, too_large, unpacked
+from gateway.http.read import (
+    ACCEPTED,
+    DocumentFinder,
+    check_type,
+    from_body,
+    from_query_string,
+    too_large,
+    unpacked,
+)
 from gateway.http.request_head import WEBSOCKET
 from gateway.http.respond import HttpReply, http_reply
 from gateway.http.statuses import StatusMode
@@ -47,7 +56,8 @@ class Endpoint:
 
     `max_body`: the maximum size of a body in bytes, before and after decompression. `mode`: which HTTP
     statuses responses get, "audited" or "draft-2026" (see `statuses`). `csrf`: the check of requests by GET;
-    `cors`: the rules for other origins' pages; None if there is none.
+    `cors`: the rules for other origins' pages; None if there is none. `documents`: where requests have the
+    ids of documents; None if they have none.
     """
 
     def __init__(
@@ -57,12 +67,14 @@ class Endpoint:
         mode: StatusMode = "audited",
         csrf: CsrfCheck | None = None,
         cors: Cors | None = None,
+        documents: DocumentSelectors | None = None,
     ) -> None:
         self.handler = handler
         self.max_body = max_body
         self.mode = mode
         self.csrf = csrf
         self.cors = cors
+        self.documents = documents
 
     def begin(
         self,
@@ -71,10 +83,11 @@ class Endpoint:
         headers: RequestHeaders,
         body: bytes | RequestError,
         replied: ReplyCallback,
+        path: str = "",
     ) -> Handle:
         """Start to reply to a request, valid or not; `replied` is called once, never before this returns.
 
-        `body`: a RequestError if it could not be read.
+        `body`: a RequestError if it could not be read. `path`: that of the URL, below the endpoint's.
         """
         if self.cors is not None and method == "OPTIONS":
             return asyncio.get_running_loop().call_soon(replied, self.cors.preflight(headers.raw))
@@ -84,22 +97,29 @@ class Endpoint:
                 exchange.media = negotiate(headers.get("accept"))
             if b"content-encoding" in headers.raw and isinstance(body, bytes):
                 body = unpacked(body, headers.get("content-encoding"), self.max_body)
-            request = read_request(method, query_string, headers, body, self.csrf)
+            documents = self.documents
+            finder = None if documents is None else DocumentFinder(documents, query_string, path)
+            request = read_request(method, query_string, headers, body, self.csrf, finder)
             return self.handler.begin(request, exchange.context, exchange.answered)
         except Exception as error:  # an internal error must still get a reply
             return asyncio.get_running_loop().call_soon(exchange.answered, error)
 
     async def reply(
-        self, method: str, query_string: bytes, headers: RequestHeaders, body: bytes | RequestError
+        self,
+        method: str,
+        query_string: bytes,
+        headers: RequestHeaders,
+        body: bytes | RequestError,
+        path: str = "",
     ) -> HttpReply:
-        """Return the complete reply to a request. Cancelling the caller cancels the request."""
+        """Return the complete reply to a request; see `begin`. Cancelling the caller cancels the request."""
         future: asyncio.Future[HttpReply] = asyncio.get_running_loop().create_future()
 
         def replied(found: HttpReply) -> None:
             if not future.done():
                 future.set_result(found)
 
-        handle = self.begin(method, query_string, headers, body, replied)
+        handle = self.begin(method, query_string, headers, body, replied, path)
         try:
             return await future
         finally:
@@ -189,14 +209,18 @@ def read_request(
     headers: RequestHeaders,
     body: bytes | RequestError,
     csrf: CsrfCheck | None = None,
+    finder: DocumentFinder | None = None,
 ) -> GraphQLRequest:
-    """Return the GraphQL request in an HTTP request. `csrf`: checks requests by GET. Raises RequestError."""
+    """Return the GraphQL request in an HTTP request.
+
+    `csrf`: checks requests by GET. `finder`: see `read.from_body`. Raises RequestError.
+    """
     raw = headers.raw
     wants_plan = PLAN_HEADER_BYTES in raw and headers.get(PLAN_HEADER) not in ("", "0", "false")
     if method == "POST":
         if isinstance(body, RequestError):
             raise body
-        return from_body(body, raw.get(b"content-type", b"").decode("latin-1"), wants_plan)
+        return from_body(body, raw.get(b"content-type", b"").decode("latin-1"), wants_plan, finder)
     if method == "GET":
         if raw.get(b"upgrade", b"").lower() == WEBSOCKET and b"query=" not in query_string:
             raise RequestError(NO_WEBSOCKET, "SUBSCRIPTIONS_NOT_SERVED")
@@ -204,7 +228,7 @@ def read_request(
             check_type(headers.get("content-type"))
         if csrf is not None:
             csrf.check(raw)
-        return from_query_string(query_string, wants_plan)
+        return from_query_string(query_string, wants_plan, finder)
     raise RequestError(f"expected POST or GET, got {method}; use POST", "METHOD_NOT_ALLOWED")
 
 

@@ -1,16 +1,41 @@
 """Reads a GraphQL request from an HTTP request (GraphQL over HTTP, sections 5 and 6)."""
 
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, NamedTuple
 
 from gateway.core.compression import SUPPORTED_ENCODINGS, BodyTooLarge, CorruptBody, UnknownEncoding, unpack
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import NotJson, read_json
-from gateway.request.graphql_request import NO_VARIABLES, GraphQLRequest
+from gateway.documents.selectors import (
+    NO_PARAMETERS,
+    DocumentSelectors,
+    RequestParts,
+    read_parameters,
+)
+from gateway.request.graphql_request import NO_VARIABLES, DocumentReference, GraphQLRequest
 
 ACCEPTED = ", ".join(SUPPORTED_ENCODINGS).encode()
 """The supported content encodings, as the value of an Accept-Encoding header."""
+
+
+class DocumentFinder(NamedTuple):
+    """Finds how one request refers to its document: by the selectors, in its body, query string and path."""
+
+    selectors: DocumentSelectors
+    query_string: bytes
+    path: str
+
+    def by_post(self, payload: Mapping[str, Any]) -> DocumentReference | None:
+        """Return the reference of a POST with this object as its body. Raises RequestError."""
+        used = self.selectors.has_parameters
+        parameters = read_parameters(self.query_string) if used else NO_PARAMETERS
+        return self.selectors.reference(RequestParts(payload, parameters, self.path))
+
+    def by_get(self, extensions: Any) -> DocumentReference | None:
+        """Return the reference of a GET with these `extensions`. Raises RequestError."""
+        parameters = read_parameters(self.query_string)
+        payload = {name: values[0] for name, values in parameters.items()} | {"extensions": extensions}
+        return self.selectors.reference(RequestParts(payload, parameters, self.path))
 
 
 def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
@@ -33,8 +58,12 @@ def too_large(limit: int, when: str = "") -> RequestError:
     return RequestError(f"expected a body of at most {limit:,} bytes{when}, got more", "REQUEST_TOO_LARGE")
 
 
-def from_body(body: bytes, content_type: str, plan: bool = False) -> GraphQLRequest:
+def from_body(
+    body: bytes, content_type: str, plan: bool = False, finder: DocumentFinder | None = None
+) -> GraphQLRequest:
     """Return the request in a POST body. `plan`: whether the client wants the plan in the response.
+
+    `finder`: finds a document id; None if documents can't be sent by id.
 
     Raises RequestError: UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or BAD_REQUEST.
     """
@@ -50,7 +79,10 @@ def from_body(body: bytes, content_type: str, plan: bool = False) -> GraphQLRequ
         )
     if not isinstance(payload, dict):
         raise RequestError("expected a JSON object with a string `query` as the body", "BAD_REQUEST")
-    return _request(payload, query_only=False, plan=plan)
+    if finder is None:
+        return _request(payload, _query(payload), query_only=False, plan=plan)
+    request = _request(payload, _query_or_none(payload), query_only=False, plan=plan)
+    return request._replace(document=finder.by_post(payload))
 
 
 def check_type(content_type: str) -> None:
@@ -64,16 +96,12 @@ def check_type(content_type: str) -> None:
         raise RequestError(f"expected the charset utf-8, got {charset}", "UNSUPPORTED_MEDIA_TYPE")
 
 
-def from_query_string(raw: bytes, plan: bool = False) -> GraphQLRequest:
-    """Return the request in the query string of a GET; `plan` as for `from_body`.
+def from_query_string(raw: bytes, plan: bool = False, finder: DocumentFinder | None = None) -> GraphQLRequest:
+    """Return the request in the query string of a GET; `plan` and `finder` as for `from_body`.
 
     Raises RequestError: INVALID_JSON or BAD_REQUEST.
     """
-    try:
-        values = parse_qs(raw.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="strict")
-    except ValueError as error:
-        raise RequestError("expected at most 20 parameters, in UTF-8", "BAD_REQUEST") from error
-    payload: dict[str, Any] = {name: value[-1] for name, value in values.items()}
+    payload: dict[str, Any] = {name: values[-1] for name, values in read_parameters(raw).items()}
     for name in ("variables", "extensions"):
         if payload.get(name):
             try:
@@ -82,21 +110,24 @@ def from_query_string(raw: bytes, plan: bool = False) -> GraphQLRequest:
                 raise RequestError(f"the parameter {name} is not JSON: {error}", "INVALID_JSON") from error
         else:
             payload.pop(name, None)
-    return _request(payload, query_only=True, plan=plan)
+    if finder is None:
+        return _request(payload, _query(payload), query_only=True, plan=plan)
+    request = _request(payload, _query_or_none(payload), query_only=True, plan=plan)
+    return request._replace(document=finder.by_get(payload.get("extensions")))
 
 
-def _request(payload: Mapping[str, Any], *, query_only: bool, plan: bool) -> GraphQLRequest:
+def _request(payload: Mapping[str, Any], query: str, *, query_only: bool, plan: bool) -> GraphQLRequest:
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
         raise RequestError("the parameter operationName must be a string", "BAD_REQUEST")
     for key in ("variables", "extensions"):
         if payload.get(key) is not None and not isinstance(payload[key], dict):
             raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
-    query = _query(payload)
     return GraphQLRequest(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)
 
 
 def _query(payload: Mapping[str, Any]) -> str:
+    """Return the text of the document. Raises RequestError if there is none."""
     query = payload.get("query")
     if isinstance(query, str) and query:
         return query
@@ -105,5 +136,18 @@ def _query(payload: Mapping[str, Any]) -> str:
         raise RequestError("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
     if isinstance(query, str):
         return query
+    raise no_query(query)
+
+
+def _query_or_none(payload: Mapping[str, Any]) -> str:
+    """Return the text of the document; "" if there is none. Raises RequestError if it is no text."""
+    query = payload.get("query")
+    if query is not None and not isinstance(query, str):
+        raise no_query(query)
+    return query or ""
+
+
+def no_query(query: Any) -> RequestError:
+    """Return the error for a `query` that is no text."""
     what = "is missing" if query is None else "must be a string"
-    raise RequestError(f"the parameter `query` {what}", "BAD_REQUEST")
+    return RequestError(f"the parameter `query` {what}", "BAD_REQUEST")

@@ -20,6 +20,8 @@ from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import prefers_html
 from gateway.http.statuses import STATUSES
 
+ENDPOINT = "/graphql"
+BELOW = "/graphql/"
 PAGE = Path(__file__).parent / "graphiql" / "dist"
 NO_PAGE = "GraphiQL is not installed: run `make env` before building the wheel. POST to /graphql works."
 PAGE_HEADERS = {
@@ -64,19 +66,30 @@ class Routes:
         return self.service.clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request to the endpoint if it is for /graphql and not from a browser, otherwise to the
-        router.
+        """Pass a request to the endpoint if it is for /graphql, or for a document below it, and not from a
+        browser for GraphiQL; otherwise to the router.
         """
-        if scope["type"] == "http" and scope["path"] == "/graphql" and not self._page(scope):
+        if scope["type"] == "http" and scope["path"] == ENDPOINT and not self._page(scope):
             await serve_graphql(self.service.endpoint, scope, receive, send)
+            return
+        if scope["type"] == "http" and scope["path"].startswith(BELOW) and self._serves_paths():
+            path = scope["path"].removeprefix(ENDPOINT)
+            await serve_graphql(self.service.endpoint, scope, receive, send, path)
             return
         if scope["type"] == "http" and scope["path"] == "*":  # OPTIONS * (RFC 9110, 9.3.7)
             await Response(status_code=204, headers={"allow": "GET, POST"})(scope, receive, send)
             return
         await self.router(scope, receive, send)
 
+    def _serves_paths(self) -> bool:
+        """Return whether the paths below /graphql belong to the endpoint: they may have a document id."""
+        documents = self.service.endpoint.documents
+        return documents is not None and documents.has_paths
+
     def _page(self, scope: Scope) -> bool:
         """Return whether a request for /graphql gets GraphiQL: a browser's GET without a query."""
+        if self.service.endpoint.documents is not None and scope.get("query_string", b""):
+            return False  # it may have a document id
         if (
             not self.service.graphiql
             or scope["method"] not in ("GET", "HEAD")

@@ -130,6 +130,39 @@ class AccessDenied:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentsNotReloaded:
+    """The trusted documents could not be read again; the previous ones stay in use."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentStoreFailed:
+    """A store of documents ("redis", "remote") does not respond as it should.
+
+    `failures`: how often, since the last such fact.
+    """
+
+    store: str
+    message: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnlistedDocument:
+    """A text that is not one of the trusted documents runs, in the mode `log`; once for each text and client.
+
+    `request`: its id. `client`: the client's name. `operation`: the name of the text's first operation.
+    `text`: the text.
+    """
+
+    request: str
+    client: str | None
+    operation: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class OperationCost:
     """The cost of a request, before the execution and, if it is computed, after it.
 
@@ -165,6 +198,9 @@ Fact = (
     | RedisFailed
     | RedisReturned
     | AccessDenied
+    | DocumentsNotReloaded
+    | DocumentStoreFailed
+    | UnlistedDocument
     | OperationCost
     | PlanRunAgain
     | ErrorMasked

@@ -9,6 +9,8 @@ import structlog
 
 from gateway.observe.facts import (
     AccessDenied,
+    DocumentsNotReloaded,
+    DocumentStoreFailed,
     ErrorMasked,
     Fact,
     InternalFailure,
@@ -23,7 +25,10 @@ from gateway.observe.facts import (
     StageStarted,
     Started,
     SubgraphFailed,
+    UnlistedDocument,
 )
+
+MAX_TEXT = 1_000  # characters of a document in the log
 
 
 class Log:
@@ -65,6 +70,22 @@ def _fields(fact: ReloadRefused | SubgraphFailed | KeySetFailed | ErrorMasked) -
     return {one.name: getattr(fact, one.name) for one in fields(fact)}
 
 
+def _log_documents(log: Any, fact: Fact) -> bool:
+    """Log that something went wrong with documents; return whether the fact was that."""
+    match fact:
+        case DocumentsNotReloaded():
+            log.error("documents not reloaded", message=fact.message)
+        case DocumentStoreFailed():
+            names = {"store": fact.store, "message": fact.message}
+            log.warning("document store failed", **names, failures=fact.failures)
+        case UnlistedDocument():
+            shown: dict[str, Any] = {"client": fact.client, "operation": fact.operation}
+            log.warning("document not listed", **shown, text=fact.text[:MAX_TEXT], request=fact.request)
+        case _:
+            return False
+    return True
+
+
 _as_json = structlog.processors.JSONRenderer(
     serializer=lambda value, **_: orjson.dumps(value, default=str).decode()
 )
@@ -89,7 +110,7 @@ def _log_failure(log: Any, fact: Fact) -> bool:
         case InternalFailure():
             log.error("internal failure", id=fact.id, exc_info=fact.error)
         case _:
-            return False
+            return _log_documents(log, fact)
     return True
 
 

@@ -7,11 +7,22 @@ from typing import Any, NamedTuple
 NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
 
 
+class DocumentReference(NamedTuple):
+    """How a request refers to its document without its text.
+
+    `id`: the document id; None if the request has none. `persisted`: its `extensions.persistedQuery` as it is
+    in the request, not checked; None if it has none.
+    """
+
+    id: str | None = None
+    persisted: Any = None
+
+
 class GraphQLRequest(NamedTuple):
     """A document, the name of the operation to run, and the variables.
 
     `query_only`: the request came by GET, so only a query may run. `plan`: the client wants the plan in the
-    response's extensions.
+    response's extensions. `document`: how the request refers to its document by id; `query` may then be "".
     """
 
     query: str
@@ -19,3 +30,4 @@ class GraphQLRequest(NamedTuple):
     operation_name: str | None = None
     query_only: bool = False
     plan: bool = False
+    document: DocumentReference | None = None

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from gateway.settings.access import AuthenticationSettings, AuthorizationSettings
 from gateway.settings.cost import CostSettings
+from gateway.settings.documents import DocumentSettings
 from gateway.settings.door import CorsSettings, CsrfSettings
 from gateway.settings.errors import ErrorSettings
 from gateway.settings.headers import HeaderRules, RequestHeaderRule, SubgraphHeaderRules
@@ -51,6 +52,7 @@ class Settings:
     redis: RedisSettings = field(default_factory=RedisSettings)
     rates: RateSettings = field(default_factory=RateSettings)
     cost: CostSettings = field(default_factory=CostSettings)
+    documents: DocumentSettings = field(default_factory=DocumentSettings)
     headers: HeaderRules = field(default_factory=HeaderRules)
     errors: ErrorSettings = field(default_factory=ErrorSettings)
     csrf: CsrfSettings = field(default_factory=CsrfSettings)

@@ -39,7 +39,18 @@ DOCUMENTS = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs
 QUICK_START = (ROOT / "docs" / "gateway" / "quick-start.md").read_text()
 FRONTEND = (ROOT / "docs" / "platform" / "frontend.md").read_text()
 COMMANDS = {
-    "gateway": ("serve", "compose", "plan", "check", "contract", "config", "keys", "revoke"),
+    "gateway": (
+        "serve",
+        "compose",
+        "plan",
+        "check",
+        "contract",
+        "config",
+        "documents make",
+        "documents check",
+        "keys",
+        "revoke",
+    ),
     "mussikon": ("run", "seed", "migrate", "schema", "stop", "start", "status"),
 }
 
@@ -81,7 +92,7 @@ def help_texts() -> str:
     for program, names in COMMANDS.items():
         module = "gateway.cli" if program == "gateway" else "subgraphs.platform.cli"
         for name in names:
-            command = [sys.executable, "-m", module, name, "--help"]
+            command = [sys.executable, "-m", module, *name.split(), "--help"]
             texts.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     return "\n".join(texts)
 

@@ -61,7 +61,8 @@ Extension = Annotated[
 Production = Annotated[
     bool,
     typer.Option(
-        "--production", help="Disable GraphiQL, introspection, and plans in responses; mask errors."
+        "--production",
+        help="Disable GraphiQL, introspection, suggestions, and plans in responses; mask errors.",
     ),
 ]
 

@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from graphql import GraphQLInputObjectType, GraphQLInputType, GraphQLInterfaceType, GraphQLObjectType
-from graphql.pyutils import Undefined
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    value_from_ast_untyped,
+)
 
 from gateway.supergraph.metadata import ElementMetadata, ListSize
 from gateway.supergraph.model import Supergraph, named
@@ -102,9 +107,9 @@ class Weights:
             return {}, {}
         arguments = owner.fields[name].args
         defaults = {
-            argument: item.default_value
+            argument: value_from_ast_untyped(item.ast_node.default_value)
             for argument, item in arguments.items()
-            if item.default_value is not Undefined
+            if item.ast_node is not None and item.ast_node.default_value is not None
         }
         return {argument: item.type for argument, item in arguments.items()}, defaults
 

@@ -18,7 +18,7 @@ from subgraphs.calendar.types import (
     window,
 )
 from subgraphs.kit import budget, checks
-from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.graphql import Schema, field_with, for_role, object_type
 from subgraphs.kit.steps import StepOrder, run_step, step_field
 
 
@@ -26,14 +26,14 @@ from subgraphs.kit.steps import StepOrder, run_step, step_field
 class Query:
     """Queries about musicians' calendars."""
 
-    @resolver
+    @field_with(list_size=100)
     async def musician_availability(
         self, info: Info, musician_id: strawberry.ID, start: From, to: To
     ) -> list[BusyTime] | None:
         """The times at which a musician cannot be booked, in order, without the reasons."""
         return await busy_times(info, checks.identifier(musician_id, "musicianId"), window(start, to))
 
-    @resolver
+    @field_with(authenticated=True, list_size=100)
     async def my_calendar(self, info: Info, start: From, to: To) -> list[CalendarSlot] | None:
         """The caller's calendar as a musician, in order: bookings, blocked times and free times."""
         user_id = info.context.require().user_id
@@ -46,13 +46,13 @@ class Query:
 class Mutation:
     """Mutations of musicians' calendars."""
 
-    @resolver
+    @for_role("musician")
     async def block_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
         """Block a time, so that the caller cannot be booked in it; for musicians."""
         command = input.read_block(info.context.require_role("musician"))
         return CalendarSlot.of(await info.context.bus.handle(command))
 
-    @resolver
+    @for_role("musician")
     async def free_time(self, info: Info, input: TimeInput) -> CalendarSlot | None:
         """Mark a time as free, which removes blocked times in it; for musicians."""
         command = input.read_free(info.context.require_role("musician"))

@@ -14,7 +14,15 @@ from subgraphs.calendar import model
 from subgraphs.calendar.loaders import CalendarContext
 from subgraphs.calendar.messages import BlockTime, FreeTime
 from subgraphs.kit import budget, checks
-from subgraphs.kit.graphql import REFERENCE, enum_type, enum_value, input_type, object_type, resolver
+from subgraphs.kit.graphql import (
+    REFERENCE,
+    enum_type,
+    enum_value,
+    field_with,
+    input_type,
+    object_type,
+    resolver,
+)
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.loaders import uuid_of
 
@@ -99,7 +107,7 @@ class Musician:
     id: strawberry.ID = strawberry.field(description="The musician's id.")
     key: strawberry.Private[UUID]
 
-    @resolver
+    @field_with(list_size=100)
     async def busy_times(self, info: Info, start: From, to: To) -> list[BusyTime] | None:
         """The times at which the musician cannot be booked, in order, without the reasons."""
         return await busy_times(info, self.key, window(start, to))

@@ -8,7 +8,7 @@ from subgraphs.events import store
 from subgraphs.events.tables import AUDIT_ROWS
 from subgraphs.events.types import AuditEvent, Info
 from subgraphs.kit import checks
-from subgraphs.kit.graphql import Schema, input_type, object_type, resolver
+from subgraphs.kit.graphql import Schema, for_role, input_type, object_type
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 
 
@@ -46,12 +46,12 @@ class AuditFilter:
 class Query:
     """Queries of the audit, for admins."""
 
-    @resolver
+    @for_role("admin")
     async def audit_event(self, info: Info, id: strawberry.ID) -> AuditEvent | None:
         """The event with this id; null if there is none."""
         return await AuditEvent.load(info, id)
 
-    @resolver
+    @for_role("admin")
     async def audit(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: AuditFilter | None = None
     ) -> Connection[AuditEvent] | None:
@@ -66,7 +66,7 @@ class Query:
             lambda: AUDIT_ROWS.count(database, criteria),
         )
 
-    @resolver
+    @for_role("admin", list_size=200)
     async def audit_trail(self, info: Info, correlation_id: str) -> list[AuditEvent] | None:
         """The events of all services that followed from one request or saga, at most 200, in the order of
         their times.

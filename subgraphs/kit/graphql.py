@@ -12,7 +12,7 @@ from typing import Any, Optional, TypeVar, dataclass_transform
 import strawberry
 from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
-from strawberry.federation.schema_directives import Key
+from strawberry.federation.schema_directives import Cost, Key, ListSize
 from strawberry.federation.types import FieldSet
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.field import StrawberryField
@@ -22,6 +22,7 @@ from subgraphs.kit.errors import BadUserInput
 
 MAX_TOKENS = 15_000
 _CACHED = 512
+UNSET: Any = strawberry.UNSET
 
 Class = TypeVar("Class", bound=type)
 Enum = TypeVar("Enum", bound=type[enum.Enum])
@@ -89,16 +90,65 @@ def resolver(function: Callable[..., Any]) -> StrawberryField:
     return field_with()(function)
 
 
-def field_with(**directives: Any) -> Callable[[Callable[..., Any]], StrawberryField]:
-    """Return a decorator like `resolver` that adds directives, such as `requires=["hourlyRate"]`."""
+def for_users(function: Callable[..., Any]) -> StrawberryField:
+    """Decorate a function as the resolver of a field for callers with a token.
+
+    The gateway refuses other callers before it asks the service; the resolver has to check them as well.
+    """
+    return field_with(authenticated=True)(function)
+
+
+def for_role(*roles: str, **directives: Any) -> Callable[[Callable[..., Any]], StrawberryField]:
+    """Return a decorator like `for_users`, for callers with one of these roles and for admins.
+
+    `directives`: as for `field_with`.
+    """
+    scopes = [[role] for role in dict.fromkeys((*roles, "admin"))]
+    return field_with(requires_scopes=scopes, **directives)
+
+
+def field_with(
+    *, cost: int | None = None, list_size: int | None = None, **directives: Any
+) -> Callable[[Callable[..., Any]], StrawberryField]:
+    """Return a decorator like `resolver` that adds directives, such as `requires=["hourlyRate"]`.
+
+    The gateway computes the cost of a request from `cost` (@cost: of the field itself; 1 is the cost of an
+    object) and `list_size` (@listSize: the usual or maximum length of a list). A field with the argument
+    `first` has a @listSize without it.
+    """
 
     def decorate(function: Callable[..., Any]) -> StrawberryField:
+        weights = [] if cost is None else [Cost(weight=cost)]
         field: StrawberryField = strawberry.federation.field(
-            resolver=function, description=_doc(function), **directives
+            resolver=function,
+            description=_doc(function),
+            directives=[*weights, *_list_sizes(function, list_size)],
+            **directives,
         )
         return field
 
     return decorate
+
+
+def _list_sizes(function: Callable[..., Any], assumed: int | None) -> list[ListSize]:
+    """Return the @listSize of a field: its argument `first`, or else `assumed`, is the length of the list."""
+    signature = inspect.signature(function)
+    if "first" in signature.parameters:
+        in_connection = "Connection[" in str(signature.return_annotation)
+        return [_list_size(slicing_arguments=["first"], sized_fields=["edges"] if in_connection else UNSET)]
+    return [] if assumed is None else [_list_size(assumed_size=assumed)]
+
+
+def _list_size(
+    *, assumed_size: Any = UNSET, slicing_arguments: Any = UNSET, sized_fields: Any = UNSET
+) -> ListSize:
+    """Return a @listSize that is printed without the arguments that are not given."""
+    return ListSize(
+        assumed_size=assumed_size,
+        slicing_arguments=slicing_arguments,
+        sized_fields=sized_fields,
+        require_one_slicing_argument=UNSET,
+    )
 
 
 def provided(changes: object) -> dict[str, Any]:
@@ -126,7 +176,7 @@ class Schema(strawberry.federation.Schema):
                 lambda: ParserCache(maxsize=_CACHED),
                 lambda: ValidationCache(maxsize=_CACHED),
             ],
-            federation_version="2.7",
+            federation_version="2.9",
         )
 
     def process_errors(self, errors: list[Any], execution_context: ExecutionContext | None = None) -> None:

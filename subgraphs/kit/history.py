@@ -21,7 +21,7 @@ from subgraphs.kit.event_store.aggregate import Loaded
 from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.event_store.sourced import EventSourcedTable
 from subgraphs.kit.event_store.tables import every_event
-from subgraphs.kit.graphql import object_type, resolver
+from subgraphs.kit.graphql import for_users, object_type
 from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, First
 from subgraphs.kit.service import ServiceContext
 
@@ -158,7 +158,7 @@ def history_field(about: EventSourcedTable[Any, Any], owner: Owner, description:
         return await entries(info.context.database, about, key, first, before, is_admin=is_admin)
 
     history.__doc__ = description
-    return resolver(history)
+    return for_users(history)
 
 
 def as_of_field(about: EventSourcedTable[Any, Any], owner: Owner, description: str) -> StrawberryField:
@@ -177,7 +177,7 @@ def as_of_field(about: EventSourcedTable[Any, Any], owner: Owner, description: s
         return await as_of(info.context.database, about, await owner(info, id), version, time)
 
     past.__doc__ = description
-    return resolver(past)
+    return for_users(past)
 
 
 def _entry(event: StoredEvent, is_admin: bool) -> HistoryEntry:

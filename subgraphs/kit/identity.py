@@ -18,9 +18,8 @@ from joserfc.jwk import ECKey
 
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.errors import Unauthenticated
-from subgraphs.kit.keys import load_key
+from subgraphs.kit.keys import ALGORITHM, key_id, load_key
 
-ALGORITHM = "ES256"
 AUDIENCE = "mussikon"
 ISSUER = "mussikon"
 SERVICE = "service"
@@ -133,21 +132,26 @@ class TokenSigner:
     ) -> None:
         self._clock = clock
         self._key: ECKey = load_key(private_key_file)
+        self._key_id = key_id(self._key)
         self._lifetime = lifetime_seconds
 
     def sign(self, user_id: UUID, role: str) -> Token:
-        """Return a new token for the user or service with this id."""
+        """Return a new token for the user or service with this id.
+
+        The gateway reads `scope` (RFC 9068); services read `role`.
+        """
         now = int(self._clock.now().timestamp())
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": str(user_id),
             "role": role,
+            "scope": role,
             "iat": now,
             "exp": now + self._lifetime,
             "jti": uuid4().hex,
         }
-        header = {"alg": ALGORITHM, "typ": "JWT", **({"kid": SERVICE} if role == SERVICE else {})}
+        header = {"alg": ALGORITHM, "typ": "JWT", "kid": SERVICE if role == SERVICE else self._key_id}
         value = jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
         return Token(value, datetime.fromtimestamp(now + self._lifetime, UTC))
 

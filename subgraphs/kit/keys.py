@@ -1,13 +1,18 @@
 """The key pair (P-256) that signs and verifies tokens: generates it once, into two PEM files, and loads it.
 
+The gateway verifies tokens, too; it reads the public key from a JSON Web Key Set (RFC 7517).
+
 `mussikon run` and `python -m subgraphs.kit.keys` generate it; `identity` uses it.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
 
 from joserfc.jwk import ECKey
+
+ALGORITHM = "ES256"
 
 
 def make_key_pair(private_file: Path, public_file: Path) -> None:
@@ -21,6 +26,20 @@ def make_key_pair(private_file: Path, public_file: Path) -> None:
         _write(public_file, key.as_pem(private=False), 0o644)
     elif not public_file.exists():
         _write(public_file, load_key(private_file).as_pem(private=False), 0o644)
+
+
+def write_key_set(file: Path, public_file: Path) -> None:
+    """Write the public key of a PEM file as a JSON Web Key Set, unless the file has it already."""
+    key = load_key(public_file)
+    shown = {**key.as_dict(private=False), "kid": key_id(key), "use": "sig", "alg": ALGORITHM}
+    text = json.dumps({"keys": [shown]}, indent=2, sort_keys=True).encode() + b"\n"
+    if not file.exists() or file.read_bytes() != text:
+        _write(file, text, 0o644)
+
+
+def key_id(key: ECKey) -> str:
+    """Return the id by which tokens name a key: its thumbprint (RFC 7638)."""
+    return str(key.thumbprint())
 
 
 def load_key(file: Path) -> ECKey:
@@ -41,12 +60,15 @@ def _write(file: Path, content: bytes, mode: int) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run `python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE`; return the exit code."""
-    if len(arguments) != 2:
-        usage = "usage: python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE"
+    """Run `python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE [KEY_SET_FILE]`; return the exit code."""
+    if len(arguments) not in (2, 3):
+        usage = "usage: python -m subgraphs.kit.keys PRIVATE_FILE PUBLIC_FILE [KEY_SET_FILE]"
         print(usage, file=sys.stderr)  # noqa: T201 - a command
         return 2
-    make_key_pair(Path(arguments[0]), Path(arguments[1]))
+    private, public, *key_sets = map(Path, arguments)
+    make_key_pair(private, public)
+    for key_set in key_sets:
+        write_key_set(key_set, public)
     return 0
 
 

@@ -24,7 +24,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from subgraphs.kit import budget
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.graphql import object_type, resolver
+from subgraphs.kit.graphql import field_with, object_type
 
 DEFAULT_FIRST = 20
 MAX_FIRST = 100
@@ -67,7 +67,7 @@ class Connection(Generic[Node]):
     page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
     count: strawberry.Private[Count]
 
-    @resolver
+    @field_with(cost=5)
     async def total_count(self) -> int:
         """The number of elements in the whole list."""
         return await self.count()

@@ -8,7 +8,7 @@ from strawberry.scalars import JSON
 from subgraphs.kit import checks
 from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.errors import NotFound
-from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.graphql import Schema, field_with, for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.matching import steps, store
@@ -27,7 +27,7 @@ class Query:
         """The active algorithms for ranking musicians."""
         return [MatchingAlgorithm.of(row) for row in await store.all_algorithms(info.context.database)]
 
-    @resolver
+    @for_users
     async def matching_result(self, info: Info, id: strawberry.ID) -> MatchingResult | None:
         """The stored ranking with this id; null if there is none. For the client of its request and
         admins.
@@ -52,7 +52,7 @@ class Mutation:
 
     repair_copies = repair_field(COPIES, "matching")
 
-    @resolver
+    @field_with(authenticated=True, cost=50)
     async def find_matches(
         self,
         info: Info,

@@ -154,7 +154,7 @@ class MusicianRequest:
             raise NotFound(f"The matching service has not received the request {self.key} yet")
         return str(request.title)
 
-    @resolver
+    @field_with(cost=20)
     async def matches(
         self, info: Info, first: int = 10, algorithm: str = DEFAULT_ALGORITHM
     ) -> list[Match] | None:

@@ -14,7 +14,7 @@ from subgraphs.kit import checks
 from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import BadUserInput, NotFound
-from subgraphs.kit.graphql import Schema, object_type, provided, resolver
+from subgraphs.kit.graphql import Schema, field_with, for_role, for_users, object_type, provided, resolver
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.musicians import store
@@ -83,7 +83,7 @@ class Query:
         """The skill with this id; null if there is none."""
         return await Skill.resolve_reference(info, id)
 
-    @resolver
+    @field_with(list_size=100)
     async def skills(self, info: Info, category: SkillCategory | None = None) -> list[Skill] | None:
         """The catalogue of skills, or one category."""
         records = await store.catalogue(info.context.database, category.value if category else None)
@@ -99,7 +99,7 @@ class Query:
         "The state of a profile at a version or time, by default the newest; for its musician and admins.",
     )
 
-    @resolver
+    @for_users
     async def musician_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
         """The status of a command about a profile that the caller has sent."""
         return await status_of(info.context.database, info.context.require(), id)
@@ -115,7 +115,7 @@ class Mutation:
 
     verify_rows = verify_field({"musician": PROFILES})
 
-    @resolver
+    @for_role("musician")
     async def create_musician_profile(
         self, info: Info, input: CreateMusicianProfileInput, command_id: CommandId = None
     ) -> Musician | None:
@@ -124,7 +124,7 @@ class Mutation:
         command = CreateProfile(user_id, _values(input))
         return Musician.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @resolver
+    @for_role("musician")
     async def update_musician_profile(
         self, info: Info, input: UpdateMusicianProfileInput, command_id: CommandId = None
     ) -> Musician | None:

@@ -7,7 +7,7 @@ from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.graphql import Schema, for_users, object_type
 from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.notifications import steps
 from subgraphs.notifications.messages import MarkAllRead, MarkRead, UpdateSettings
@@ -25,7 +25,7 @@ from subgraphs.notifications.types import (
 class Query:
     """Queries about notifications; their list is a field of `User`."""
 
-    @resolver
+    @for_users
     async def notification(self, info: Info, id: strawberry.ID) -> Notification | None:
         """The caller's notification with this id; null if there is none."""
         return await Notification.load(info, id)
@@ -35,18 +35,18 @@ class Query:
 class Mutation:
     """Mutations of notifications."""
 
-    @resolver
+    @for_users
     async def mark_notification_read(self, info: Info, id: strawberry.ID) -> Notification | None:
         """Mark the caller's notification as read."""
         command = MarkRead(by=info.context.require(), notification_id=checks.identifier(id, "id"))
         return Notification.of(await info.context.bus.handle(command))
 
-    @resolver
+    @for_users
     async def mark_all_notifications_read(self, info: Info) -> int | None:
         """Mark all of the caller's visible notifications as read; returns how many were unread."""
         return await info.context.bus.handle(MarkAllRead(by=info.context.require()))
 
-    @resolver
+    @for_users
     async def update_notification_settings(
         self, info: Info, input: NotificationSettingsInput
     ) -> NotificationSettings | None:

@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 from strawberry.utils.str_converters import to_camel_case
 
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.graphql import REFERENCE, enum_type, input_type, object_type, provided, resolver
+from subgraphs.kit.graphql import REFERENCE, enum_type, for_users, input_type, object_type, provided, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.notifications import store
@@ -170,7 +170,7 @@ class User:
     id: strawberry.ID = strawberry.field(description="The user's id.")
     key: strawberry.Private[UUID]
 
-    @resolver
+    @for_users
     async def notifications(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, unread_only: bool = False
     ) -> Connection[Notification] | None:
@@ -185,13 +185,13 @@ class User:
         found = await context.pages.load((self.key, (page, unread_only)))
         return page.connection(found, Notification.of, lambda record: (record.appears_at, record.id), count)
 
-    @resolver
+    @for_users
     async def unread_notification_count(self, info: Info) -> int | None:
         """The number of unread notifications."""
         info.context.require_owner_or_admin(self.key)
         return await info.context.unread_counts.load(self.key) or 0
 
-    @resolver
+    @for_users
     async def notification_settings(self, info: Info) -> NotificationSettings | None:
         """The user's settings for the delivery of notifications."""
         info.context.require_owner_or_admin(self.key)

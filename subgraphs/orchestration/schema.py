@@ -9,7 +9,7 @@ import strawberry
 from gateway.saga.machine import Verb
 from gateway.saga.overview import SagaFilter, newest
 from subgraphs.kit import checks
-from subgraphs.kit.graphql import Schema, enum_type, object_type, resolver
+from subgraphs.kit.graphql import Schema, enum_type, for_role, for_users, object_type
 from subgraphs.kit.identity import Identity
 from subgraphs.orchestration.sagas import ASSIGNMENT, CANCELLATION, CONFIRMATION
 from subgraphs.orchestration.types import Info, Saga, load_saga, saga_input
@@ -47,12 +47,12 @@ class SagaVerb(Enum):
 class Query:
     """Queries about sagas."""
 
-    @resolver
+    @for_users
     async def saga(self, info: Info, id: strawberry.ID) -> Saga | None:
         """The saga with this id; for the user who started it and for admins."""
         return await load_saga(info, checks.identifier(id, "id"))
 
-    @resolver
+    @for_users
     async def sagas(
         self, info: Info, first: int = 20, status: str | None = None, type: str | None = None
     ) -> list[Saga] | None:
@@ -70,7 +70,7 @@ class Query:
 class Mutation:
     """Mutations that start sagas over several services."""
 
-    @resolver
+    @for_role("client")
     async def assign_musician(
         self,
         info: Info,
@@ -90,7 +90,7 @@ class Mutation:
         )
         return await _begin(info, ASSIGNMENT, idempotency_key, data, by, wait)
 
-    @resolver
+    @for_role("musician")
     async def confirm_and_pay(
         self, info: Info, booking_id: strawberry.ID, idempotency_key: Key, wait: Wait = False
     ) -> Saga | None:
@@ -99,7 +99,7 @@ class Mutation:
         data = saga_input(bookingId=checks.identifier(booking_id, "bookingId"), byUserId=by.user_id)
         return await _begin(info, CONFIRMATION, idempotency_key, data, by, wait)
 
-    @resolver
+    @for_users
     async def cancel_and_refund(
         self,
         info: Info,
@@ -119,7 +119,7 @@ class Mutation:
         )
         return await _begin(info, CANCELLATION, idempotency_key, data, by, wait)
 
-    @resolver
+    @for_role("admin")
     async def operate_saga(self, info: Info, id: strawberry.ID, verb: SagaVerb, reason: str) -> Saga | None:
         """Retry or skip the failed step of a saga, undo all of its steps, or cancel it.
 

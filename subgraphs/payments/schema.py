@@ -9,7 +9,7 @@ from strawberry.scalars import JSON
 from subgraphs.kit import checks
 from subgraphs.kit.copies import verify_field
 from subgraphs.kit.errors import NotFound
-from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.graphql import Schema, for_users, object_type
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
@@ -35,12 +35,12 @@ async def _own_escrow(info: Info, id: str) -> UUID:
 class Query:
     """Queries about payments; the escrow of a booking is a field of `Booking`."""
 
-    @resolver
+    @for_users
     async def escrow(self, info: Info, id: strawberry.ID) -> Escrow | None:
         """The escrow with this id; for its client, its musician and admins."""
         return await Escrow.load(info, uuid_of(id))
 
-    @resolver
+    @for_users
     async def my_payments(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> Connection[Payment] | None:
@@ -56,7 +56,7 @@ class Query:
             lambda: PAYMENT_ROWS.count(database, conditions),
         )
 
-    @resolver
+    @for_users
     async def account_balance(self, info: Info) -> list[AccountBalance] | None:
         """The balances of the caller's accounts as client and as musician, by currency.
 

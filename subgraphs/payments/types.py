@@ -9,7 +9,7 @@ from uuid import UUID
 
 import strawberry
 
-from subgraphs.kit.graphql import REFERENCE, enum_type, enum_value, object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, enum_type, enum_value, for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.payments.loaders import PaymentsContext
 from subgraphs.payments.records import Balance, EscrowRecord, PaymentRecord, RefundRecord
@@ -164,7 +164,7 @@ class Booking:
     id: strawberry.ID = strawberry.field(description="The id of the booking.")
     key: strawberry.Private[UUID]
 
-    @resolver
+    @for_users
     async def escrow(self, info: Info) -> Escrow | None:
         """The escrow of the booking; null before the client has paid. For its client, its musician and
         admins.
@@ -194,7 +194,7 @@ class Payment:
     created_at: datetime = strawberry.field(description="When the client was charged.")
     escrow_id: strawberry.Private[UUID]
 
-    @resolver
+    @for_users
     async def escrow(self, info: Info) -> Escrow | None:
         """The escrow into which the client has paid."""
         return await Escrow.load(info, self.escrow_id)

@@ -1,4 +1,4 @@
-"""Computes the environment variables with which a service is started.
+"""Computes the environment variables with which a service and the gateway are started.
 
 They follow from the service's row in the table of services, the options, the servers' URLs and the key files.
 """
@@ -28,6 +28,11 @@ def environment_of(service: str, options: Options, servers: Servers, keys: KeyFi
     if row.reads_all_events:
         variables["EVENT_SOURCES"] = ",".join(options.services.others(service))
     return variables
+
+
+def gateway_environment(keys: KeyFiles) -> Mapping[str, str]:
+    """Return the variables that `gateway.yaml` refers to."""
+    return {"MUSSIKON_KEY_SET": str(keys.key_set)}
 
 
 def _addresses(service: str, options: Options, servers: Servers) -> dict[str, str]:

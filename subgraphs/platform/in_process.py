@@ -6,6 +6,7 @@ The gateway calls the services' functions without HTTP. Only the servers are pro
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 
 import uvicorn
@@ -17,7 +18,7 @@ from subgraphs.kit.serve import Server, load_bootstrap
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.platform.console import say, step, welcome
-from subgraphs.platform.environment import environment_of
+from subgraphs.platform.environment import environment_of, gateway_environment
 from subgraphs.platform.options import GATEWAY_CONFIG, Options
 from subgraphs.platform.preparation import KeyFiles, prepare
 from subgraphs.platform.servers import Servers
@@ -51,17 +52,20 @@ async def run_in_process(options: Options, servers: Servers) -> None:
             for service in services:
                 await service.start()
                 started.append(service)
-            await _serve(options, services, has_sample)
+            await _serve(options, services, gateway_environment(keys), has_sample)
     finally:
         for service in reversed(started):
             await service.stop()
 
 
-async def _serve(options: Options, services: list[Service], has_sample: bool) -> None:
+async def _serve(
+    options: Options, services: list[Service], environment: Mapping[str, str], has_sample: bool
+) -> None:
+    """Serve the gateway in front of the services. `environment`: the variables of `gateway.yaml`."""
     local = {service.name: service.execute for service in services}
     supergraph = await asyncio.to_thread((options.schema / "supergraph.graphql").read_text)
     settings = replace(
-        read_config(GATEWAY_CONFIG, os.environ),
+        read_config(GATEWAY_CONFIG, {**os.environ, **environment}),
         operations=str(options.schema / "operations"),
         extensions=frozenset(options.services.extensions),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from subgraphs.platform import control, processes
 from subgraphs.platform.console import say, step, welcome
-from subgraphs.platform.environment import environment_of
+from subgraphs.platform.environment import environment_of, gateway_environment
 from subgraphs.platform.errors import LaunchError
 from subgraphs.platform.forks import Zygote
 from subgraphs.platform.options import GATEWAY_CONFIG, Options
@@ -75,7 +75,7 @@ class Launcher:
         keys, has_sample = await prepare(options, servers)
         await self._watch_servers()
         with step("services and gateway"):
-            units = [self._gateway(), *(self._service(row, keys) for row in self._services)]
+            units = [self._gateway(keys), *(self._service(row, keys) for row in self._services)]
             async with asyncio.TaskGroup() as group:
                 for unit in units:
                     group.create_task(self._supervisor.add(unit))
@@ -114,7 +114,7 @@ class Launcher:
 
         return Unit(row.name, launch, is_ready, str(log))
 
-    def _gateway(self) -> Unit:
+    def _gateway(self, keys: KeyFiles) -> Unit:
         options, log = self._options, self._logs / "gateway.log"
         supergraph = str(options.schema / "supergraph.graphql")
         command = [sys.executable, "-m", "gateway.cli", "serve"]
@@ -125,11 +125,11 @@ class Launcher:
             command += ["--extension", key]
         for name in self._services.names:
             command += ["--subgraph-url", f"{name}={options.url_of(name)}"]
-        marked = processes.marked_environment(options.data)
+        environment = {**processes.marked_environment(options.data), **gateway_environment(keys)}
 
         async def launch() -> Process:
             return PolledProcess(
-                processes.spawn(command, Path.cwd(), log, signal.SIGTERM, environment=marked)
+                processes.spawn(command, Path.cwd(), log, signal.SIGTERM, environment=environment)
             )
 
         async def is_ready() -> bool:

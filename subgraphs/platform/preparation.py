@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from subgraphs.kit.identity import SERVICE_PRIVATE, SERVICE_PUBLIC
-from subgraphs.kit.keys import make_key_pair
+from subgraphs.kit.keys import make_key_pair, write_key_set
 from subgraphs.platform import databases, seeding
 from subgraphs.platform.console import progress_bars, say, step
 from subgraphs.platform.errors import LaunchError
@@ -23,11 +23,15 @@ from subgraphs.platform.tables import ServiceTable
 
 @dataclass(frozen=True, slots=True)
 class KeyFiles:
-    """The paths of the key files for tokens: `private` and `public` for users, `service` for services."""
+    """The paths of the key files for tokens: `private` and `public` for users, `service` for services.
+
+    `key_set`: the public key for users as a JSON Web Key Set, for the gateway.
+    """
 
     private: Path
     public: Path
     service: Path
+    key_set: Path
 
 
 @contextmanager
@@ -92,11 +96,14 @@ def check_schema(options: Options) -> None:
 
 
 def make_keys(data: Path) -> KeyFiles:
-    """Return the key files; generate them if they do not exist."""
+    """Return the key files; generate them if they do not exist. The key set always has the present key."""
     folder = make_folder(data / "keys", 0o700).resolve()
-    keys = KeyFiles(folder / "jwt.pem", folder / "jwt.pub.pem", folder / SERVICE_PRIVATE)
+    keys = KeyFiles(
+        folder / "jwt.pem", folder / "jwt.pub.pem", folder / SERVICE_PRIVATE, folder / "jwks.json"
+    )
     make_key_pair(keys.private, keys.public)
     make_key_pair(keys.service, folder / SERVICE_PUBLIC)
+    write_key_set(keys.key_set, keys.public)
     return keys
 
 

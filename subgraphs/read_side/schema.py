@@ -10,7 +10,7 @@ import strawberry
 
 from subgraphs.kit import budget, checks
 from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
-from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.graphql import Schema, field_with, for_role, for_users, object_type
 from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, After, Connection, First, Order, Page
 from subgraphs.kit.records import RecordTable
 from subgraphs.read_side import fallback, store
@@ -55,7 +55,7 @@ MAX_RANKED = 50
 class Query:
     """Queries of the read models. `extensions.readModel` has the source of each field's data."""
 
-    @resolver
+    @field_with(cost=20)
     async def find_musicians(
         self,
         info: Info,
@@ -82,7 +82,7 @@ class Query:
             lambda: fallback.count_musicians(info, criteria),
         )
 
-    @resolver
+    @field_with(cost=20)
     async def find_requests(
         self,
         info: Info,
@@ -108,7 +108,7 @@ class Query:
             lambda: fallback.count_requests(info, criteria),
         )
 
-    @resolver
+    @for_users
     async def ranked_musicians(
         self, info: Info, request_id: strawberry.ID, first: int = 10
     ) -> list[RankedMusician] | None:
@@ -130,7 +130,7 @@ class Query:
 
         return await answer(info, "matching", read, lambda: fallback.ranked_musicians(info, str(key), first))
 
-    @resolver
+    @field_with(cost=5)
     async def top_musicians(self, info: Info, first: First = 10) -> list[MusicianListing] | None:
         """The available musicians with a rating of 4.5 or more in at least ten reviews, the best first."""
         checks.whole(first, "first", 1, MAX_FIRST)
@@ -143,7 +143,7 @@ class Query:
 
         return await answer(info, "musicians", read, unsupported("sort by rating"))
 
-    @resolver
+    @field_with(cost=5)
     async def active_requests_summary(self, info: Info) -> list[ActiveRequests] | None:
         """Numbers and means of the requests that are open or in progress, by status and currency."""
 
@@ -152,7 +152,7 @@ class Query:
 
         return await answer(info, "requests", read, lambda: fallback.active_requests(info))
 
-    @resolver
+    @for_role("admin")
     async def read_models(self, info: Info) -> list[ReadModel] | None:
         """The states of the read models; for admins."""
         info.context.require_role("admin")
@@ -170,7 +170,7 @@ class Mutation:
 
     repair_copies = repair_field(COPIES, "read_side")
 
-    @resolver
+    @for_role("admin")
     async def rebuild_read_model(self, info: Info, name: str) -> ReadModel | None:
         """Rebuild a read model from the first event, in the background, while the old tables serve. For
         admins.

@@ -12,7 +12,7 @@ from subgraphs.kit import checks
 from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import NotFound
-from subgraphs.kit.graphql import Schema, field_with, object_type, resolver
+from subgraphs.kit.graphql import Schema, field_with, for_role, for_users, object_type, resolver
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
@@ -62,12 +62,12 @@ class Query:
         """The request with this id; null if there is none."""
         return await MusicianRequest.load(info, uuid_of(id))
 
-    @resolver
+    @for_users
     async def booking(self, info: Info, id: strawberry.ID) -> Booking | None:
         """The booking with this id; for its client, its musician and admins."""
         return await Booking.load(info, uuid_of(id))
 
-    @resolver
+    @for_users
     async def application(self, info: Info, id: strawberry.ID) -> Application | None:
         """The application with this id; for its musician, the client of the request and admins."""
         return await Application.load(info, uuid_of(id))
@@ -116,7 +116,7 @@ class Query:
         "The state of a booking at a version or time, by default the newest; for its parties and admins.",
     )
 
-    @resolver
+    @for_users
     async def request_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
         """The status of a command about requests, applications or bookings that the caller has sent."""
         return await status_of(info.context.database, info.context.require(), id)
@@ -132,7 +132,7 @@ class Mutation:
 
     verify_rows = verify_field({"musician_request": REQUESTS, "booking": BOOKINGS})
 
-    @resolver
+    @for_role("client")
     async def publish_request(
         self, info: Info, input: PublishRequestInput, command_id: CommandId = None
     ) -> MusicianRequest | None:
@@ -140,7 +140,7 @@ class Mutation:
         by = info.context.require_role("client")
         return MusicianRequest.of(await info.context.bus.handle(input.read(by), command_id_of(command_id)))
 
-    @resolver
+    @for_users
     async def update_request(
         self, info: Info, id: strawberry.ID, input: UpdateRequestInput, command_id: CommandId = None
     ) -> MusicianRequest | None:
@@ -148,7 +148,7 @@ class Mutation:
         command = input.read(info.context.require(), id)
         return MusicianRequest.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @resolver
+    @for_users
     async def cancel_request(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> MusicianRequest | None:
@@ -157,7 +157,7 @@ class Mutation:
         command = messages.CancelRequest(by=info.context.require(), request_id=request_id)
         return MusicianRequest.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @resolver
+    @for_role("musician")
     async def apply_to_request(
         self, info: Info, request_id: strawberry.ID, input: ApplicationInput, command_id: CommandId = None
     ) -> Application | None:
@@ -170,7 +170,9 @@ class Mutation:
         )
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @field_with(deprecation_reason="Books without payment and calendar: use assignMusician.")
+    @field_with(
+        authenticated=True, deprecation_reason="Books without payment and calendar: use assignMusician."
+    )
     async def accept_application(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Booking | None:
@@ -179,7 +181,7 @@ class Mutation:
         command = messages.AcceptApplication(by=info.context.require(), application_id=application_id)
         return Booking.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @resolver
+    @for_users
     async def reject_application(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Application | None:
@@ -188,7 +190,7 @@ class Mutation:
         command = messages.RejectApplication(by=info.context.require(), application_id=application_id)
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @resolver
+    @for_users
     async def withdraw_application(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Application | None:
@@ -197,14 +199,14 @@ class Mutation:
         command = messages.WithdrawApplication(by=info.context.require(), application_id=application_id)
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @field_with(deprecation_reason="Confirms without payment: use confirmAndPay.")
+    @field_with(authenticated=True, deprecation_reason="Confirms without payment: use confirmAndPay.")
     async def confirm_booking(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Booking | None:
         """Confirm a booking; for its musician."""
         return await _on_booking(info, messages.ConfirmBooking, id, command_id)
 
-    @resolver
+    @for_users
     async def complete_booking(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None
     ) -> Booking | None:
@@ -212,7 +214,8 @@ class Mutation:
         return await _on_booking(info, messages.CompleteBooking, id, command_id)
 
     @field_with(
-        deprecation_reason="Cancels without refund and leaves the calendar as it is: use cancelAndRefund."
+        authenticated=True,
+        deprecation_reason="Cancels without refund and leaves the calendar as it is: use cancelAndRefund.",
     )
     async def cancel_booking(
         self, info: Info, id: strawberry.ID, command_id: CommandId = None

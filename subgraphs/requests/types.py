@@ -12,7 +12,7 @@ from uuid import UUID
 import strawberry
 from aiodataloader import DataLoader
 
-from subgraphs.kit.graphql import REFERENCE, object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.requests import store
@@ -60,7 +60,7 @@ class User:
             context.requests_of_clients, context.request_counts, self.key, page, MusicianRequest.of
         )
 
-    @resolver
+    @for_users
     async def bookings(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Booking] | None":
@@ -92,7 +92,7 @@ class Musician:
     id: strawberry.ID = strawberry.field(description="The musician's id.")
     key: strawberry.Private[UUID]
 
-    @resolver
+    @for_users
     async def applications(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Application] | None":
@@ -107,7 +107,7 @@ class Musician:
             Application.of,
         )
 
-    @resolver
+    @for_users
     async def bookings(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Booking] | None":
@@ -171,7 +171,7 @@ class MusicianRequest:
         """The skills that the musician must have."""
         return [Skill(id=strawberry.ID(str(key))) for key in self.record.required_skill_ids]
 
-    @resolver
+    @for_users
     async def applications(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> "Connection[Application] | None":
@@ -182,13 +182,13 @@ class MusicianRequest:
             context.applications_of_requests, context.application_counts, self.record.id, page, Application.of
         )
 
-    @resolver
+    @for_users
     async def my_application(self, info: Info) -> "Application | None":
         """The caller's application to the request; null if there is none."""
         key = (self.record.id, info.context.require().user_id)
         return Application.of_any(await info.context.applications_by.load(key))
 
-    @resolver
+    @for_users
     async def booking(self, info: Info) -> "Booking | None":
         """The booking of the request; for its client, its musician and admins."""
         info.context.require()

@@ -4,7 +4,7 @@ import strawberry
 
 from subgraphs.kit import checks
 from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
-from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.graphql import Schema, for_users, object_type, resolver
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.reviews import store
 from subgraphs.reviews.messages import RateBooking
@@ -29,7 +29,7 @@ class Query:
         page, database = Page.of(store.NEWEST, first, after), info.context.database
         return connection(page, await REVIEW_ROWS.page(database, page), lambda: store.count_reviews(database))
 
-    @resolver
+    @for_users
     async def review_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
         """The status of a command that the caller has sent to the reviews service."""
         return await status_of(info.context.database, info.context.require(), id)
@@ -39,7 +39,7 @@ class Query:
 class Mutation:
     """Mutations of reviews."""
 
-    @resolver
+    @for_users
     async def rate_booking(
         self, info: Info, input: RateBookingInput, command_id: CommandId = None
     ) -> Review | None:

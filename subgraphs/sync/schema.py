@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import strawberry
 
 from subgraphs.kit import budget, checks
-from subgraphs.kit.graphql import Schema, input_type, object_type, resolver
+from subgraphs.kit.graphql import Schema, for_role, input_type, object_type
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.sync import store
 from subgraphs.sync.messages import ReplaySync
@@ -81,7 +81,7 @@ class SyncLogFilter:
 class Query:
     """The state of the synchronisation between the services, for admins."""
 
-    @resolver
+    @for_role("admin")
     async def pending_syncs(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: SyncFilter | None = None
     ) -> Connection[PendingSync] | None:
@@ -99,7 +99,7 @@ class Query:
             lambda: SYNC_ROWS.count(database, conditions),
         )
 
-    @resolver
+    @for_role("admin")
     async def sync_logs(
         self,
         info: Info,
@@ -121,7 +121,7 @@ class Query:
             lambda: LOG_ROWS.count(database, conditions),
         )
 
-    @resolver
+    @for_role("admin", list_size=100)
     async def sync_targets(self, info: Info) -> list[SyncTarget] | None:
         """Every pair of publishing and consuming service, with its backlog and latency."""
         info.context.require_role("admin")
@@ -133,7 +133,7 @@ class Query:
             for target in targets
         ]
 
-    @resolver
+    @for_role("admin")
     async def consistency_checks(
         self, info: Info, first: First = DEFAULT_FIRST, after: After = None
     ) -> Connection[ConsistencyCheck] | None:
@@ -152,7 +152,7 @@ class Query:
 class Mutation:
     """Replays of failed events and repairs of copies, for admins."""
 
-    @resolver
+    @for_role("admin", cost=1_000)
     async def check_consistency(self, info: Info, deep: Deep = False) -> list[ConsistencyCheck] | None:
         """Compare the services' rows with the copies in other services now, and repair copies that differ.
 
@@ -164,7 +164,7 @@ class Mutation:
         checked = await CHECK_ROWS.page(info.context.database, newest)
         return [ConsistencyCheck.of(check) for check in checked[: len(reports)]]
 
-    @resolver
+    @for_role("admin")
     async def replay_sync(self, info: Info, id: strawberry.ID, reason: str) -> PendingSync | None:
         """Request a service to apply a failed event again; the caller and the reason are logged."""
         identity = info.context.require_role("admin")

@@ -7,7 +7,7 @@ import strawberry
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import Unauthenticated
-from subgraphs.kit.graphql import Schema, object_type, provided, resolver
+from subgraphs.kit.graphql import Schema, field_with, for_role, for_users, object_type, provided, resolver
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.users import store
@@ -29,7 +29,7 @@ from subgraphs.users.types import (
 class Query:
     """Queries about users."""
 
-    @resolver
+    @for_users
     async def me(self, info: Info) -> User | None:
         """The caller; an error without a token."""
         account = await info.context.accounts.load(info.context.require().user_id)
@@ -66,33 +66,33 @@ class Query:
 class Mutation:
     """Mutations of accounts."""
 
-    @resolver
+    @field_with(cost=100)
     async def register(self, info: Info, input: RegisterInput) -> Session | None:
         """Create an account as client or musician, and log in."""
         command = Register(input.username, input.email, input.password, input.user_type.value)
         return _session(info, await info.context.bus.handle(command))
 
-    @resolver
+    @field_with(cost=100)
     async def log_in(self, info: Info, input: LogInInput) -> Session | None:
         """Log in with name (or email address) and password; returns a token."""
         return _session(
             info, await info.context.bus.handle(LogIn(input.login, input.password, info.context.address))
         )
 
-    @resolver
+    @for_users
     async def update_profile(self, info: Info, input: UpdateProfileInput) -> User | None:
         """Change the caller's profile."""
         command = UpdateProfile(info.context.require().user_id, provided(input))
         return User.of(await info.context.bus.handle(command))
 
-    @resolver
+    @field_with(authenticated=True, cost=100)
     async def change_password(self, info: Info, input: ChangePasswordInput) -> User | None:
         """Replace the caller's password. Earlier tokens stay valid until they expire."""
         user_id = info.context.require().user_id
         command = ChangePassword(user_id, input.current_password, input.new_password, info.context.address)
         return User.of(await info.context.bus.handle(command))
 
-    @resolver
+    @for_role("admin")
     async def set_user_active(self, info: Info, id: strawberry.ID, is_active: bool) -> User | None:
         """Activate or deactivate an account; for admins."""
         info.context.require_role("admin")

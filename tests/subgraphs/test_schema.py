@@ -17,6 +17,14 @@ from subgraphs.platform.tables import SERVICES
 from tests.gateway.support import engine_of
 
 SCHEMA = Path(__file__).parents[2] / "schema"
+PUBLIC = {
+    "Query": {
+        *("user", "users", "musician", "musicians", "musicianAvailability", "skill", "skills", "review"),
+        *("latestReviews", "request", "requests", "matchingAlgorithms", "findMusicians", "findRequests"),
+        *("topMusicians", "activeRequestsSummary"),
+    },
+    "Mutation": {"logIn", "register"},
+}
 OWNERS = {
     "User": "users",
     "Musician": "musicians",
@@ -38,6 +46,13 @@ def test_the_committed_schemas_are_current() -> None:
     assert set(printed) == {f"{name}.graphql" for name in (*SERVICES.names, "supergraph")}
     for name, text in printed.items():
         assert (SCHEMA / name).read_text() == text, f"{name} is stale: make schema"
+
+
+def test_all_but_the_public_fields_demand_a_token(supergraph: Supergraph) -> None:
+    """Each root field that is not for everybody has @authenticated or @requiresScopes."""
+    for name, public in PUBLIC.items():
+        fields = supergraph.api.type_map[name].fields  # type: ignore[attr-defined]
+        assert {one for one in fields if not supergraph.metadata.of_field(name, one).access} == public
 
 
 def test_what_another_service_supplies_is_nullable(supergraph: Supergraph) -> None:

@@ -83,6 +83,13 @@ def test_the_gateway_knows_every_service(services: dict[str, Any]) -> None:
     assert set(services["gateway"]["depends_on"]) == set(SERVICES.names)
 
 
+def test_the_gateway_verifies_tokens_with_the_public_key(services: dict[str, Any]) -> None:
+    """The gateway reads the key set that the setup writes, and has no private key."""
+    file = services["gateway"]["environment"]["MUSSIKON_KEY_SET"]
+    assert f"/keys/public/jwt.pem {file}" in services["setup"]["command"][-1]
+    assert services["gateway"]["volumes"] == ["public-key:/keys/public:ro"]
+
+
 def test_each_key_is_where_it_signs_and_only_the_gateway_has_a_port(services: dict[str, Any]) -> None:
     """A private key is mounted only where its row demands it or it is made; only the gateway has a published
     port.

@@ -1,8 +1,9 @@
 """Tests of tokens: valid ones are accepted, and every forgery is refused."""
 
 import time
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import orjson
@@ -11,6 +12,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 from joserfc.util import urlsafe_b64encode
 
+from gateway.config.load import read_config
+from gateway.core.clock import SYSTEM_CLOCK
+from gateway.core.context import Identity as GatewayIdentity
+from gateway.core.errors import RequestError
+from gateway.observe.observer import Observer
+from gateway.security.authenticate import Authenticator
 from subgraphs.kit.clock import FakeClock
 from subgraphs.kit.errors import Unauthenticated
 from subgraphs.kit.identity import (
@@ -21,8 +28,9 @@ from subgraphs.kit.identity import (
     TokenSigner,
     TokenVerifier,
 )
-from subgraphs.kit.keys import load_key, make_key_pair
+from subgraphs.kit.keys import load_key, main, make_key_pair
 from subgraphs.kit.testing import SigningKeys
+from subgraphs.platform.options import GATEWAY_CONFIG
 
 USER = uuid4()
 
@@ -169,6 +177,23 @@ def test_keys_are_made_once(keys: SigningKeys) -> None:
     make_key_pair(keys.private, keys.public)
     assert (keys.private.read_bytes(), keys.public.read_bytes()) == before
     assert keys.private.stat().st_mode & 0o077 == 0
+
+
+async def test_the_gateway_accepts_users_tokens_only(keys: SigningKeys, tmp_path: Path) -> None:
+    """The gateway knows user and scope of a token; it refuses tokens of services and of other keys."""
+    assert main([str(keys.private), str(keys.public), str(tmp_path / "jwks.json")]) == 0
+    settings = read_config(GATEWAY_CONFIG, {"MUSSIKON_KEY_SET": str(tmp_path / "jwks.json")})
+    gateway = Authenticator(settings.authentication, Observer(), SYSTEM_CLOCK)
+    for role in ("client", "musician", "admin"):
+        token = TokenSigner(keys.private).sign(USER, role).value
+        found = gateway.identify({"authorization": f"Bearer {token}"})
+        identity = found if isinstance(found, GatewayIdentity) else await found
+        assert (identity.subject, identity.scopes) == (str(USER), frozenset({role}))
+    make_key_pair(tmp_path / "other.pem", tmp_path / "other.pub.pem")
+    for key, role in ((keys.service, SERVICE), (tmp_path / "other.pem", "admin")):
+        token = TokenSigner(key).sign(USER, role).value
+        with pytest.raises(RequestError, match="no issuer has the key"):
+            await cast(Awaitable[Any], gateway.identify({"authorization": f"Bearer {token}"}))
 
 
 def test_who_may_see() -> None:

@@ -262,10 +262,14 @@ app.add_typer(documents_app, name="documents")
 def config_check(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The configuration file.")],
 ) -> None:
-    """Check a configuration file, and the supergraph and files that it names; print every mistake."""
+    """Check a configuration file, and the supergraph, files and keys that it names; print each mistake."""
     settings = read_config(Path(file), os.environ)
     if settings.supergraph is not None:
         check_source(GatewaySource(read_text(settings.supergraph, "the supergraph"), settings))
+    if settings.authentication.issuers:
+        from gateway.security.authenticate import check_key_sets  # noqa: PLC0415 - an optional extra
+
+        check_key_sets(settings.authentication)
     print(f"{file}: no mistakes")
 
 

@@ -20,6 +20,9 @@ _UNITS = {
     "bytes": "a size such as 1MB or 64kB",
     "file": "a path, relative to the file's folder",
     "header": "the name of an HTTP header",
+    "caller": "address, client, key, subject, claim:NAME or header:NAME",
+    "root field": "a root field such as Mutation.login",
+    "name": "a name of letters, digits, _ and -",
 }
 
 
@@ -42,7 +45,7 @@ class Kind(NamedTuple):
 
     @property
     def unit(self) -> str | None:
-        """Return "seconds", "bytes", "file" or "header"; None for a value without a unit."""
+        """Return the kind of text or number, a key of _UNITS; None for a value without one."""
         return next((one.extra["unit"] for one in self.meta if one.extra and "unit" in one.extra), None)
 
     @property

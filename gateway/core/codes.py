@@ -175,6 +175,8 @@ BAD_OPTION | An option has an invalid value. | See --help.
 INVALID_DOCUMENTS | Documents or a manifest of documents can't be used. \
     | Correct what the message names; `gateway documents` makes and checks manifests.
 FILE_NOT_READABLE | A file cannot be read. | Check that it exists and that this user may read it.
+INVALID_KEYS | A file or URL with keys can't be used. \
+    | Correct the setting that the message names, and check that the file or URL can be read from here.
 INVALID_CERTIFICATE | A certificate can't be used with its key. \
     | Check that both are PEM files that belong together, and the key's password.
 ADDRESS_IN_USE | The gateway can't listen on the address. \

@@ -15,6 +15,10 @@ class Authenticates(Protocol):
         """Return the identity, at once or later. Raises RequestError, or the awaitable does."""
         ...
 
+    def start(self) -> None:
+        """Start work in the background, in this event loop."""
+        ...
+
     async def close(self) -> None:
         """Release what is held for it."""
         ...
@@ -35,6 +39,10 @@ class IdentityGuard(Guard):
             return self._identified(request, context, found)
         context.identity = found
         return request
+
+    def start(self) -> None:
+        """Start what finds identities."""
+        self.authenticator.start()
 
     async def close(self) -> None:
         """Close what finds identities."""

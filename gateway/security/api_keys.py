@@ -77,21 +77,21 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_keys(path: Path) -> KeyFile:
-    """Return the keys of a file. Raises SettingsError BAD_OPTION."""
+    """Return the keys of a file. Raises SettingsError INVALID_KEYS."""
     try:
         text = path.read_bytes()
     except OSError as error:
         message = f"the file of API keys {path} can't be read: {error.strerror or error}"
-        raise SettingsError(message, "BAD_OPTION") from error
+        raise SettingsError(message, "INVALID_KEYS") from error
     if len(text) > MAX_FILE:
-        raise SettingsError(f"{path}: expected at most {MAX_FILE:,} bytes, got more", "BAD_OPTION")
+        raise SettingsError(f"{path}: expected at most {MAX_FILE:,} bytes, got more", "INVALID_KEYS")
     try:
         found = msgspec.json.decode(text, type=KeyFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"{path} is not a file of API keys: {error}", "BAD_OPTION") from error
+        raise SettingsError(f"{path} is not a file of API keys: {error}", "INVALID_KEYS") from error
     ids = [one.id for one in found.keys]
     if len(set(ids)) < len(ids):
-        raise SettingsError(f"{path}: two keys have one id", "BAD_OPTION")
+        raise SettingsError(f"{path}: two keys have one id", "INVALID_KEYS")
     return found
 
 
@@ -125,7 +125,7 @@ def _hash(secret: str) -> str:
 class ApiKeys:
     """The keys of a file, read again when it changes; the old ones stay in use if that fails.
 
-    Raises SettingsError BAD_OPTION.
+    Raises SettingsError INVALID_KEYS.
     """
 
     def __init__(self, settings: KeySettings, observer: Observer, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -182,7 +182,7 @@ class ApiKeys:
             state = self.path.stat()
         except OSError as error:
             message = f"the file of API keys {self.path} can't be read: {error.strerror or error}"
-            raise SettingsError(message, "BAD_OPTION") from error
+            raise SettingsError(message, "INVALID_KEYS") from error
         return state.st_mtime_ns, state.st_size, state.st_ino
 
 

@@ -11,7 +11,7 @@ from gateway.core.errors import RequestError, SettingsError
 from gateway.core.lru import LruCache
 from gateway.observe.facts import KeySetFailed
 from gateway.observe.observer import Observer
-from gateway.security.key_sets import KeySetError, KeySource, fitting
+from gateway.security.key_sets import KeySetError, KeySource, fetch_key_set, fitting, read_key_set
 from gateway.security.revocation import Revocations
 from gateway.security.tokens import InvalidToken, TokenHeader, check_claims, read_header, verified_payload
 from gateway.settings import AuthenticationSettings
@@ -29,7 +29,7 @@ def unauthenticated(message: str, challenge: str | None) -> RequestError:
 class Authenticator:
     """Verifies tokens by the keys of several issuers.
 
-    Raises SettingsError BAD_OPTION if a file with keys can't be used. Key sets at a URL are fetched when
+    Raises SettingsError INVALID_KEYS if a file with keys can't be used. Key sets at a URL are fetched when
     the first token arrives. `revocations`: makes the revoked tokens, from a function that forgets verified
     ones; None if no token is revoked.
     """
@@ -55,7 +55,13 @@ class Authenticator:
                     source.load()
                 except KeySetError as error:
                     name = source.settings.name
-                    raise SettingsError(f"authentication, issuer {name}: {error}", "BAD_OPTION") from error
+                    raise SettingsError(f"authentication, issuer {name}: {error}", "INVALID_KEYS") from error
+
+    def start(self) -> None:
+        """Start to read the key sets, so that the first token need not wait for them."""
+        for source in self.sources:
+            if not source.keys:
+                source.start_refresh()
 
     def forget(self, revoked: Callable[[Mapping[str, Any]], bool]) -> None:
         """Forget the verified tokens with claims of which `revoked` is true."""
@@ -166,6 +172,16 @@ class Authenticator:
             authenticated=True,
             policies=_names(claims.get(self.settings.policies_claim)),
         )
+
+
+def check_key_sets(settings: AuthenticationSettings) -> None:
+    """Raise SettingsError INVALID_KEYS for a key set that can't be read now."""
+    for issuer in settings.issuers:
+        try:
+            read_key_set(fetch_key_set(issuer))
+        except KeySetError as error:
+            message = f"authentication, issuer {issuer.name}: {error}"
+            raise SettingsError(message, "INVALID_KEYS") from error
 
 
 def _names(value: Any) -> frozenset[str]:

@@ -35,6 +35,11 @@ class Callers:
             return found
         return _with_key(found, key) if isinstance(found, Identity) else _later(found, key)
 
+    def start(self) -> None:
+        """Start to read the key sets of issuers."""
+        if self.tokens is not None:
+            self.tokens.start()
+
     async def close(self) -> None:
         """Stop to listen for revoked tokens."""
         if self.tokens is not None:

@@ -1,6 +1,6 @@
 """The settings of cost: what operations may cost, and what clients learn about it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -65,6 +65,11 @@ class CostSettings:
     extension: Annotated[bool, Meta(description="Whether responses have the costs as `extensions.cost`.")] = (
         False
     )
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Yield (field, message) for fields that do not fit each other."""
+        if self.headers.actual is not None and self.actual is None:
+            yield "headers", "the header `actual` needs the setting `cost.actual`"
 
     @property
     def shows(self) -> bool:

@@ -8,7 +8,14 @@ from msgspec import Meta
 
 from gateway.settings.units import Count, File, HeaderName, Seconds, Secret
 
-By = Annotated[str, Meta(pattern="^(address|client|key|subject|claim:.+|header:[A-Za-z0-9_-]+)$")]
+By = Annotated[
+    str,
+    Meta(pattern="^(address|client|key|subject|claim:.+|header:[A-Za-z0-9_-]+)$", extra={"unit": "caller"}),
+]
+RootField = Annotated[
+    str,
+    Meta(pattern="^(Query|Mutation|Subscription)\\.[_A-Za-z]\\w*$", extra={"unit": "root field"}),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +24,11 @@ class RateRule:
 
     name: Annotated[
         str,
-        Meta(pattern="^[A-Za-z0-9_-]+$", description="Its name in errors, response headers and Redis keys."),
+        Meta(
+            pattern="^[A-Za-z0-9_-]+$",
+            description="Its name in errors, response headers and Redis keys.",
+            extra={"unit": "name"},
+        ),
     ]
     requests: Annotated[
         Count | None, Meta(description="Requests; with `fields`, selections of these fields.")
@@ -36,7 +47,7 @@ class RateRule:
         Meta(description="Whether the rule is only for callers without, or only for those with, identity."),
     ] = None
     fields: Annotated[
-        tuple[Annotated[str, Meta(pattern="^(Query|Mutation|Subscription)\\.[_A-Za-z]\\w*$")], ...],
+        tuple[RootField, ...],
         Meta(description="Root fields, such as `Mutation.login`; only operations with one of them count."),
     ] = ()
 

@@ -120,7 +120,10 @@ class Settings:
     ] = "audited"
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield (field, message) for header rules that contradict each other, or the headers with claims."""
+        """Yield (field, message) for header rules that contradict each other, or the headers with claims; and
+        for settings that need Redis where there is none.
+        """
+        yield from self._missing_redis()
         merges: dict[str, str] = {}
         for name, rules in self.header_rules().items():
             field = "subgraphs" if name else "headers"
@@ -130,6 +133,15 @@ class Settings:
                 if first != rule.merge:
                     yield field, f"the response header {rule.target} has two merges: {first}, {rule.merge}"
 
+    def _missing_redis(self) -> Iterator[tuple[str, str]]:
+        """Yield (field, message) for settings that need the Redis server."""
+        if self.redis.url is not None:
+            return
+        if self.rates.store == "redis":
+            yield "rates", "the store redis needs the setting `redis.url`"
+        if self.revocation.enabled:
+            yield "revocation", "revoked tokens need the setting `redis.url`"
+
     def header_rules(self) -> Mapping[str, HeaderRules | SubgraphHeaderRules]:
         """Return the header rules of each subgraph that has some; those for all under the name ""."""
         own = {name: one.headers for name, one in self.subgraphs.items()}
@@ -137,7 +149,7 @@ class Settings:
 
     def _claimed_headers(self, field: str, rules: Iterable[RequestHeaderRule]) -> Iterator[tuple[str, str]]:
         """Yield (field, message) for rules by which a client could pretend to have a claim."""
-        claimed = {one.header for one in self.authentication.claims}
+        claimed = {one.header for one in self.authentication.claims if one.header is not None}
         for rule in rules:
             name = rule.rename or rule.propagate
             if name in claimed:

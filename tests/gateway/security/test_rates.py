@@ -262,10 +262,16 @@ def test_claims_subjects_and_long_values() -> None:
         ("rates: {rules: [{name: a, requests: 1, cost: 2}]}", "needs either `requests` or `cost`"),
         ("rates: {rules: [{name: a, requests: 1}, {name: a, cost: 1}]}", "got a 2 times"),
         ("rates: {rules: [{name: a, cost: 1, fields: [Query.x]}]}", "`fields` limit requests"),
-        ("rates: {rules: [{name: 'a b', requests: 1}]}", "name"),
+        ("rates: {rules: [{name: 'a b', requests: 1}]}", "expected a name of letters, digits"),
         ("rates: {rules: [{name: a, requests: 0}]}", "at least 1"),
-        ("rates: {rules: [{name: a, requests: 1, by: [adress]}]}", "by"),
-        ("rates: {rules: [{name: a, requests: 1, fields: [login]}]}", "fields"),
+        ("rates: {rules: [{name: a, requests: 1, by: [adress]}]}", "expected address, client, key"),
+        (
+            "rates: {rules: [{name: a, requests: 1, fields: [login]}]}",
+            "expected a root field such as Mutation.login",
+        ),
+        ("rates: {store: redis}", "the store redis needs the setting `redis.url`"),
+        ("revocation: {enabled: true}", "revoked tokens need the setting `redis.url`"),
+        ("cost: {headers: {actual: x-cost}}", "needs the setting `cost.actual`"),
     ],
 )
 def test_wrong_rules(text: str, message: str) -> None:

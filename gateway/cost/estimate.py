@@ -1,6 +1,6 @@
 """Estimates the cost of a request from its tree and the values of its variables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from graphql.language import ListValueNode, ObjectValueNode, ValueNode, VariableNode
@@ -105,26 +105,14 @@ class Estimator:
         )
 
 
-class _Unknown(dict[str, Any]):
-    """Variables without values, that note whether one is needed."""
+class NoVariables(dict[str, Any]):
+    """Variables without values, that note whether one is `needed`."""
 
     needed = False
 
     def get(self, key: str, default: Any = None) -> Any:
         self.needed = True
         return default
-
-
-def is_constant(weights: Weights, trees: Iterable[CostSelections]) -> bool:
-    """Return whether the estimated cost of requests is the same for all variables."""
-    variables = _Unknown()
-    estimator = Estimator(weights, variables)
-    for tree in trees:
-        try:
-            estimator.selections(tree)
-        except RequestError:
-            return not variables.needed
-    return not variables.needed
 
 
 def literal_inputs(weights: Weights, item: CostField) -> int:

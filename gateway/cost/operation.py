@@ -11,7 +11,7 @@ from gateway.core.errors import RequestError
 from gateway.core.jsontext import NotJson, read_json
 from gateway.core.lru import LruCache
 from gateway.cost.actual import actual_cost
-from gateway.cost.estimate import Estimator, is_constant
+from gateway.cost.estimate import Estimator, NoVariables
 from gateway.cost.spending import Spending
 from gateway.cost.tree import CostSelections, TreeBuilder
 from gateway.observe.facts import OperationCost
@@ -58,7 +58,7 @@ class CostModel:
         if self.settings.actual == "by_response":
             shown = self.builder.tree(print_selections(operation.selections) or "{__typename}", root)
         cost = CostOfOperation(self, operation.name, operation.kind == "mutation", trees, shown)
-        if self.always or not is_constant(self.weights, [tree for _, tree in trees]):
+        if self.always or cost.constant is None:
             return cost
         cost.refuse(cost.estimate({}))
         return None
@@ -95,8 +95,9 @@ class CostOfOperation:
         self.base = MUTATION_COST if is_mutation else 0  # counted in the subgraph of the first mutation
         self.trees = trees
         self.shown = shown
-        constant = is_constant(model.weights, [tree for _, tree in trees])
-        self.constant = self._compute({}) if constant else None
+        variables = NoVariables()
+        found = self._compute(variables)
+        self.constant = None if variables.needed else found
 
     def _compute(self, variables: Mapping[str, Any]) -> Estimate | RequestError:
         estimator = Estimator(self.model.weights, variables)

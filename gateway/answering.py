@@ -54,8 +54,7 @@ class Gateway:
 
     async def close(self) -> None:
         """End what runs in the background, and close the connections; requests in progress still end."""
-        for guard in self.guards.all:
-            await guard.close()
+        await self.guards.close()
         await self.engine.transport.close()
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ keys_app = typer.Typer(help="API keys: create, list and revoke them.", no_args_i
 FileOption = Annotated[
     str, typer.Option("--file", metavar="FILE", help="The file of keys: the setting keys.file.")
 ]
+PATIENCE = 5.0  # seconds that the command waits for Redis: unlike a gateway, it has to connect first
 _SPANS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -112,7 +114,7 @@ def revoke_tokens(
     revocation = Revocation(token_id, subject, SYSTEM_CLOCK.now())
 
     async def send() -> int:
-        link = RedisLink(settings.redis, Observer())
+        link = RedisLink(replace(settings.redis, timeout=PATIENCE), Observer())
         try:
             return await link.run(lambda client: revoke(client, revocation, settings.redis.prefix))
         except RedisUnavailable as error:

@@ -25,7 +25,7 @@ class SharedStore(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Return when what is being stored is stored."""
         ...
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from gateway.core.clock import Clock
 from gateway.core.context import RequestContext
-from gateway.documents.download import DownloadFailed, download
 from gateway.documents.manifests import (
     ManifestError,
     TrustedDocument,
@@ -15,6 +14,7 @@ from gateway.documents.manifests import (
     of_texts,
     read_manifest,
 )
+from gateway.security.download import DownloadFailed, download
 from gateway.settings import DocumentSettings, Limits
 
 MAX_MANIFEST = 100_000_000  # bytes

@@ -10,10 +10,10 @@ from gateway.core.clock import Clock
 from gateway.core.context import RequestContext
 from gateway.core.errors import RequestError
 from gateway.core.lru import LruCache
-from gateway.documents.download import DownloadFailed, download
 from gateway.documents.failures import FailureReports
 from gateway.documents.memory import MemoryStore
 from gateway.documents.selectors import MAX_ID
+from gateway.security.download import DownloadFailed, download
 from gateway.settings import RemoteDocumentSettings
 
 MAX_DOCUMENT = 1_000_000  # bytes

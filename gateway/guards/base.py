@@ -4,7 +4,7 @@ A guard that is not configured is not in the list, so it costs nothing. Each che
 can; one that has to wait (for a key set, for Redis) returns an awaitable, and only then a task is made.
 """
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from gateway.core.context import RequestContext
 from gateway.prepared_operations import PlannedRequest
@@ -37,18 +37,24 @@ class Guards:
     """The guards of a gateway, in the order in which they check.
 
     `all`: all of them. `planning`, `execution`: those that check before planning, and before execution.
+    `close_shared`: closes what several guards use; called after all of them are closed.
     """
 
-    def __init__(self, guards: Iterable[Guard] = ()) -> None:
+    def __init__(
+        self, guards: Iterable[Guard] = (), close_shared: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         given = tuple(guards)
+        self.close_shared = close_shared
         self.all = given
         self.planning = tuple(one for one in given if _overrides(one, "before_planning"))
         self.execution = tuple(one for one in given if _overrides(one, "before_execution"))
 
     async def close(self) -> None:
-        """Close the guards."""
+        """Close the guards, then what they share."""
         for guard in self.all:
             await guard.close()
+        if self.close_shared is not None:
+            await self.close_shared()
 
     async def pass_planning(
         self, waiting: Awaitable[GraphQLRequest], rest: int, context: RequestContext

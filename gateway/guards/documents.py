@@ -207,6 +207,6 @@ class RegistrationGuard(Guard):
         return None
 
     async def close(self) -> None:
-        """Close the connections of the shared store."""
+        """Wait until the shared store has stored what it is storing."""
         if self.automatic.shared is not None:
             await self.automatic.shared.close()

@@ -7,13 +7,13 @@ from gateway.core.errors import SettingsError
 from gateway.guards.base import Guard, Guards
 from gateway.guards.identity import IdentityGuard
 from gateway.guards.make_documents import make_document_guards
-from gateway.guards.rates import RateGuard
+from gateway.guards.rates import RateGuard, RequestRateGuard, needs_no_identity
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks
 from gateway.security.api_keys import ApiKeys
 from gateway.security.callers import Callers
 from gateway.security.rates import MemoryRates, Rates, RedisRates
-from gateway.security.redis_link import RedisLink
+from gateway.security.redis_link import SharedRedis
 from gateway.security.revocation import Revocations
 from gateway.settings import Settings
 
@@ -24,26 +24,35 @@ if TYPE_CHECKING:
 def make_guards(settings: Settings, hooks: Hooks, observer: Observer, clock: Clock) -> Guards:
     """Return the checks of each request. Raises SettingsError BAD_OPTION."""
     guards: list[Guard] = []
-    callers = make_callers(settings, observer, clock)
+    redis = SharedRedis(settings.redis, observer, clock)
+    callers = make_callers(settings, redis, observer, clock)
+    rates = _rates(settings, redis, clock)
+    # what needs no identity is counted first, so that guessing tokens and keys is limited, too
+    first = [one for one in settings.rates.rules if needs_no_identity(one)]
+    rest = [one for one in settings.rates.rules if one not in first]
+    if first:
+        guards.append(RequestRateGuard(first, rates))
     if callers is not None:
         guards.append(IdentityGuard(callers))
-    guards += make_document_guards(settings, hooks, observer, clock)
-    if settings.rates.rules or settings.keys.file is not None:
-        guards.append(RateGuard(settings.rates.rules, _rates(settings, observer, clock)))
-    return Guards(guards)
+    guards += make_document_guards(settings, hooks, redis, observer, clock)
+    if rest or settings.keys.file is not None:
+        guards.append(RateGuard(rest, rates))
+    return Guards(guards, redis.close)
 
 
-def make_callers(settings: Settings, observer: Observer, clock: Clock) -> Callers | None:
+def make_callers(settings: Settings, redis: SharedRedis, observer: Observer, clock: Clock) -> Callers | None:
     """Return what finds the identity of requests; None if neither issuers nor API keys are set.
 
     Raises SettingsError BAD_OPTION.
     """
     keys = ApiKeys(settings.keys, observer, clock) if settings.keys.file is not None else None
-    tokens = _tokens(settings, observer, clock)
+    tokens = _tokens(settings, redis, observer, clock)
     return None if keys is None and tokens is None else Callers(keys, tokens)
 
 
-def _tokens(settings: Settings, observer: Observer, clock: Clock) -> "Authenticator | None":
+def _tokens(
+    settings: Settings, redis: SharedRedis, observer: Observer, clock: Clock
+) -> "Authenticator | None":
     if not settings.authentication.issuers:
         return None
     try:
@@ -53,7 +62,7 @@ def _tokens(settings: Settings, observer: Observer, clock: Clock) -> "Authentica
         raise SettingsError(message, "BAD_OPTION") from error
     if not settings.revocation.enabled:
         return Authenticator(settings.authentication, observer, clock)
-    link = RedisLink(settings.redis, observer, clock)
+    link = redis.link()
 
     def revocations(forget: "Forget") -> Revocations:
         return Revocations(link, settings.revocation.unavailable == "refuse", forget)
@@ -61,8 +70,8 @@ def _tokens(settings: Settings, observer: Observer, clock: Clock) -> "Authentica
     return Authenticator(settings.authentication, observer, clock, revocations)
 
 
-def _rates(settings: Settings, observer: Observer, clock: Clock) -> Rates:
+def _rates(settings: Settings, redis: SharedRedis, clock: Clock) -> Rates:
     local = MemoryRates(settings.rates.callers, clock)
     if settings.rates.store == "memory":
         return local
-    return RedisRates(RedisLink(settings.redis, observer, clock), local)
+    return RedisRates(redis.link(), local)

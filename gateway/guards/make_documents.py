@@ -9,6 +9,7 @@ from gateway.documents.failures import FailureReports
 from gateway.documents.manifest_source import ManifestSource
 from gateway.documents.manifests import ManifestError
 from gateway.documents.memory import MemoryStore
+from gateway.documents.redis_store import RedisStore
 from gateway.documents.remote import RemoteStore
 from gateway.documents.texts import KnownTexts
 from gateway.guards.base import Guard
@@ -16,6 +17,7 @@ from gateway.guards.documents import DocumentGuard, RegistrationGuard, Requireme
 from gateway.observe.facts import DocumentsNotReloaded
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks
+from gateway.security.redis_link import SharedRedis
 from gateway.settings import AutomaticDocumentSettings, Settings
 
 
@@ -38,36 +40,26 @@ def make_trusted_documents(settings: Settings, observer: Observer, clock: Clock)
 
 
 def make_automatic_documents(
-    settings: AutomaticDocumentSettings, observer: Observer, clock: Clock
+    settings: AutomaticDocumentSettings, redis: SharedRedis
 ) -> AutomaticDocuments | None:
     """Return the store of automatic persisted queries; None without one. Raises SettingsError BAD_OPTION."""
     if not settings.enabled:
         return None
     memory = MemoryStore(settings.count, settings.size)
-    if settings.redis.url is None:
+    if settings.store == "memory":
         return AutomaticDocuments(memory)
-    try:
-        from gateway.documents.redis_store import RedisStore  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        message = "documents in Redis need a client; install the extra: pip install 'mussikon[redis]'"
-        raise SettingsError(message, "BAD_OPTION") from error
-    failures = FailureReports("redis", clock, observer.emit)
-    try:
-        return AutomaticDocuments(memory, RedisStore(settings.redis, clock, failures))
-    except ValueError:  # its message may have the password
-        message = "documents.automatic.redis.url is not valid; expected redis://user:password@host:6379/0"
-        raise SettingsError(message, "BAD_OPTION") from None
+    return AutomaticDocuments(memory, RedisStore(redis.link(), settings.ttl))
 
 
 def make_document_guards(
-    settings: Settings, hooks: Hooks, observer: Observer, clock: Clock
+    settings: Settings, hooks: Hooks, redis: SharedRedis, observer: Observer, clock: Clock
 ) -> Iterator[Guard]:
     """Yield the guards of documents, if any are needed. Raises SettingsError."""
     documents = settings.documents
     if not documents.enabled:
         return
     trusted = make_trusted_documents(settings, observer, clock)
-    automatic = make_automatic_documents(documents.automatic, observer, clock)
+    automatic = make_automatic_documents(documents.automatic, redis)
     requirement = Requirement(documents, hooks.runs_text)
     yield DocumentGuard(requirement, trusted, automatic, KnownTexts(settings.limits))
     if automatic is not None:

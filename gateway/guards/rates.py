@@ -18,59 +18,76 @@ from gateway.settings import RateRule
 LONG_KEY = 100  # characters; longer values of callers are hashed
 
 
-class RateGuard(Guard):
-    """Refuses requests above the rate limits, and tells clients what is left by response headers.
+def needs_no_identity(rule: RateRule) -> bool:
+    """Return whether a rule counts requests that need no plan, by callers that need not be identified."""
+    counts_requests = rule.cost is None and not rule.fields
+    anonymous = all(part.partition(":")[0] in ("address", "client", "header") for part in rule.by)
+    return counts_requests and anonymous and rule.only is None
 
-    Rules for requests are checked before planning, those for cost and for root fields before the execution.
-    """
+
+class RequestRateGuard(Guard):
+    """Refuses requests above the rate limits, and tells clients by response headers what is left."""
 
     def __init__(self, rules: Iterable[RateRule], rates: Rates) -> None:
-        given = tuple(rules)
         self.rates = rates
-        self.early = tuple(one for one in given if one.cost is None and not one.fields)
-        self.late = tuple(one for one in given if one.cost is not None or one.fields)
+        self.rules = tuple(rules)
 
     def before_planning(
         self, request: GraphQLRequest, context: RequestContext
     ) -> GraphQLRequest | Awaitable[GraphQLRequest]:
         """Count the request."""
-        own = tuple(one for one in context.identity.rates if one.cost is None)
-        charges = [charge for one in (*self.early, *own) if (charge := _charge(one, context, 1))]
-        if not charges:
-            return request
+        charges = [charge for one in self.rules_for(context) if (charge := _charge(one, context, 1))]
+        waiting = self.count(charges, context) if charges else None
+        return request if waiting is None else self._later(waiting, request)
+
+    def rules_for(self, context: RequestContext) -> Sequence[RateRule]:
+        """Return the rules that count before planning."""
+        return self.rules
+
+    def count(self, charges: Sequence[Charge], context: RequestContext) -> Awaitable[None] | None:
+        """Count charges: at once in memory, else by the returned awaitable. Raises RequestError RATE_LIMITED,
+        or the awaitable does.
+        """
         if isinstance(self.rates, MemoryRates):
             _apply(self.rates.admit_now(charges), charges, context)
-            return request
-        return self._counted(request, charges, context)
+            return None
+        return self._counted(charges, context)
 
-    async def _counted(
-        self, request: GraphQLRequest, charges: Sequence[Charge], context: RequestContext
-    ) -> GraphQLRequest:
+    async def _counted(self, charges: Sequence[Charge], context: RequestContext) -> None:
         _apply(await self.rates.admit(charges), charges, context)
+
+    @staticmethod
+    async def _later(waiting: Awaitable[None], request: GraphQLRequest) -> GraphQLRequest:
+        await waiting
         return request
+
+
+class RateGuard(RequestRateGuard):
+    """The same for callers that are identified: the limits of API keys too, and before the execution those
+    on cost and on root fields.
+    """
+
+    def __init__(self, rules: Iterable[RateRule], rates: Rates) -> None:
+        given = tuple(rules)
+        super().__init__([one for one in given if one.cost is None and not one.fields], rates)
+        self.late = tuple(one for one in given if one.cost is not None or one.fields)
+
+    def rules_for(self, context: RequestContext) -> Sequence[RateRule]:
+        """Return the rules that count before planning, those of the API key included."""
+        own = context.identity.rates
+        return (*self.rules, *(one for one in own if one.cost is None)) if own else self.rules
 
     def before_execution(self, planned: PlannedRequest, context: RequestContext) -> Awaitable[None] | None:
         """Count the cost of the request, and its root fields."""
-        own = tuple(one for one in context.identity.rates if one.cost is not None)
-        operation = planned[1].operation
+        own = context.identity.rates
+        rules = (*self.late, *(one for one in own if one.cost is not None)) if own else self.late
         charges = [
             charge
-            for one in (*self.late, *own)
-            if (amount := _amount(one, operation, context)) and (charge := _charge(one, context, amount))
+            for one in rules
+            if (amount := _amount(one, planned[1].operation, context))
+            and (charge := _charge(one, context, amount))
         ]
-        if not charges:
-            return None
-        if isinstance(self.rates, MemoryRates):
-            _apply(self.rates.admit_now(charges), charges, context)
-            return None
-        return self._admitted(charges, context)
-
-    async def close(self) -> None:
-        """Close the connections to Redis."""
-        await self.rates.close()
-
-    async def _admitted(self, charges: Sequence[Charge], context: RequestContext) -> None:
-        _apply(await self.rates.admit(charges), charges, context)
+        return self.count(charges, context) if charges else None
 
 
 def _amount(rule: RateRule, operation: Operation, context: RequestContext) -> int:

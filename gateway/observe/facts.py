@@ -138,7 +138,7 @@ class DocumentsNotReloaded:
 
 @dataclass(frozen=True, slots=True)
 class DocumentStoreFailed:
-    """A store of documents ("redis", "remote") does not respond as it should.
+    """A store of documents ("remote") does not respond as it should.
 
     `failures`: how often, since the last such fact.
     """

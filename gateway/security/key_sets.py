@@ -1,11 +1,9 @@
 """JSON Web Key Sets (RFC 7517): read from a file or a URL, and read again while the gateway runs."""
 
 import asyncio
-import urllib.request
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from joserfc.jwk import JWKRegistry, Key, OctKey
 
 from gateway.core.clock import Clock
 from gateway.core.jsontext import NotJson, read_json
+from gateway.security.download import DownloadFailed, download
 from gateway.settings import IssuerSettings
 
 MAX_KEY_SET = 1_000_000  # bytes
@@ -124,32 +123,10 @@ def fetch_key_set(settings: IssuerSettings) -> bytes:
         except OSError as error:
             reason = error.strerror or error
             raise KeySetError(f"the file {settings.jwks_file} can't be read: {reason}") from error
-    headers = {name: secret.value for name, secret in settings.headers.items()}
-    text = _fetch(settings.jwks_url or "", headers)
-    if len(text) > MAX_KEY_SET:
-        raise KeySetError(f"{settings.jwks_url}: expected at most {MAX_KEY_SET:,} bytes, got more")
-    return text
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Refuses redirects: the request's headers may be secrets, which another host must not get."""
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
-        raise KeySetError(f"{req.full_url} redirects to {newurl} (status {code}); set this URL instead")
-
-
-_OPENER = urllib.request.build_opener(_NoRedirects)
-
-
-def _fetch(url: str, headers: dict[str, str]) -> bytes:
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - http(s) only
     try:
-        with _OPENER.open(request, timeout=FETCH_SECONDS) as reply:
-            text: bytes = reply.read(MAX_KEY_SET + 1)
-    except (OSError, ValueError, HTTPException) as error:
-        why = getattr(error, "reason", None) or error
-        raise KeySetError(f"{url} can't be fetched: {why}") from error
-    return text
+        return download(settings.jwks_url or "", settings.headers, FETCH_SECONDS, MAX_KEY_SET)
+    except DownloadFailed as error:
+        raise KeySetError(str(error)) from error
 
 
 class KeySource:

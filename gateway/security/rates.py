@@ -53,10 +53,6 @@ class Rates(Protocol):
         """Count charges, all of them or none."""
         ...
 
-    async def close(self) -> None:
-        """Release what is held."""
-        ...
-
 
 class _Slots:
     """The admitted amounts of one caller by slot, the oldest first."""
@@ -115,9 +111,6 @@ class MemoryRates:
     async def admit(self, charges: Sequence[Charge]) -> Verdict:
         """Count charges, all of them or none."""
         return self.admit_now(charges)
-
-    async def close(self) -> None:
-        """Do nothing: nothing is held."""
 
     def _of(self, charge: Charge, now: float) -> _Slots:
         slots = self.slots.get(charge.key)
@@ -193,7 +186,3 @@ class RedisRates:
         except RedisUnavailable:
             return self.local.admit_now(charges)
         return Verdict(refused - 1 if refused else None, tuple(left), wait / 1000)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.link.close()

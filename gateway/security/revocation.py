@@ -136,11 +136,10 @@ class Revocations:
         self.forget(revocation.covers)
 
     async def close(self) -> None:
-        """Stop to listen, and close the connections.
+        """Stop to listen.
 
         A cancellation can get lost where the client's own timeout ends at the same moment, so it is repeated.
         """
         while self.listening is not None and not self.listening.done():
             self.listening.cancel()
             await asyncio.wait([self.listening], timeout=STOP)
-        await self.link.close()

@@ -17,7 +17,6 @@ from gateway.settings.cost import CostHeaders, CostSettings, SubgraphBudgets
 from gateway.settings.documents import (
     AutomaticDocumentSettings,
     DocumentMode,
-    DocumentRedisSettings,
     DocumentSettings,
     HeaderSecret,
     HeaderValue,
@@ -57,7 +56,6 @@ __all__ = [
     "CostSettings",
     "CsrfSettings",
     "DocumentMode",
-    "DocumentRedisSettings",
     "DocumentSettings",
     "ErrorSettings",
     "HeaderName",

@@ -122,27 +122,19 @@ class RemoteDocumentSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentRedisSettings:
-    """A Redis (or Valkey) server in which gateways share documents."""
-
-    url: Annotated[
-        Secret | None, Meta(description="Its URL: redis://user:password@host:6379/0; rediss:// for TLS.")
-    ] = None
-    prefix: Annotated[str, Meta(description="The beginning of the names of its keys.")] = "gateway:document:"
-    ttl: Annotated[Seconds, Meta(description="How long a document is stored after its last use.")] = 604_800.0
-    timeout: Annotated[
-        Seconds, Meta(description="Timeout of one call; after it, the document counts as unknown.")
-    ] = 0.05
-
-
-@dataclass(frozen=True, slots=True)
 class AutomaticDocumentSettings:
     """Automatic persisted queries: clients send a hash, and the text only when the hash is unknown."""
 
     enabled: Annotated[bool, Meta(description="Whether clients may use them.")] = False
     count: Annotated[Count, Meta(description="The number of documents in memory.")] = 10_000
     size: Annotated[Bytes, Meta(description="Their total size in memory.")] = 50_000_000
-    redis: DocumentRedisSettings = field(default_factory=DocumentRedisSettings)
+    store: Annotated[
+        Literal["memory", "redis"],
+        Meta(description="Where documents are shared: `memory`: nowhere; `redis`: in the server of `redis`."),
+    ] = "memory"
+    ttl: Annotated[Seconds, Meta(description="How long Redis stores a document after its last use.")] = (
+        604_800.0
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.documents.hashes import hash_of
 from gateway.observe.observer import Observer
 from gateway.request.graphql_request import DocumentReference, GraphQLRequest
-from gateway.settings import DocumentSettings, Limits, Settings
+from gateway.settings import DocumentSettings, Limits, RedisSettings, Settings
 from tests.gateway.subgraph import Subgraph
 from tests.gateway.support import supergraph_of
 
@@ -25,10 +25,11 @@ def gateway_of(
     plugins: Iterable[object] = (),
     clock: Clock = SYSTEM_CLOCK,
     limits: Limits | None = None,
+    redis: RedisSettings | None = None,
 ) -> Gateway:
     """Return a gateway. `facts`: receives what it reports."""
     observer = Observer([facts.append] if facts is not None else [])
-    settings = Settings(documents=documents, limits=limits or Limits())
+    settings = Settings(documents=documents, limits=limits or Limits(), redis=redis or RedisSettings())
     return create_gateway(
         supergraph_of({"s": SDL}),
         settings,

@@ -19,22 +19,23 @@ from gateway.core.clock import FakeClock
 from gateway.core.errors import SettingsError
 from gateway.documents import redis_store
 from gateway.documents.hashes import hash_of
-from gateway.documents.redis_store import PAUSE_SECONDS, RedisStore
+from gateway.documents.redis_store import RedisStore
 from gateway.guards.documents import DocumentGuard, RegistrationGuard
-from gateway.observe.facts import DocumentStoreFailed
-from gateway.settings import AutomaticDocumentSettings, DocumentRedisSettings, DocumentSettings, Secret
+from gateway.observe.facts import RedisFailed, RedisReturned
+from gateway.security.redis_link import PAUSE
+from gateway.settings import AutomaticDocumentSettings, DocumentSettings, RedisSettings, Secret
 from subgraphs.platform.valkey import ValkeyServer, start_valkey
 from tests.gateway.documents.support import by_hash, gateway_of, outcome, registering
 
 UNKNOWN = "PERSISTED_QUERY_NOT_FOUND"
 PREFIX = "test:"
 PATIENT = 20.0  # seconds: a slow machine must not count as a slow server
-KEY = PREFIX + hash_of("{ a }")
+KEY = f"{PREFIX}document:{hash_of('{ a }')}"
+SETTINGS = DocumentSettings(automatic=AutomaticDocumentSettings(enabled=True, store="redis", ttl=60.0))
 
 
-def settings_of(url: str, timeout: float = PATIENT) -> DocumentSettings:
-    redis = DocumentRedisSettings(Secret(url), PREFIX, ttl=60.0, timeout=timeout)
-    return DocumentSettings(automatic=AutomaticDocumentSettings(enabled=True, redis=redis))
+def redis_at(url: str, timeout: float = PATIENT) -> RedisSettings:
+    return RedisSettings(Secret(url), timeout, PREFIX)
 
 
 class Gateways:
@@ -48,7 +49,7 @@ class Gateways:
 
     def make(self, timeout: float = PATIENT) -> Gateway:
         """Return another gateway, which is closed at the end."""
-        gateway = gateway_of(settings_of(self.url, timeout), self.facts, clock=self.clock)
+        gateway = gateway_of(SETTINGS, self.facts, clock=self.clock, redis=redis_at(self.url, timeout))
         self.stack.push_async_callback(gateway.close)
         return gateway
 
@@ -134,7 +135,7 @@ async def test_a_key_of_another_type(gateways: Gateways, redis: Redis) -> None:
     """An error of the server is a failure of the store, not of the request."""
     await redis.lpush(KEY, "x")
     assert await outcome(gateways.make(), by_hash("{ a }")) == UNKNOWN
-    assert [type(one) for one in gateways.facts] == [DocumentStoreFailed]
+    assert [type(one) for one in gateways.facts] == [RedisFailed]
 
 
 @contextmanager
@@ -158,9 +159,8 @@ async def test_a_server_that_does_not_reply(gateways: Gateways, server: ValkeySe
         found = await asyncio.gather(*(outcome(gateway, by_hash(f"{{ a{one} }}")) for one in range(50)))
         assert found == [UNKNOWN] * 50
         assert store_of(gateway).writes == set()  # the pause
-    assert [(one.store, one.failures) for one in gateways.facts] == [("redis", 1)]
-    assert gateways.facts[0].message == "no reply within 0.05 seconds"
-    await gateways.clock.advance(PAUSE_SECONDS)
+    assert gateways.facts == [RedisFailed("TimeoutError: no reply within 0.05 seconds")]
+    await gateways.clock.advance(PAUSE)
     again = gateways.make()
     assert await outcome(again, registering("{ b }")) == {"b": 2}
     await gateways.until_known("{ b }")
@@ -218,25 +218,25 @@ async def test_a_server_that_starts_again(servers_folder: Path) -> None:
         assert await outcome(gateway, by_hash("{ a }")) == UNKNOWN
         server = start_valkey(folder, durable=False)
         stack.callback(server.stop)
-        await gateways.clock.advance(PAUSE_SECONDS)
+        await gateways.clock.advance(PAUSE)
         assert await outcome(gateway, registering("{ a }")) == {"a": 1}
         await gateways.until_known("{ a }")
-    assert [one.failures for one in gateways.facts] == [1]
+    assert [type(one) for one in gateways.facts] == [RedisFailed, RedisReturned]
 
 
 @pytest.mark.parametrize("url", ["http://:secret@x", "secret", "", "redis://:secret@x:port/0"])
 def test_a_url_of_no_redis(url: str) -> None:
     """A wrong URL is a mistake in the settings, and its message has no password."""
     with pytest.raises(SettingsError, match="expected redis://") as raised:
-        gateway_of(settings_of(url))
+        gateway_of(SETTINGS, redis=redis_at(url))
     assert "secret" not in raised.value.message
 
 
 def test_without_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the optional package is not installed, the message names the extra."""
-    monkeypatch.setitem(sys.modules, "gateway.documents.redis_store", None)
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
     with pytest.raises(SettingsError, match=r"mussikon\[redis\]"):
-        gateway_of(settings_of("redis://127.0.0.1:1/0"))
+        gateway_of(SETTINGS, redis=redis_at("redis://127.0.0.1:1/0"))
 
 
 async def test_closing(gateways: Gateways, redis: Redis) -> None:
@@ -246,3 +246,7 @@ async def test_closing(gateways: Gateways, redis: Redis) -> None:
     assert await outcome(gateway, registering("{ a }")) == {"a": 1}
     await gateway.close()
     assert await redis.get(KEY) == b"{ a }"
+    own = await redis.client_id()
+    assert [one["id"] for one in await redis.client_list()] == [str(own)]
+    assert await outcome(gateway, by_hash("{ b }")) == UNKNOWN
+    assert [one["id"] for one in await redis.client_list()] == [str(own)], "none is opened again"

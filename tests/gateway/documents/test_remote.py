@@ -13,11 +13,11 @@ from gateway.core.clock import FakeClock
 from gateway.core.context import RequestContext
 from gateway.core.errors import RequestError
 from gateway.documents import remote
-from gateway.documents.download import DownloadFailed, download, shown_url
 from gateway.documents.failures import FailureReports
 from gateway.documents.remote import RemoteStore, document_key, document_url
 from gateway.observe.facts import DocumentStoreFailed
 from gateway.observe.observer import Observer
+from gateway.security.download import DownloadFailed
 from gateway.settings import RemoteDocumentSettings
 
 URL = "http://documents.example/apps/{app}/{version}/{id}"
@@ -139,11 +139,3 @@ def test_hostile_ids(document_id: str) -> None:
     with pytest.raises(RequestError) as raised:
         document_key(document_id, None, None)
     assert raised.value.code == "PERSISTED_DOCUMENT_EXTRACTION_FAILED"
-
-
-def test_an_unreachable_server() -> None:
-    """The message of a failed download has no secrets of the URL."""
-    with pytest.raises(DownloadFailed) as raised:
-        download("http://user:secret@127.0.0.1:1/x?token=secret", {}, 1.0, 10)
-    assert "secret" not in str(raised.value)
-    assert shown_url("https://u:p@h:1/a?b#c") == "https://h:1/a"

@@ -18,11 +18,11 @@ from gateway.reload import GatewaySource, read_source, write_source
 from gateway.request.graphql_request import DocumentReference, GraphQLRequest
 from gateway.settings import (
     AutomaticDocumentSettings,
-    DocumentRedisSettings,
     DocumentSettings,
     HeaderSecret,
     HeaderValue,
     Limits,
+    RedisSettings,
     RemoteDocumentSettings,
     Secret,
     SelectorSettings,
@@ -178,9 +178,9 @@ def test_workers_get_the_settings(tmp_path: Path) -> None:
         selectors=(SelectorSettings(path="/:id"),),
         required_when=HeaderValue("x-a", "1"),
         lifted_by=HeaderSecret("x-b", Secret("s")),
-        automatic=AutomaticDocumentSettings(redis=DocumentRedisSettings(Secret("redis://x"))),
+        automatic=AutomaticDocumentSettings(store="redis"),
     )
-    source = GatewaySource("", Settings(documents=documents))
+    source = GatewaySource("", Settings(documents=documents, redis=RedisSettings(Secret("redis://x"))))
     write_source(tmp_path / "source", source)
     assert read_source(tmp_path / "source") == source
     assert "redis://x" not in repr(source)

@@ -22,7 +22,15 @@ from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.security.rates import Charge, MemoryRates, RedisRates
 from gateway.security.redis_link import PAUSE, RedisLink
-from gateway.settings import CostSettings, RateRule, RateSettings, RedisSettings, Secret, Settings
+from gateway.settings import (
+    CostSettings,
+    KeySettings,
+    RateRule,
+    RateSettings,
+    RedisSettings,
+    Secret,
+    Settings,
+)
 from tests.gateway.subgraph import Subgraph
 from tests.gateway.support import supergraph_of
 
@@ -253,6 +261,18 @@ def test_claims_subjects_and_long_values() -> None:
     ]  # fmt: skip
     assert isinstance(guard.rates, MemoryRates)
     assert all(len(key) <= 110 for key in guard.rates.slots)
+
+
+async def test_guessing_keys_is_limited(tmp_path: Path) -> None:
+    """A limit by address counts requests with wrong keys and tokens, too."""
+    (tmp_path / "keys.json").write_text('{"keys": []}')
+    given = Settings(
+        keys=KeySettings(str(tmp_path / "keys.json")),
+        rates=RateSettings((RateRule("all", requests=2), RateRule("mine", requests=9, by=("subject",)))),
+    )
+    gateway = create_gateway(supergraph_of({"s": SDL}), given, {}, clock=FakeClock())
+    outcomes = [await ask(gateway, HELLO, context_of(gateway, x_api_key="gk_x")) for _ in range(3)]
+    assert outcomes == ["UNAUTHENTICATED", "UNAUTHENTICATED", "RATE_LIMITED"]
 
 
 @pytest.mark.parametrize(

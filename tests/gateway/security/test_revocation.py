@@ -18,7 +18,7 @@ from gateway.core.errors import RequestError
 from gateway.guards.make import make_callers
 from gateway.observe.observer import Observer
 from gateway.security.callers import Callers
-from gateway.security.redis_link import RedisLink
+from gateway.security.redis_link import RedisLink, SharedRedis
 from gateway.security.revocation import Revocation, Revocations, revoke
 from gateway.settings import (
     AuthenticationSettings,
@@ -59,10 +59,13 @@ async def redis(redis_url: str) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def callers(tmp_path: Path, redis_url: str, redis: Any) -> AsyncIterator[Callers]:
-    found = make_callers(settings_with(tmp_path, redis_url), Observer(), SYSTEM_CLOCK)
+    settings = settings_with(tmp_path, redis_url)
+    shared = SharedRedis(settings.redis, Observer())
+    found = make_callers(settings, shared, Observer(), SYSTEM_CLOCK)
     assert found is not None
     yield found
     await found.close()
+    await shared.close()
 
 
 async def accepted(callers: Callers, given: str) -> bool:
@@ -134,10 +137,12 @@ async def test_forgotten_after_an_interruption(callers: Callers, redis: Any) -> 
 async def test_without_redis(tmp_path: Path, unavailable: str, outcome: bool) -> None:
     """While Redis is away, new tokens are accepted or refused as the settings say."""
     settings = settings_with(tmp_path, "redis://127.0.0.1:1/0", unavailable=unavailable)
-    found = make_callers(settings, Observer(), SYSTEM_CLOCK)
+    shared = SharedRedis(settings.redis, Observer())
+    found = make_callers(settings, shared, Observer(), SYSTEM_CLOCK)
     assert found is not None
     assert await accepted(found, token()) is outcome
     await found.close()
+    await shared.close()
 
 
 def test_what_a_revocation_covers() -> None:
@@ -166,6 +171,7 @@ async def test_hostile_events(redis_url: str) -> None:
     await until(received)
     assert len(forgotten) == count + 1
     await revocations.close()
+    await link.close()
 
 
 def test_command(tmp_path: Path, redis_url: str) -> None:

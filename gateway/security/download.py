@@ -1,11 +1,11 @@
-"""Downloads small files by HTTP; for threads, since it blocks."""
+"""Downloads small files by HTTP: key sets, manifests, documents. For threads, since it blocks."""
 
 import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from gateway.settings import Secret
 
@@ -38,10 +38,15 @@ def download(url: str, headers: Mapping[str, Secret], timeout: float, limit: int
         content = _read(url, {name: secret.value for name, secret in headers.items()}, timeout, limit + 1)
     except HTTPError as error:
         error.close()
-        raise DownloadFailed(f"{shown} has the status {error.code}", error.code) from error
-    except (OSError, ValueError, HTTPException) as error:
+        raise DownloadFailed(f"{shown} {_refusal(url, error)}", error.code) from error
+    except (OSError, HTTPException) as error:
         why = getattr(error, "reason", None) or error
         raise DownloadFailed(f"{shown} can't be fetched: {why}") from error
+    except ValueError:  # its message may have a header's value
+        message = (
+            f"{shown} can't be fetched: the URL or the value of a header has characters that HTTP forbids"
+        )
+        raise DownloadFailed(message) from None
     if len(content) > limit:
         raise DownloadFailed(f"{shown}: expected at most {limit:,} bytes, got more")
     return content
@@ -52,6 +57,14 @@ def _read(url: str, headers: dict[str, str], timeout: float, size: int) -> bytes
     with _OPENER.open(request, timeout=timeout) as reply:
         content: bytes = reply.read(size)
     return content
+
+
+def _refusal(url: str, error: HTTPError) -> str:
+    """Return what a status means that is not a success: where it redirects to, or the status alone."""
+    target = error.headers.get("location")
+    if not 300 <= error.code < 400 or target is None:
+        return f"has the status {error.code}"
+    return f"redirects to {shown_url(urljoin(url, target))} (status {error.code}); set this URL instead"
 
 
 def shown_url(url: str) -> str:

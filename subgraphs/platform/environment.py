@@ -30,9 +30,13 @@ def environment_of(service: str, options: Options, servers: Servers, keys: KeyFi
     return variables
 
 
-def gateway_environment(keys: KeyFiles) -> Mapping[str, str]:
-    """Return the variables that `gateway.yaml` refers to."""
-    return {"MUSSIKON_KEY_SET": str(keys.key_set)}
+def gateway_environment(options: Options, servers: Servers, keys: KeyFiles) -> Mapping[str, str]:
+    """Return the variables that `gateway.yaml` refers to.
+
+    All processes of the gateway count rates together, in Valkey; a single process counts in its memory.
+    """
+    shared = {"MUSSIKON_RATES": "redis", "MUSSIKON_REDIS": servers.redis_url}
+    return {"MUSSIKON_KEY_SET": str(keys.key_set), **({} if options.in_process else shared)}
 
 
 def _addresses(service: str, options: Options, servers: Servers) -> dict[str, str]:

@@ -52,7 +52,7 @@ async def run_in_process(options: Options, servers: Servers) -> None:
             for service in services:
                 await service.start()
                 started.append(service)
-            await _serve(options, services, gateway_environment(keys), has_sample)
+            await _serve(options, services, gateway_environment(options, servers, keys), has_sample)
     finally:
         for service in reversed(started):
             await service.stop()

@@ -125,7 +125,10 @@ class Launcher:
             command += ["--extension", key]
         for name in self._services.names:
             command += ["--subgraph-url", f"{name}={options.url_of(name)}"]
-        environment = {**processes.marked_environment(options.data), **gateway_environment(keys)}
+        environment = {
+            **processes.marked_environment(options.data),
+            **gateway_environment(options, self._servers, keys),
+        }
 
         async def launch() -> Process:
             return PolledProcess(

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +40,21 @@ class Platform:
         return found
 
     def token(self, login: str) -> str:
-        """Return the token of a demo account."""
-        query = "mutation ($input: LogInInput!) { logIn(input: $input) { token } }"
-        answer = self.post(query, {"input": {"login": login, "password": DEMO_PASSWORD}})
-        found: str = answer["data"]["logIn"]["token"]
-        return found
+        """Return the token of a demo account; it logs in once, since the gateway limits log-ins."""
+        return _token(self.url, login)
 
     def command(self, *arguments: str) -> None:
         """Run a `mussikon` command on this platform."""
         command = [sys.executable, "-m", "subgraphs.platform.cli", *arguments, "--data", str(self.data)]
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+
+
+@cache
+def _token(url: str, login: str) -> str:
+    query = "mutation ($input: LogInInput!) { logIn(input: $input) { token } }"
+    answer = Platform(url, Path()).post(query, {"input": {"login": login, "password": DEMO_PASSWORD}})
+    found: str = answer["data"]["logIn"]["token"]
+    return found
 
 
 def free_port() -> int:

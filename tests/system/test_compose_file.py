@@ -83,10 +83,13 @@ def test_the_gateway_knows_every_service(services: dict[str, Any]) -> None:
     assert set(services["gateway"]["depends_on"]) == set(SERVICES.names)
 
 
-def test_the_gateway_verifies_tokens_with_the_public_key(services: dict[str, Any]) -> None:
-    """The gateway reads the key set that the setup writes, and has no private key."""
+def test_the_gateway_shares_the_public_key_and_the_redis(services: dict[str, Any]) -> None:
+    """The gateway reads the key set that the setup writes, and counts rates in the Redis of the services."""
     file = services["gateway"]["environment"]["MUSSIKON_KEY_SET"]
     assert f"/keys/public/jwt.pem {file}" in services["setup"]["command"][-1]
+    assert (
+        services["gateway"]["environment"]["MUSSIKON_REDIS"] == services["users"]["environment"]["REDIS_URL"]
+    )
     assert services["gateway"]["volumes"] == ["public-key:/keys/public:ro"]
 
 

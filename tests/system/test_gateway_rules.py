@@ -2,8 +2,10 @@
 
 import time
 
+import httpx
 import pytest
 
+from subgraphs.platform.accounts import DEMO_PASSWORD
 from tests.system.conftest import Platform
 
 pytestmark = pytest.mark.system
@@ -47,3 +49,37 @@ def test_a_query_of_many_seconds_is_refused_at_once(platform: Platform, aliases:
     assert time.monotonic() - begin < 3
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["COST_ESTIMATED_TOO_EXPENSIVE"]
     assert "data" not in answer
+
+
+def from_address(platform: Platform, address: str, query: str) -> httpx.Response:
+    """Return the response to an operation that an address of this machine sends."""
+    accept = {"accept": "application/graphql-response+json"}
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=address), timeout=30) as client:
+        return client.post(f"{platform.url}/graphql", json={"query": query}, headers=accept)
+
+
+LOG_IN = (
+    f'''mutation {{ logIn(input: {{login: "demo_musician", password: "{DEMO_PASSWORD}"}}) {{ token }} }}'''
+)
+REGISTER = """mutation { register(input: {username: "x", email: "nobody", password: "short"}) { token } }"""
+
+
+@pytest.mark.parametrize(
+    ("operation", "limit", "rule", "address"),
+    [(LOG_IN, 10, "log-in", "127.0.0.77"), (REGISTER, 5, "registration", "127.0.0.78")],
+    ids=["log-in", "registration"],
+)
+def test_an_address_may_not_go_on_forever(
+    platform: Platform, operation: str, limit: int, rule: str, address: str
+) -> None:
+    """The eleventh log-in within a minute, and the sixth registration within an hour, are refused; other
+    operations and other addresses go on.
+    """
+    for _ in range(limit):
+        assert from_address(platform, address, operation).status_code == 200
+    refused = from_address(platform, address, operation)
+    (error,) = refused.json()["errors"]
+    assert (refused.status_code, error["extensions"]["code"]) == (429, "RATE_LIMITED")
+    assert (error["extensions"]["limit"], int(refused.headers["retry-after"]) > 0) == (rule, True)
+    assert "data" in from_address(platform, address, "{ users { totalCount } }").json()
+    assert from_address(platform, "127.0.0.79", operation).status_code == 200

@@ -41,8 +41,9 @@ types: $(READY)
 contracts: $(READY)
 	@$(BIN)/lint-imports --no-logo
 
-schema: $(READY)  ## print every SDL and the supergraph into schema/
+schema: $(READY)  ## print every SDL, the supergraph and the trusted documents into schema/
 	@$(BIN)/mussikon schema
+	@$(BIN)/gateway documents make schema/operations -o schema/documents.json
 
 bench: $(READY)  ## the hot path beside a plan by hand and the peers: ARGS="--quick", MIX=1, PEER=name=url; writes docs/performance.md
 	@SHARED="$(SHARED)" $(BIN)/python -m bench.run $(ARGS)

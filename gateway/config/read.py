@@ -160,9 +160,9 @@ class Reader:
         return found.lower() if kind.unit == "header" else found
 
     def choice(self, node: Scalar, kind: Kind, path: tuple[str, ...]) -> Any:
-        """Return a value that must be one of several."""
-        if node.value in kind.type:
-            return node.value
+        """Return a value that must be one of several, as it is written: YAML reads `off` as false."""
+        if node.text in kind.type:
+            return node.text
         near = get_close_matches(str(node.value), [str(one) for one in kind.type], 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return self.wrong(node, f"expected {kind.expected()}, got {_shown(node)}{hint}", path)

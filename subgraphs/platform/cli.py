@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,11 +56,20 @@ def run(
             help="Run services and gateway in one process, without restarts of single services.",
         ),
     ] = False,
+    production: Annotated[
+        bool,
+        typer.Option(
+            "--production",
+            help="No GraphiQL, no schema for clients, only operations of schema/documents.json, no sample.",
+        ),
+    ] = False,
     *,
     urls: Urls,
 ) -> None:
     """Start the platform and run it until Ctrl-C."""
-    launch(Options(port, host, workers, data, _checked(size), sample, urls, in_process))
+    loads_sample = sample and not production  # everybody knows the passwords of the demo accounts
+    options = Options(port, host, workers, data, _checked(size), loads_sample, urls, in_process)
+    launch(replace_fields(options, production=production))
 
 
 def launch(options: Options) -> None:

@@ -67,7 +67,8 @@ def _print_finished(name: str, done: int, total: int) -> None:
 def welcome(options: Options, has_sample: bool) -> None:
     """Print the addresses, the demo accounts, and how to stop the platform."""
     table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_row("GraphiQL", f"{options.gateway_url}/", style="bold")
+    if not options.production:
+        table.add_row("GraphiQL", f"{options.gateway_url}/", style="bold")
     table.add_row("GraphQL", f"{options.gateway_url}/graphql")
     for service in options.services.names if not options.in_process else ():
         table.add_row(service, options.url_of(service))

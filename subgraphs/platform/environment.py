@@ -35,8 +35,16 @@ def gateway_environment(options: Options, servers: Servers, keys: KeyFiles) -> M
 
     All processes of the gateway count rates together, in Valkey; a single process counts in its memory.
     """
-    shared = {"MUSSIKON_RATES": "redis", "MUSSIKON_REDIS": servers.redis_url}
-    return {"MUSSIKON_KEY_SET": str(keys.key_set), **({} if options.in_process else shared)}
+    found = {
+        "MUSSIKON_KEY_SET": str(keys.key_set),
+        "MUSSIKON_API_KEYS": str(keys.partners),
+        "MUSSIKON_MANIFEST": str(options.manifest.resolve()),
+    }
+    if not options.in_process:
+        found |= {"MUSSIKON_RATES": "redis", "MUSSIKON_REDIS": servers.redis_url}
+    if options.production:
+        found |= {"MUSSIKON_PROFILE": "production", "MUSSIKON_DOCUMENTS": "require_listed"}
+    return found
 
 
 def _addresses(service: str, options: Options, servers: Servers) -> dict[str, str]:

@@ -32,6 +32,13 @@ class Options:
     services: ServiceTable = SERVICES
     schema: Path = SCHEMA
     """The folder with the supergraph and the operations."""
+    production: bool = False
+    """Whether the gateway hides the schema and accepts only the operations of the manifest."""
+
+    @property
+    def manifest(self) -> Path:
+        """The file with the documents that clients may send in production."""
+        return self.schema / "documents.json"
 
     def port_of(self, service: str) -> int:
         """Return the port on which a service listens."""

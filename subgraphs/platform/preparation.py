@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.security.api_keys import KeyFile, write_keys
 from subgraphs.kit.identity import SERVICE_PRIVATE, SERVICE_PUBLIC
 from subgraphs.kit.keys import make_key_pair, write_key_set
 from subgraphs.platform import databases, seeding
@@ -25,13 +26,15 @@ from subgraphs.platform.tables import ServiceTable
 class KeyFiles:
     """The paths of the key files for tokens: `private` and `public` for users, `service` for services.
 
-    `key_set`: the public key for users as a JSON Web Key Set, for the gateway.
+    For the gateway: `key_set` has the public key for users (JSON Web Key Set), `partners` the hashes of
+    partners' API keys.
     """
 
     private: Path
     public: Path
     service: Path
     key_set: Path
+    partners: Path
 
 
 @contextmanager
@@ -96,14 +99,20 @@ def check_schema(options: Options) -> None:
 
 
 def make_keys(data: Path) -> KeyFiles:
-    """Return the key files; generate them if they do not exist. The key set always has the present key."""
+    """Return the key files; make them if they do not exist. The key set always has the present key."""
     folder = make_folder(data / "keys", 0o700).resolve()
     keys = KeyFiles(
-        folder / "jwt.pem", folder / "jwt.pub.pem", folder / SERVICE_PRIVATE, folder / "jwks.json"
+        folder / "jwt.pem",
+        folder / "jwt.pub.pem",
+        folder / SERVICE_PRIVATE,
+        folder / "jwks.json",
+        folder / "partners.json",
     )
     make_key_pair(keys.private, keys.public)
     make_key_pair(keys.service, folder / SERVICE_PUBLIC)
     write_key_set(keys.key_set, keys.public)
+    if not keys.partners.exists():
+        write_keys(keys.partners, KeyFile())
     return keys
 
 

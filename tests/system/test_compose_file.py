@@ -87,10 +87,12 @@ def test_the_gateway_shares_the_public_key_and_the_redis(services: dict[str, Any
     """The gateway reads the key set that the setup writes, and counts rates in the Redis of the services."""
     file = services["gateway"]["environment"]["MUSSIKON_KEY_SET"]
     assert f"/keys/public/jwt.pem {file}" in services["setup"]["command"][-1]
+    manifest = services["gateway"]["environment"]["MUSSIKON_MANIFEST"]
+    assert (ROOT / manifest.removeprefix("/app/")).exists()
     assert (
         services["gateway"]["environment"]["MUSSIKON_REDIS"] == services["users"]["environment"]["REDIS_URL"]
     )
-    assert services["gateway"]["volumes"] == ["public-key:/keys/public:ro"]
+    assert services["gateway"]["volumes"] == ["public-key:/keys/public:ro", "partner-keys:/keys/partners:ro"]
 
 
 def test_each_key_is_where_it_signs_and_only_the_gateway_has_a_port(services: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Tests of what the gateway itself refuses, before it asks a service."""
 
+import subprocess
+import sys
 import time
 
 import httpx
@@ -83,3 +85,41 @@ def test_an_address_may_not_go_on_forever(
     assert (error["extensions"]["limit"], int(refused.headers["retry-after"]) > 0) == (rule, True)
     assert "data" in from_address(platform, address, "{ users { totalCount } }").json()
     assert from_address(platform, "127.0.0.79", operation).status_code == 200
+
+
+def partner_key(platform: Platform, name: str, *options: str) -> str:
+    """Return a new API key, made as the page for operators says, which the gateway knows already."""
+    file = platform.data / "keys" / "partners.json"
+    command = [sys.executable, "-m", "gateway.cli", "keys", "create", name, "--file", str(file), *options]
+    key = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout.strip()
+    for _ in range(100):
+        if with_key(platform, key, "{ __typename }").status_code != 401:
+            return key
+        time.sleep(0.1)
+    raise AssertionError("the gateway has not read the file again")
+
+
+def with_key(platform: Platform, key: str, query: str) -> httpx.Response:
+    """Return the response to an operation with an API key."""
+    headers = {"x-api-key": key, "accept": "application/graphql-response+json"}
+    return httpx.post(f"{platform.url}/graphql", json={"query": query}, headers=headers, timeout=30)
+
+
+def test_a_partner_has_an_own_limit_and_sees_what_is_public(platform: Platform) -> None:
+    """A key without a scope for a field is refused by the gateway, with the scope by the service: it has no
+    token. A wrong key is refused.
+    """
+    plain = partner_key(platform, "plain")
+    assert with_key(platform, plain, "{ users { totalCount } }").json()["data"]["users"]["totalCount"] > 3000
+    (refused,) = with_key(platform, plain, "{ readModels { name } }").json()["errors"]
+    assert refused["extensions"]["code"] == "UNAUTHORIZED_FIELD_OR_TYPE"
+    scoped = partner_key(platform, "scoped", "--scope", "admin", "--requests", "20/1m")
+    (refused,) = with_key(platform, scoped, "{ readModels { name } }").json()["errors"]
+    assert (refused["extensions"]["code"], refused["extensions"]["service"]) == (
+        "UNAUTHENTICATED",
+        "read_side",
+    )
+    statuses = [with_key(platform, scoped, "{ __typename }").status_code for _ in range(20)]
+    assert (statuses[0], statuses[-1]) == (200, 429)
+    assert with_key(platform, plain, "{ __typename }").status_code == 200
+    assert with_key(platform, plain + "x", "{ __typename }").status_code == 401

@@ -190,3 +190,11 @@ def test_yaml_is_read_as_pyyaml_reads_it() -> None:
         key = {bool: "compile", int: "plan_cache", float: "timeout", str: "sagas"}[type(yaml.safe_load(text))]
         value = yaml.safe_load(text)
         assert getattr(read(f"{key}: {text}"), key) == value
+
+
+@pytest.mark.parametrize("word", ["off", '"off"'])
+def test_a_choice_is_what_is_written(word: str) -> None:
+    """YAML reads off without quotes as false; as one of several words it is the word."""
+    environment = {"GATEWAY__DOCUMENTS__MODE": word}
+    for text, given in ((f"documents: {{mode: {word}}}", {}), ("timeout: 3s", environment)):
+        assert settings_from(text, given, FILE).documents.mode == "off"

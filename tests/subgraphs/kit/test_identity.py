@@ -182,7 +182,9 @@ def test_keys_are_made_once(keys: SigningKeys) -> None:
 async def test_the_gateway_accepts_users_tokens_only(keys: SigningKeys, tmp_path: Path) -> None:
     """The gateway knows user and scope of a token; it refuses tokens of services and of other keys."""
     assert main([str(keys.private), str(keys.public), str(tmp_path / "jwks.json")]) == 0
-    settings = read_config(GATEWAY_CONFIG, {"MUSSIKON_KEY_SET": str(tmp_path / "jwks.json")})
+    settings = read_config(
+        GATEWAY_CONFIG, {"MUSSIKON_KEY_SET": str(tmp_path / "jwks.json"), "MUSSIKON_API_KEYS": "unused"}
+    )
     gateway = Authenticator(settings.authentication, Observer(), SYSTEM_CLOCK)
     for role in ("client", "musician", "admin"):
         token = TokenSigner(keys.private).sign(USER, role).value

@@ -13,14 +13,24 @@ import pytest
 
 from gateway.app import create_app
 from gateway.config.load import read_config
+from gateway.document_check import check_documents
+from gateway.documents.make import make_documents, manifest_text
+from gateway.documents.manifests import read_manifest
+from gateway.engine import make_engine
+from gateway.security.api_keys import KeyFile, new_key, utc, write_keys
+from gateway.settings import Settings
+from gateway.supergraph.load import load_supergraph
+from gateway.transport.local import LocalTransport
 from subgraphs.kit.identity import TokenSigner
-from subgraphs.kit.keys import write_key_set
-from subgraphs.kit.testing import SigningKeys
-from subgraphs.platform.options import GATEWAY_CONFIG
+from subgraphs.platform.environment import gateway_environment
+from subgraphs.platform.options import GATEWAY_CONFIG, Options
+from subgraphs.platform.preparation import KeyFiles, make_keys
+from subgraphs.platform.servers import Servers
 from subgraphs.platform.tables import SERVICES
 
 SCHEMA = Path(__file__).parents[3] / "schema"
 OPERATIONS = sorted((SCHEMA / "operations").glob("*.graphql"))
+MANIFEST = (SCHEMA / "documents.json").read_text()
 PAGE = """musicians(first: 100) { edges { node { stageName
     reviews(first: 100) { edges { node { text author { username } } } } } } }"""
 
@@ -30,13 +40,12 @@ class Served:
     """The gateway of the platform; `asked` are the requests that services have received."""
 
     folder: Path
-    keys: SigningKeys
+    keys: KeyFiles
     environment: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    production: bool = False
 
     def __post_init__(self) -> None:
-        write_key_set(self.folder / "jwks.json", self.keys.public)
-        self.environment["MUSSIKON_KEY_SET"] = str(self.folder / "jwks.json")
         self._client: httpx.AsyncClient | None = None
 
     async def _execute(self, query: str, *_: Any) -> Mapping[str, Any]:
@@ -46,7 +55,9 @@ class Served:
     def client(self) -> httpx.AsyncClient:
         """Return a client of the gateway, which is made at the first call."""
         if self._client is None:
-            settings = read_config(GATEWAY_CONFIG, self.environment)
+            options = Options(in_process=True, production=self.production)
+            given = gateway_environment(options, Servers(self.folder, print), self.keys)
+            settings = read_config(GATEWAY_CONFIG, {**given, **self.environment})
             supergraph = (SCHEMA / "supergraph.graphql").read_text()
             app: Any = create_app(supergraph, settings, dict.fromkeys(SERVICES.names, self._execute))
             self._client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway")
@@ -63,11 +74,23 @@ class Served:
         """Return the `authorization` of a new user with a role."""
         return f"Bearer {TokenSigner(self.keys.private).sign(uuid4(), role).value}"
 
+    def partner(self, *scopes: str) -> str:
+        """Return the API key of a new partner with these scopes; the gateway must not have started yet."""
+        record, key = new_key("partner", scopes, (), utc(0), None)
+        write_keys(self.keys.partners, KeyFile((record,)))
+        return key
+
 
 @pytest.fixture
-def served(tmp_path: Path, keys: SigningKeys) -> Served:
+def served(tmp_path: Path) -> Served:
     """The gateway of the platform, with its own settings."""
-    return Served(tmp_path, keys)
+    return Served(tmp_path, make_keys(tmp_path))
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> Served:
+    """The same as `mussikon run --production` starts it."""
+    return Served(tmp_path, make_keys(tmp_path), production=True)
 
 
 def codes(response: httpx.Response) -> set[str]:
@@ -119,3 +142,47 @@ async def test_aliases_of_a_log_in_count(served: Served) -> None:
     refused = await served.post(f"mutation {{ {aliases} }}")
     assert (refused.status_code, codes(refused), served.asked) == (429, {"RATE_LIMITED"}, [])
     assert (await served.post("{ skills { id } }")).status_code == 200
+
+
+def test_the_trusted_documents_are_the_clients_operations() -> None:
+    """`make schema` would change nothing, and each document is valid."""
+    text = (SCHEMA / "documents.json").read_text()
+    made = make_documents({str(path): path.read_text() for path in OPERATIONS})
+    assert text == manifest_text(made, "apollo", False) + "\n", "schema/documents.json is stale: make schema"
+    supergraph = (SCHEMA / "supergraph.graphql").read_text()
+    engine = make_engine(load_supergraph(supergraph), LocalTransport({}), Settings())
+    assert list(check_documents(engine, read_manifest(text))) == []
+
+
+async def test_production_accepts_the_clients_operations_only(production: Served) -> None:
+    """A listed document runs by its id and as a text; any other is refused, also with a partner's key."""
+    key = production.partner("schema", "admin")
+    (document,) = [one for one in read_manifest(MANIFEST) if one.name == "SkillCatalogue"]
+    by_id = {"documentId": document.id, "variables": {}}
+    assert (await production.client().post("/graphql", json=by_id)).status_code == 200
+    assert len(production.asked) == 1
+    await production.post(document.text)
+    assert len(production.asked) == 2
+    for headers in ({}, {"x_api_key": key}):
+        assert codes(await production.post("{ skills { id } }", **headers)) == {"QUERY_NOT_IN_SAFELIST"}
+    assert len(production.asked) == 2
+
+
+async def test_production_shows_the_schema_to_partners_with_the_scope(production: Served) -> None:
+    """Without the scope neither introspection nor suggestions nor GraphiQL tell names of the schema."""
+    key = production.partner("schema")
+    query = "{ __schema { queryType { name } } }"
+    assert "data" not in (await production.post(query)).json()
+    assert "data" not in (await production.post(query, authorization=production.bearer("admin"))).json()
+    shown = await production.post(query, x_api_key=key)
+    assert shown.json() == {"data": {"__schema": {"queryType": {"name": "Query"}}}}
+    assert "Did you mean" not in (await production.post("{ musicans { id } }")).text
+    assert (await production.client().get("/", headers={"accept": "text/html"})).status_code == 404
+
+
+async def test_production_masks_errors_of_services(production: Served) -> None:
+    """The text of an error without a code for clients is not shown."""
+    (document,) = [one for one in read_manifest(MANIFEST) if one.name == "SkillCatalogue"]
+    answer = await production.post(document.text)
+    assert "not here" not in answer.text
+    assert answer.json()["errors"][0]["extensions"]["id"]

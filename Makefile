@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-libraries check lint types contracts schema bench bench-pairs profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test mutants clean
+.PHONY: help env run test test-libraries check lint types contracts schema bench bench-pairs bench-guard profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench: $(READY)  ## the hot path beside a plan by hand and the peers: ARGS="--qu
 
 bench-pairs: $(READY)  ## the hot path beside another checkout's, interleaved: make bench-pairs BEFORE=DIR ARGS="--rounds 10"
 	@SHARED="$(SHARED)" $(BIN)/python -m bench.pairs "$(BEFORE)" $(ARGS)
+
+bench-guard: $(READY)  ## what tokens, rights, costs, rates and CORS cost on the hot path: ARGS="--rounds 10"; writes into docs/performance.md
+	@SHARED="$(SHARED)" $(BIN)/python -m bench.guard $(ARGS)
 
 profile: $(READY)  ## where the hot path's time goes, for the heavy and the light query
 	@SHARED="$(SHARED)" $(BIN)/python -m bench.profile $(ARGS)

@@ -6,7 +6,8 @@ All programs of the benchmark use it; SHARED is an environment variable.
 import json
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,15 @@ PORT = 4200  # the port of the subgraphs' URLs in supergraph.graphql
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A benchmark query: its name, the request's body, and the expected `data` of the response."""
+    """A benchmark query: its name, the request's body, and the expected `data` of the response.
+
+    `headers`: those of the request, besides the usual ones.
+    """
 
     name: str
     body: bytes
     expected: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def check(self, answer: bytes, system: str) -> None:
         """Exit with an error that names the system unless the response `answer` has exactly the expected

@@ -1,7 +1,8 @@
-// Closed-loop HTTP/1.1 load, one thread, epoll, keep-alive.  load PORT PATH BODYFILE CONNS SECONDS [FIRSTFILE]
+// Closed-loop HTTP/1.1 load, one thread, epoll, keep-alive.  load PORT PATH BODYFILE CONNS SECONDS [FIRSTFILE [HEADERS]]
 // Stops ISSUING after SECONDS, then waits for the outstanding answers, so gateway CPU divides exactly by the answers counted.
 // Every answer's body is compared with the first one's (byte for byte); status must be 200.  127.0.0.1 only.
 // FIRSTFILE: the first answer's body is written there, for whoever knows what it should be.
+// HEADERS: further header lines of each request, each with its line break.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -55,7 +56,8 @@ static size_t parse(C *c, int *status, char **body, size_t *blen, int *close_aft
 int main(int a, char **v) {
   if (a < 6) return 2; int port = atoi(v[1]); conns = atoi(v[4]); double secs = atof(v[5]); if (conns > 500 || secs > 120) return 2;
   FILE *f = fopen(v[3], "rb"); static char body[1 << 20]; size_t bl = fread(body, 1, sizeof body, f); fclose(f);
-  req = malloc(bl + 1024); reqlen = sprintf(req, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: %zu\r\n\r\n", v[2], port, bl);
+  const char *more = a > 7 ? v[7] : ""; req = malloc(bl + strlen(more) + 1024);
+  reqlen = sprintf(req, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: %zu\r\n%s\r\n", v[2], port, bl, more);
   memcpy(req + reqlen, body, bl); reqlen += bl;
   addr.sin_family = AF_INET; addr.sin_port = htons(port); addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK); ep = epoll_create1(0);
   caplat = 1 << 22; lat = malloc(caplat * sizeof *lat); C *cs = calloc(conns, sizeof(C));

@@ -7,12 +7,14 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data import WORK
 
 SOURCE = Path(__file__).with_name("load.c")
+NONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,11 @@ def compile_load() -> Path:
 
 
 def start_load(
-    port: int, path: str, body: bytes, connections: int, seconds: float
+    port: int, path: str, body: bytes, connections: int, seconds: float, headers: Mapping[str, str] = NONE
 ) -> "subprocess.Popen[bytes]":
     """Start the load tool: it sends a POST with `body` to 127.0.0.1 repeatedly, for `seconds`.
 
-    Returns the process, for `finish_load`.
+    `headers`: further headers of each request. Returns the process, for `finish_load`.
     """
     program, file = compile_load(), WORK / "body.json"
     file.write_bytes(body)
@@ -59,6 +61,7 @@ def start_load(
         str(connections),
         f"{seconds:g}",
         str(WORK / "first.json"),
+        "".join(f"{name}: {value}\r\n" for name, value in headers.items()),
     ]
     return subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
 
@@ -81,6 +84,14 @@ def finish_load(process: "subprocess.Popen[bytes]", what: str) -> Load:
     return Load(found["requests"], seconds, found["p50"], found["p95"], found["p99"], first)
 
 
-def load(port: int, path: str, body: bytes, connections: int, seconds: float, what: str) -> Load:
+def load(
+    port: int,
+    path: str,
+    body: bytes,
+    connections: int,
+    seconds: float,
+    what: str,
+    headers: Mapping[str, str] = NONE,
+) -> Load:
     """Run the load tool from start to end and return its results: `start_load`, then `finish_load`."""
-    return finish_load(start_load(port, path, body, connections, seconds), what)
+    return finish_load(start_load(port, path, body, connections, seconds, headers), what)

@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.data import QUERIES, read_query
+from bench.data import QUERIES, Query, read_query
 from bench.load import compile_load
 from bench.processes import CORES, PINNED, pin_self, rss_mb
 from bench.run import measure
@@ -51,22 +53,64 @@ def seconds_to_import(python: str, folder: Path) -> float:
     return int(done.stderr.strip().splitlines()[-1].split("|")[1]) / 1e6
 
 
-def print_ratios(found: dict[tuple[str, bool], dict[str, list[float]]]) -> None:
-    """Print for each query the median CPU times, the ratio of this checkout, and the range of the A/A ratios.
+CpuTimes = dict[tuple[str, bool], dict[str, list[float]]]
+"""By query and whether executions are shared: the CPU times of each system in ms, one per round."""
 
-    `found`: by query and whether executions are shared, the CPU times of each system in ms, one per round.
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How one query's CPU time in `now` compares with that in `before`: medians of all rounds.
+
+    `same`: the ratios of the two equal systems, the smallest, the median and the largest.
     """
-    print(f"\n{'query':16} {'before':>9} {'now':>9}   now/before (A/A pairs)")
-    for (query, shared), cpu in found.items():
-        before, again, now = cpu["before"], cpu["before again"], cpu["now"]
-        same = [b / a for a, b in zip(before, again, strict=True)]
-        ratios = [n / ((a + b) / 2) for a, b, n in zip(before, again, now, strict=True)]
-        title = f"{query}, shared" if shared else query
-        print(
-            f"{title:16} {statistics.median(before):6.4f} ms {statistics.median(now):6.4f} ms"
-            f"   {statistics.median(ratios):.3f} ({min(same):.3f} to {max(same):.3f},"
+
+    title: str
+    before: float
+    now: float
+    ratios: Sequence[float]
+    same: Sequence[float]
+
+    def __str__(self) -> str:
+        """Return the ratio and the range of the A/A ratios."""
+        same = self.same
+        return (
+            f"{statistics.median(self.ratios):.3f} ({min(same):.3f} to {max(same):.3f},"
             f" median {statistics.median(same):.3f})"
         )
+
+
+def ratios_of(found: CpuTimes, before: str, again: str, now: str) -> Iterator[Ratio]:
+    """Yield the ratio of each query; the other arguments are the names of the systems."""
+    for (query, shared), cpu in found.items():
+        first, second, last = cpu[before], cpu[again], cpu[now]
+        same = [b / a for a, b in zip(first, second, strict=True)]
+        ratios = [n / ((a + b) / 2) for a, b, n in zip(first, second, last, strict=True)]
+        title = f"{query}, shared" if shared else query
+        yield Ratio(title, statistics.median(first), statistics.median(last), ratios, same)
+
+
+def measure_rounds(
+    running: Sequence[Running], queries: Sequence[Query], rounds: int, seconds: float
+) -> CpuTimes:
+    """Return the CPU times of all systems, after a warm-up; in each second round in the opposite order."""
+    found: CpuTimes = defaultdict(lambda: defaultdict(list))
+    for one in running:
+        for query in queries:
+            measure(one, query, 50, 1.0)
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds} ...", flush=True)
+        for query in queries:
+            for one in running if number % 2 == 0 else running[::-1]:
+                figure = measure(one, query, 50, seconds)
+                found[query.name, one.system.shared][one.system.name].append(figure.cpu_ms)
+    return found
+
+
+def print_ratios(found: CpuTimes) -> None:
+    """Print for each query the median CPU times, the ratio of this checkout, and the range of A/A ratios."""
+    print(f"\n{'query':16} {'before':>9} {'now':>9}   now/before (A/A pairs)")
+    for one in ratios_of(found, "before", "before again", "now"):
+        print(f"{one.title:16} {one.before:6.4f} ms {one.now:6.4f} ms   {one}")
 
 
 def main() -> None:
@@ -83,19 +127,9 @@ def main() -> None:
     compile_load()
     print(f"{len(CORES)} cores; " + ("gateways on the last one alone" if PINNED else "nothing is pinned"))
     queries = [read_query(name) for name in QUERIES]
-    found: dict[tuple[str, bool], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with start_subgraphs() as port, ExitStack() as stack:
         running: list[Running] = [stack.enter_context(start(one, port)) for one in systems(before)]
-        for one in running:
-            for query in queries:
-                measure(one, query, 50, 1.0)
-        for number in range(options.rounds):
-            print(f"round {number + 1} of {options.rounds} ...", flush=True)
-            for query in queries:
-                order = running if number % 2 == 0 else running[::-1]
-                for one in order:
-                    figure = measure(one, query, 50, options.seconds)
-                    found[query.name, one.system.shared][one.system.name].append(figure.cpu_ms)
+        found = measure_rounds(running, queries, options.rounds, options.seconds)
         memory = {one.system.title: rss_mb(one.pid) for one in running}
     print_ratios(found)
     print("\nresident MB: " + ", ".join(f"{name} {value:.0f}" for name, value in memory.items()))

@@ -159,10 +159,24 @@ def sections() -> Iterator[str]:
     yield f"## All systems\n\n{SYSTEMS}\n\n" + table(HEAD, [cells(figure) for figure in by])
     head = ("what", "heavy", "heavy, shared", "light")
     yield f"## Gateways that can't be had here\n\n{OTHERS}\n\n" + table(head, ELSEWHERE)
-    for name in ("cold", "memory", "mix", "sagas"):
+    for name in ("cold", "memory", "mix", "sagas", "guard"):
         found = read(name)
         if found:
-            yield f"## {found['title']}\n\n{found['text']}\n\n" + table(("what", "measured"), found["rows"])
+            yield section(found)
+
+
+def section(found: Any) -> str:
+    """Return the section of the page with what `save_rows` has saved."""
+    return f"## {found['title']}\n\n{found['text']}\n\n" + table(("what", "measured"), found["rows"])
+
+
+def write_section(name: str) -> None:
+    """Write the section of one program into docs/performance.md; the rest of the page stays as it is."""
+    found = read(name)
+    page = PAGE.read_text()
+    before, head, rest = page.partition(f"\n## {found['title']}\n")
+    _, following, after = rest.partition("\n## ") if head else ("", "", "")
+    PAGE.write_text(f"{before.rstrip()}\n\n{section(found)}\n{following}{after}")
 
 
 def save_rows(name: str, title: str, text: str, rows: Sequence[tuple[str, str]]) -> None:

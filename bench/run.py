@@ -33,7 +33,7 @@ def ask_once(system: Running, query: Query) -> None:
     answer = httpx.post(
         f"http://127.0.0.1:{system.port}{system.path}",
         content=query.body,
-        headers={"content-type": "application/json"},
+        headers={"content-type": "application/json", **query.headers},
         timeout=60,
     )
     query.check(answer.content, system.system.title)
@@ -57,7 +57,7 @@ def measure(system: Running, query: Query, connections: int, seconds: float) -> 
     counts(system.counts, reset=True)
     what = f"{system.system.title}, {query.name}, {connections} connections"
     before = cpu_ms(system.pid)
-    run = load(system.port, system.path, query.body, connections, seconds, what)
+    run = load(system.port, system.path, query.body, connections, seconds, what, query.headers)
     cpu = cpu_ms(system.pid) - before
     fetches = counts(system.counts)
     query.check(run.first, system.system.title)

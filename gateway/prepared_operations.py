@@ -5,14 +5,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from secrets import randbelow
 from typing import Any, NamedTuple, TypeVar
 
 from graphql.language import OperationDefinitionNode
 
-from gateway.core.context import RequestContext
+from gateway.core.context import Identity, RequestContext
 from gateway.core.errors import RequestError
 from gateway.core.lru import LruCache, ResultCache
 from gateway.engine import Engine
@@ -25,6 +25,7 @@ from gateway.supergraph.metadata import Access
 
 V = TypeVar("V")
 WARM_UP_OPERATIONS = 200  # the number of operations to plan before a reloaded supergraph is served
+RIGHTS = 100  # the number of different rights of callers that are remembered for an operation
 MAX_CACHED_DOCUMENT = 50_000  # characters; longer documents are not cached, to save memory
 
 
@@ -65,12 +66,23 @@ def _places(errors: Sequence[RequestError]) -> list[str]:
     return [".".join(map(str, one.path or ())) for one in errors]
 
 
+Rights = tuple[bool, frozenset[str], frozenset[str]]
+"""Of a caller: whether it is known, its scopes and its policies."""
+FoundPlan = tuple[PreparedOperation, PlanKey]
+
+
+def rights_of(identity: Identity) -> Rights:
+    """Return all that decides which access requirements a caller meets."""
+    return identity.authenticated, frozenset(identity.scopes), frozenset(identity.policies)
+
+
 @dataclass(frozen=True, slots=True)
 class KnownOperation:
     """An operation that was requested before: its AST node, and its valid document (`checked`).
 
     `key`, `prepared`: the plan key and the plan, if they depend on nothing but the text and the operation
     name; None if they also depend on variables or override labels. `is_query`: it may be sent by GET.
+    `granted`: the plan by the rights of callers to whom nothing is denied, if it depends on nothing else.
     """
 
     node: OperationDefinitionNode
@@ -78,6 +90,7 @@ class KnownOperation:
     key: PlanKey | None
     prepared: PreparedOperation | None
     is_query: bool
+    granted: LruCache[Rights, FoundPlan] = field(default_factory=lambda: LruCache(RIGHTS))
 
 
 PlannedRequest = tuple[KnownOperation, PreparedOperation, PlanKey, Mapping[str, Any]]
@@ -106,7 +119,8 @@ class PreparedOperations:
         if known.prepared is not None and known.key is not None:
             prepared, key = known.prepared, known.key
         else:
-            prepared, key = self._find_plan(request, context, known, variables)
+            granted = known.granted.get(rights_of(context.identity)) if known.checked.access else None
+            prepared, key = granted or self._find_plan(request, context, known, variables)
         if prepared.cost is not None:
             prepared.cost.check(variables, context)
         return known, prepared, key, variables
@@ -117,7 +131,7 @@ class PreparedOperations:
         context: RequestContext,
         known: KnownOperation,
         variables: Mapping[str, Any],
-    ) -> tuple[PreparedOperation, PlanKey]:
+    ) -> FoundPlan:
         """Return the plan, and its key, of an operation whose plan depends on more than its text."""
         context.labels = labels = self.labels_for(known.checked, context)
         unmet = self._unmet(known.checked, context) if known.checked.access else frozenset()
@@ -130,6 +144,9 @@ class PreparedOperations:
             raise
         if prepared.denied:
             self._report_denied(context, _places(prepared.denied))
+        checked, is_dry = known.checked, self.engine.settings.authorization.dry_run
+        if not (unmet or checked.conditions or checked.labels or is_dry):
+            known.granted.put(rights_of(context.identity), (prepared, key))
         return prepared, key
 
     def _unmet(self, checked: ValidDocument, context: RequestContext) -> frozenset[Access]:

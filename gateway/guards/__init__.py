@@ -2,6 +2,6 @@
 
 from gateway.guards.base import Guard, Guards
 from gateway.guards.identity import Authenticates, IdentityGuard
-from gateway.guards.rates import RateGuard
+from gateway.guards.rates import LateRateGuard, RateGuard
 
-__all__ = ["Authenticates", "Guard", "Guards", "IdentityGuard", "RateGuard"]
+__all__ = ["Authenticates", "Guard", "Guards", "IdentityGuard", "LateRateGuard", "RateGuard"]

@@ -7,7 +7,7 @@ from gateway.core.errors import SettingsError
 from gateway.guards.base import Guard, Guards
 from gateway.guards.identity import IdentityGuard
 from gateway.guards.make_documents import make_document_guards
-from gateway.guards.rates import RateGuard, RequestRateGuard, needs_no_identity
+from gateway.guards.rates import LateRateGuard, RateGuard, is_late, needs_no_identity
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks
 from gateway.security.api_keys import ApiKeys
@@ -26,18 +26,31 @@ def make_guards(settings: Settings, hooks: Hooks, observer: Observer, clock: Clo
     guards: list[Guard] = []
     redis = SharedRedis(settings.redis, observer, clock)
     callers = make_callers(settings, redis, observer, clock)
-    rates = _rates(settings, redis, clock)
-    # what needs no identity is counted first, so that guessing tokens and keys is limited, too
-    first = [one for one in settings.rates.rules if needs_no_identity(one)]
-    rest = [one for one in settings.rates.rules if one not in first]
-    if first:
-        guards.append(RequestRateGuard(first, rates))
+    first, rest, late = _rate_guards(settings, redis, clock)
+    guards += first
     if callers is not None:
         guards.append(IdentityGuard(callers))
     guards += make_document_guards(settings, hooks, redis, observer, clock)
-    if rest or settings.keys.file is not None:
-        guards.append(RateGuard(rest, rates))
-    return Guards(guards, redis.close)
+    return Guards([*guards, *rest, *late], redis.close)
+
+
+def _rate_guards(settings: Settings, redis: SharedRedis, clock: Clock) -> tuple[list[Guard], ...]:
+    """Return the guards of rates that come before the identity, after it, and after the plan.
+
+    What needs no identity is counted first, so that guessing tokens and keys is limited, too.
+    """
+    rules, has_keys = settings.rates.rules, settings.keys.file is not None
+    if not (rules or has_keys):
+        return [], [], []
+    rates = _rates(settings, redis, clock)
+    first = [one for one in rules if needs_no_identity(one)]
+    late = [one for one in rules if is_late(one)]
+    rest = [one for one in rules if one not in first and one not in late]
+    return (
+        [RateGuard(first, rates)] if first else [],
+        [RateGuard(rest, rates)] if rest or has_keys else [],
+        [LateRateGuard(late, rates)] if late or has_keys else [],
+    )
 
 
 def make_callers(settings: Settings, redis: SharedRedis, observer: Observer, clock: Clock) -> Callers | None:

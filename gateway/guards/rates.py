@@ -1,4 +1,7 @@
-"""The guard that limits how often and how much a caller may ask."""
+"""The guards that limit how often and how much a caller may ask.
+
+Rules for requests are checked before planning, those for cost and for root fields before the execution.
+"""
 
 import hashlib
 import math
@@ -16,78 +19,82 @@ from gateway.security.rates import Charge, MemoryRates, Rates, Verdict
 from gateway.settings import RateRule
 
 LONG_KEY = 100  # characters; longer values of callers are hashed
+CALLERS = 10_000  # of a rule, whose charges are remembered
 
 
-def needs_no_identity(rule: RateRule) -> bool:
-    """Return whether a rule counts requests that need no plan, by callers that need not be identified."""
-    counts_requests = rule.cost is None and not rule.fields
-    anonymous = all(part.partition(":")[0] in ("address", "client", "header") for part in rule.by)
-    return counts_requests and anonymous and rule.only is None
+class RateGuard(Guard):
+    """Refuses requests above the limits on requests, and tells clients what is left by response headers.
 
-
-class RequestRateGuard(Guard):
-    """Refuses requests above the rate limits, and tells clients by response headers what is left."""
+    `rules`: those for requests; an API key may have further ones.
+    """
 
     def __init__(self, rules: Iterable[RateRule], rates: Rates) -> None:
+        self.limits = tuple(Limit(one) for one in rules if not is_late(one))
         self.rates = rates
-        self.rules = tuple(rules)
 
     def before_planning(
         self, request: GraphQLRequest, context: RequestContext
     ) -> GraphQLRequest | Awaitable[GraphQLRequest]:
         """Count the request."""
-        charges = [charge for one in self.rules_for(context) if (charge := _charge(one, context, 1))]
-        waiting = self.count(charges, context) if charges else None
-        return request if waiting is None else self._later(waiting, request)
-
-    def rules_for(self, context: RequestContext) -> Sequence[RateRule]:
-        """Return the rules that count before planning."""
-        return self.rules
-
-    def count(self, charges: Sequence[Charge], context: RequestContext) -> Awaitable[None] | None:
-        """Count charges: at once in memory, else by the returned awaitable. Raises RequestError RATE_LIMITED,
-        or the awaitable does.
-        """
+        limits = self.limits
+        if context.identity.rates:
+            limits = (*limits, *(_limit(one) for one in context.identity.rates if one.cost is None))
+        charges = [charge for one in limits if (charge := one.charge(context, 1)) is not None]
+        if not charges:
+            return request
         if isinstance(self.rates, MemoryRates):
             _apply(self.rates.admit_now(charges), charges, context)
-            return None
-        return self._counted(charges, context)
+            return request
+        return self._counted(request, charges, context)
 
-    async def _counted(self, charges: Sequence[Charge], context: RequestContext) -> None:
+    async def _counted(
+        self, request: GraphQLRequest, charges: Sequence[Charge], context: RequestContext
+    ) -> GraphQLRequest:
         _apply(await self.rates.admit(charges), charges, context)
-
-    @staticmethod
-    async def _later(waiting: Awaitable[None], request: GraphQLRequest) -> GraphQLRequest:
-        await waiting
         return request
 
 
-class RateGuard(RequestRateGuard):
-    """The same for callers that are identified: the limits of API keys too, and before the execution those
-    on cost and on root fields.
+class LateRateGuard(Guard):
+    """Refuses planned requests above the limits on cost and on root fields.
+
+    `rules`: those that are late; an API key may have further ones.
     """
 
     def __init__(self, rules: Iterable[RateRule], rates: Rates) -> None:
-        given = tuple(rules)
-        super().__init__([one for one in given if one.cost is None and not one.fields], rates)
-        self.late = tuple(one for one in given if one.cost is not None or one.fields)
-
-    def rules_for(self, context: RequestContext) -> Sequence[RateRule]:
-        """Return the rules that count before planning, those of the API key included."""
-        own = context.identity.rates
-        return (*self.rules, *(one for one in own if one.cost is None)) if own else self.rules
+        self.limits = tuple(Limit(one) for one in rules if is_late(one))
+        self.rates = rates
 
     def before_execution(self, planned: PlannedRequest, context: RequestContext) -> Awaitable[None] | None:
         """Count the cost of the request, and its root fields."""
-        own = context.identity.rates
-        rules = (*self.late, *(one for one in own if one.cost is not None)) if own else self.late
+        limits = self.limits
+        if context.identity.rates:
+            limits = (*limits, *(_limit(one) for one in context.identity.rates if one.cost is not None))
+        operation = planned[1].operation
         charges = [
             charge
-            for one in rules
-            if (amount := _amount(one, planned[1].operation, context))
-            and (charge := _charge(one, context, amount))
+            for one in limits
+            if (amount := _amount(one.rule, operation, context)) and (charge := one.charge(context, amount))
         ]
-        return self.count(charges, context) if charges else None
+        if not charges:
+            return None
+        if isinstance(self.rates, MemoryRates):
+            _apply(self.rates.admit_now(charges), charges, context)
+            return None
+        return self._admitted(charges, context)
+
+    async def _admitted(self, charges: Sequence[Charge], context: RequestContext) -> None:
+        _apply(await self.rates.admit(charges), charges, context)
+
+
+def needs_no_identity(rule: RateRule) -> bool:
+    """Return whether a rule counts requests by callers that need not be identified."""
+    known = all(part.partition(":")[0] in ("address", "client", "header") for part in rule.by)
+    return known and rule.only is None and not is_late(rule)
+
+
+def is_late(rule: RateRule) -> bool:
+    """Return whether a rule counts what is known only when a request is planned: cost, or root fields."""
+    return rule.cost is not None or bool(rule.fields)
 
 
 def _amount(rule: RateRule, operation: Operation, context: RequestContext) -> int:
@@ -98,16 +105,38 @@ def _amount(rule: RateRule, operation: Operation, context: RequestContext) -> in
     return sum(f"{kind}.{one.name}" in rule.fields for one in fields_of(operation.selections))
 
 
-def _charge(rule: RateRule, context: RequestContext, amount: int) -> Charge | None:
-    """Return what a request counts in a rule; None if the rule is not for this caller."""
-    if rule.only is not None and (rule.only == "authenticated") != context.identity.authenticated:
-        return None
-    limit = rule.requests if rule.requests is not None else rule.cost
-    values = [_value(one, context) for one in rule.by]
-    key = ":".join([rule.name, *(one.replace(":", "%3A") for one in values)])
-    if len(key) > LONG_KEY:
-        key = f"{rule.name}:{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}"
-    return Charge(rule.name, key, amount, limit or 0, rule.window)
+class Limit:
+    """A rule as it is applied to each request. `by`: read what tells callers apart."""
+
+    def __init__(self, rule: RateRule) -> None:
+        self.rule = rule
+        self.authenticated = None if rule.only is None else rule.only == "authenticated"
+        parts = [one.partition(":") for one in rule.by]
+        self.by = tuple((kind, _VALUES[kind], name) for kind, _, name in parts)
+        self.charge_of = lru_cache(CALLERS)(self._charge_of)
+
+    def charge(self, context: RequestContext, amount: int) -> Charge | None:
+        """Return what a request counts; None if the rule is not for this caller."""
+        if self.authenticated is not None and self.authenticated != context.identity.authenticated:
+            return None
+        values = []
+        for kind, read, name in self.by:
+            found = read(context, name)
+            values.append(f"{kind}={found}" if found else f"address={_address(context)}")
+        return self.charge_of(amount, *values)
+
+    def _charge_of(self, amount: int, *values: str) -> Charge:
+        rule = self.rule
+        key = ":".join([rule.name, *(one.replace(":", "%3A") for one in values)])
+        if len(key) > LONG_KEY:
+            key = f"{rule.name}:{hashlib.blake2b(key.encode(), digest_size=20).hexdigest()}"
+        return Charge(rule.name, key, amount, rule.requests or rule.cost or 0, rule.window)
+
+
+@lru_cache(maxsize=1_000)
+def _limit(rule: RateRule) -> Limit:
+    """Return the limit for a rule of an API key."""
+    return Limit(rule)
 
 
 @lru_cache(maxsize=10_000)
@@ -125,16 +154,15 @@ def _address(context: RequestContext) -> str:
     return _network(context.headers.get("x-forwarded-for") or "")
 
 
-def _value(part: str, context: RequestContext) -> str:
-    """Return what tells a caller apart; the address where the request has no such value."""
-    kind, _, name = part.partition(":")
-    found = _VALUES[kind](context, name)
-    return f"{kind}={found}" if found else f"address={_address(context)}"
-
-
 def _claim(context: RequestContext, name: str) -> str:
     value = context.identity.claims.get(name)
     return str(value) if isinstance(value, str | int) else ""
+
+
+def _header(context: RequestContext, name: str) -> str:
+    """Return the hash of a header's value, which may be a secret."""
+    value = context.headers.get(name.lower())
+    return hashlib.blake2b(value.encode("latin-1"), digest_size=16).hexdigest() if value else ""
 
 
 _VALUES: dict[str, Callable[[RequestContext, str], str | None]] = {
@@ -143,22 +171,23 @@ _VALUES: dict[str, Callable[[RequestContext, str], str | None]] = {
     "key": lambda context, _: context.identity.api_key,
     "subject": lambda context, _: context.identity.subject,
     "claim": _claim,
-    "header": lambda context, name: context.headers.get(name.lower()),
+    "header": _header,
 }
+
+
+@lru_cache(maxsize=1_000)
+def _policy(rule: str, limit: int, window: float) -> tuple[bytes, bytes]:
+    """Return the response header with a limit."""
+    return b"ratelimit-policy", b'"%b";q=%d;w=%d' % (rule.encode(), limit, window)
 
 
 def _apply(verdict: Verdict, charges: Sequence[Charge], context: RequestContext) -> None:
     """Add the response headers of a verdict (draft-ietf-httpapi-ratelimit-headers), and refuse the request if
     it is not admitted.
     """
-    context.response_headers += tuple(
-        header
-        for charge, left in zip(charges, verdict.remaining, strict=True)
-        for header in (
-            (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (charge.rule.encode(), charge.limit, charge.window)),
-            (b"ratelimit", b'"%b";r=%d' % (charge.rule.encode(), left)),
-        )
-    )
+    for charge, left in zip(charges, verdict.remaining, strict=True):
+        remaining = (b"ratelimit", f'"{charge.rule}";r={left}'.encode())
+        context.response_headers += (_policy(charge.rule, charge.limit, charge.window), remaining)
     if verdict.refused is None:
         return
     charge = charges[verdict.refused]

@@ -36,13 +36,20 @@ class Cors:
             *_listed(b"access-control-allow-methods", settings.methods),
             *((b"access-control-max-age", b"%d" % age) for age in [settings.max_age] if age is not None),
         )
+        self.by_origin = {one: self._granting(one) for one in self.origins}
         self.request_headers = _listed(b"access-control-allow-headers", settings.headers)
 
     def response_headers(self, raw: Mapping[bytes, bytes]) -> HeaderPairs:
         """Return the headers to add to the response. `raw`: the headers of the request."""
-        allowed = self._allowed(raw.get(b"origin"))
-        vary = () if self.any else (VARY,)
-        return (*vary, *allowed, *self.on_response) if allowed else vary
+        if self.any:
+            return self.by_origin[ANY]
+        origin = raw.get(b"origin", b"")
+        return self.by_origin.get(origin) or (self._granting(origin) if self._allowed(origin) else (VARY,))
+
+    def _granting(self, origin: bytes) -> HeaderPairs:
+        """Return the headers of a response that an origin may read; `*` for any."""
+        vary = () if origin == ANY else (VARY,)
+        return (*vary, (b"access-control-allow-origin", origin), *self.on_response)
 
     def preflight(self, raw: Mapping[bytes, bytes]) -> HttpReply:
         """Return the reply to a request by OPTIONS: what another origin's page may send, without a body."""

@@ -14,6 +14,7 @@ import pytest
 from bench.answers import load_subgraphs
 from bench.data import QUERIES, RESULTS, SUBGRAPHS, read_query, supergraph
 from bench.door import Door
+from bench.guard import guarded
 from bench.report import PAGE, Figure, table, verdicts
 from bench.subgraphs import serve
 from gateway.app import create_app
@@ -69,6 +70,16 @@ async def test_answers_in_process(name: str) -> None:
     asked = sum(one.requests for one in subgraphs.values())
     assert asked <= 2 * (7 if name == "heavy" else 1)
     assert sum(len(one.kept) for one in subgraphs.values()) == asked // 2
+
+
+@needs_data
+@pytest.mark.parametrize("name", QUERIES)
+async def test_requirements_of_the_guards_benchmark(name: str) -> None:
+    """The supergraph with requirements can be served, and both queries need rights."""
+    subgraphs = {n: one.call for n, one in load_subgraphs(FOLDER).items()}
+    door = Door(create_app(guarded(supergraph(4200)), Settings(graphiql=False), subgraphs))
+    found = json.loads(await door.post(read_query(name).body))
+    assert "UNAUTHORIZED_FIELD_OR_TYPE" in {one["extensions"]["code"] for one in found["errors"]}
 
 
 @needs_data

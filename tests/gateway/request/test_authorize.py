@@ -133,6 +133,27 @@ async def test_callers_with_different_rights_share_nothing() -> None:
     assert len(subgraph.asked) == 3
 
 
+@pytest.mark.parametrize(
+    "query", ["{ me { name } }", "query Q($a: Boolean = true) { me { name @include(if: $a) } }"]
+)
+async def test_remembered_rights_are_those_of_the_caller(query: str) -> None:
+    """Whoever asked before, each caller gets what its own rights allow; each denial is reported."""
+    gateway, _, facts = served()
+    found = [
+        (await answer(gateway, query, scopes))["data"]["me"]["name"]
+        for scopes in ("read:name", "read:name", None, "other", "read:name other", "other", "read:name")
+    ]
+    assert found == ["Bob", "Bob", None, None, "Bob", None, "Bob"]
+    assert len([one for one in facts if isinstance(one, AccessDenied)]) == 3
+
+
+async def test_a_dry_run_reports_each_request() -> None:
+    gateway, _, facts = served(authorization=AuthorizationSettings(dry_run=True))
+    for scopes in ("read:name", "other", "other", "read:name", "other"):
+        await answer(gateway, "{ me { name } }", scopes)
+    assert len([one for one in facts if isinstance(one, AccessDenied)]) == 3
+
+
 async def test_introspection_is_not_affected() -> None:
     gateway, _, _ = served(SDL.replace("type User", "type User @authenticated").replace(" @key", " @key", 1))
     found = await answer(gateway, '{ __type(name: "User") { fields { name } } }')

@@ -13,7 +13,7 @@ from gateway.app import create_gateway
 from gateway.core.errors import SettingsError
 from gateway.guards.documents import RegistrationGuard
 from gateway.guards.identity import IdentityGuard
-from gateway.guards.rates import RequestRateGuard
+from gateway.guards.rates import RateGuard
 from gateway.observe.facts import Fact, RedisFailed
 from gateway.observe.observer import Observer
 from gateway.security.redis_link import CONNECTIONS, RedisLink, RedisUnavailable
@@ -91,7 +91,7 @@ async def test_guards_share_one_link(tmp_path: Path) -> None:
         inside: Any = guard
         if isinstance(guard, IdentityGuard):
             links.append(inside.authenticator.tokens.revocations.link)
-        elif isinstance(guard, RequestRateGuard):
+        elif isinstance(guard, RateGuard):
             links.append(inside.rates.link)
         elif isinstance(guard, RegistrationGuard):
             links.append(inside.automatic.shared.link)

@@ -39,7 +39,11 @@ class RateGuard(Guard):
         limits = self.limits
         if context.identity.rates:
             limits = (*limits, *(_limit(one) for one in context.identity.rates if one.cost is None))
-        charges = [charge for one in limits if (charge := one.charge(context, 1)) is not None]
+        charges = []
+        for one in limits:
+            charge = one.charge(context, 1)
+            if charge is not None:
+                charges.append(charge)
         if not charges:
             return request
         if isinstance(self.rates, MemoryRates):

@@ -98,16 +98,23 @@ class MemoryRates:
         found = []
         for one in charges:
             slot = int(now * SLOTS / one.window)
-            found.append((self._of(one.key, slot), one, slot))
-        for position, (slots, one, _) in enumerate(found):
-            over = slots.total + one.amount - one.limit
-            if over > 0:
-                wait = slots.free_at(over) * one.window / SLOTS - now
-                left = tuple(max(each.limit - other.total, 0) for other, each, _ in found)
-                return Verdict(position, left, max(wait, 0.0))
-        for slots, one, slot in found:
+            slots = self._of(one.key, slot)
+            found.append((slots, slot))
+            if slots.total + one.amount > one.limit:
+                return self._refusal(charges, len(found) - 1, now)
+        left = []
+        for (slots, slot), one in zip(found, charges, strict=True):
             slots.add(slot, one.amount)
-        return Verdict(None, tuple([one.limit - slots.total for slots, one, _ in found]))
+            left.append(one.limit - slots.total)
+        return Verdict(None, tuple(left))
+
+    def _refusal(self, charges: Sequence[Charge], position: int, now: float) -> Verdict:
+        """Return the verdict on charges of which the one at a position exceeds its limit."""
+        every = [self._of(one.key, int(now * SLOTS / one.window)) for one in charges]
+        left = tuple(max(one.limit - slots.total, 0) for slots, one in zip(every, charges, strict=True))
+        refusing, slots = charges[position], every[position]
+        free = slots.free_at(slots.total + refusing.amount - refusing.limit)
+        return Verdict(position, left, max(free * refusing.window / SLOTS - now, 0.0))
 
     async def admit(self, charges: Sequence[Charge]) -> Verdict:
         """Count charges, all of them or none."""

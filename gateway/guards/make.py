@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from gateway.core.clock import Clock
 from gateway.core.errors import SettingsError
 from gateway.guards.base import Guard, Guards
-from gateway.guards.identity import IdentityGuard
+from gateway.guards.identity import Authenticates, IdentityGuard
 from gateway.guards.make_documents import make_document_guards
 from gateway.guards.rates import LateRateGuard, RateGuard, is_late, needs_no_identity
 from gateway.observe.observer import Observer
@@ -53,14 +53,16 @@ def _rate_guards(settings: Settings, redis: SharedRedis, clock: Clock) -> tuple[
     )
 
 
-def make_callers(settings: Settings, redis: SharedRedis, observer: Observer, clock: Clock) -> Callers | None:
+def make_callers(
+    settings: Settings, redis: SharedRedis, observer: Observer, clock: Clock
+) -> Authenticates | None:
     """Return what finds the identity of requests; None if neither issuers nor API keys are set.
 
     Raises SettingsError BAD_OPTION.
     """
     keys = ApiKeys(settings.keys, observer, clock) if settings.keys.file is not None else None
     tokens = _tokens(settings, redis, observer, clock)
-    return None if keys is None and tokens is None else Callers(keys, tokens)
+    return tokens if keys is None else Callers(keys, tokens)
 
 
 def _tokens(

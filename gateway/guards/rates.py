@@ -31,6 +31,7 @@ class RateGuard(Guard):
     def __init__(self, rules: Iterable[RateRule], rates: Rates) -> None:
         self.limits = tuple(Limit(one) for one in rules if not is_late(one))
         self.rates = rates
+        self.memory = rates if isinstance(rates, MemoryRates) else None
 
     def before_planning(
         self, request: GraphQLRequest, context: RequestContext
@@ -46,10 +47,13 @@ class RateGuard(Guard):
                 charges.append(charge)
         if not charges:
             return request
-        if isinstance(self.rates, MemoryRates):
-            _apply(self.rates.admit_now(charges), charges, context)
-            return request
-        return self._counted(request, charges, context)
+        if self.memory is None:
+            return self._counted(request, charges, context)
+        if len(charges) == 1 and (left := self.memory.admit_one(charges[0])) >= 0:
+            context.response_headers += charges[0].headers(left)
+        else:
+            _apply(self.memory.admit_now(charges), charges, context)
+        return request
 
     async def _counted(
         self, request: GraphQLRequest, charges: Sequence[Charge], context: RequestContext
@@ -179,19 +183,12 @@ _VALUES: dict[str, Callable[[RequestContext, str], str | None]] = {
 }
 
 
-@lru_cache(maxsize=1_000)
-def _policy(rule: str, limit: int, window: float) -> tuple[bytes, bytes]:
-    """Return the response header with a limit."""
-    return b"ratelimit-policy", b'"%b";q=%d;w=%d' % (rule.encode(), limit, window)
-
-
 def _apply(verdict: Verdict, charges: Sequence[Charge], context: RequestContext) -> None:
     """Add the response headers of a verdict (draft-ietf-httpapi-ratelimit-headers), and refuse the request if
     it is not admitted.
     """
     for charge, left in zip(charges, verdict.remaining, strict=True):
-        remaining = (b"ratelimit", f'"{charge.rule}";r={left}'.encode())
-        context.response_headers += (_policy(charge.rule, charge.limit, charge.window), remaining)
+        context.response_headers += charge.headers(left)
     if verdict.refused is None:
         return
     charge = charges[verdict.refused]

@@ -18,18 +18,29 @@ from gateway.security.redis_link import RedisLink, RedisUnavailable
 SLOTS = 100
 
 
-class Charge(NamedTuple):
-    """What a request counts in one rule for one caller.
+class Charge:
+    """What a request counts in one rule for one caller; remembered for the caller's next requests.
 
-    `key`: of the rule and the caller. `amount`, `limit`: in requests or in cost. `window`: in seconds.
-    It is a named tuple because a frozen dataclass costs three times as much, for every request.
+    - `key`: of the rule and the caller. `amount`, `limit`: in requests or in cost. `window`: in seconds.
+    - `slots`: in a second. `policy`: the response header with the limit. `left`: the start of the value of
+      the one with what is left.
     """
 
-    rule: str
-    key: str
-    amount: int
-    limit: int
-    window: float
+    __slots__ = ("amount", "key", "left", "limit", "policy", "rule", "slots", "window")
+
+    def __init__(self, rule: str, key: str, amount: int, limit: int, window: float) -> None:
+        self.rule = rule
+        self.key = key
+        self.amount = amount
+        self.limit = limit
+        self.window = window
+        self.slots = SLOTS / window
+        self.policy = (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (rule.encode(), limit, window))
+        self.left = b'"%b";r=' % rule.encode()
+
+    def headers(self, left: int) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the response headers (draft-ietf-httpapi-ratelimit-headers). `left`: what the caller has."""
+        return self.policy, (b"ratelimit", b"%b%d" % (self.left, left))
 
 
 class Verdict(NamedTuple):
@@ -53,26 +64,26 @@ class Rates(Protocol):
 
 
 class _Slots:
-    """The admitted amounts of one caller by slot, the oldest first."""
+    """The admitted amounts of one caller by slot, the oldest first. `slot`: the last one."""
 
-    __slots__ = ("amounts", "total")
+    __slots__ = ("amounts", "slot", "total")
 
     def __init__(self) -> None:
         self.amounts: deque[list[int]] = deque()
+        self.slot = -1
         self.total = 0
 
-    def forget(self, slot: int) -> None:
-        """Forget the slots that no interval ending in this slot covers."""
+    def begin(self, slot: int) -> None:
+        """Begin a slot, and forget those that no interval ending in it covers."""
         amounts = self.amounts
         while amounts and amounts[0][0] < slot - SLOTS:
             self.total -= amounts.popleft()[1]
+        amounts.append([slot, 0])
+        self.slot = slot
 
-    def add(self, slot: int, amount: int) -> None:
-        """Count an amount in a slot."""
-        if self.amounts and self.amounts[-1][0] == slot:
-            self.amounts[-1][1] += amount
-        else:
-            self.amounts.append([slot, amount])
+    def add(self, amount: int) -> None:
+        """Count an amount in the last slot."""
+        self.amounts[-1][1] += amount
         self.total += amount
 
     def free_at(self, needed: int) -> int:
@@ -92,45 +103,46 @@ class MemoryRates:
         self.clock = clock
         self.slots: OrderedDict[str, _Slots] = OrderedDict()
 
+    def admit_one(self, charge: Charge) -> int:
+        """Count one charge, and return what its caller has left; -1 if it is not admitted."""
+        slots = self.slots.get(charge.key)
+        slot = int(self.clock.time() * charge.slots)
+        if slots is None or slots.slot != slot:
+            slots = self._of(charge.key, slot)
+        total = slots.total + charge.amount
+        if total > charge.limit:
+            return -1
+        slots.total = total
+        slots.amounts[-1][1] += charge.amount
+        return charge.limit - total
+
     def admit_now(self, charges: Sequence[Charge]) -> Verdict:
         """Count charges, all of them or none."""
         now = self.clock.time()
-        found = []
-        for one in charges:
-            slot = int(now * SLOTS / one.window)
-            slots = self._of(one.key, slot)
-            found.append((slots, slot))
-            if slots.total + one.amount > one.limit:
-                return self._refusal(charges, len(found) - 1, now)
-        left = []
-        for (slots, slot), one in zip(found, charges, strict=True):
-            slots.add(slot, one.amount)
-            left.append(one.limit - slots.total)
-        return Verdict(None, tuple(left))
-
-    def _refusal(self, charges: Sequence[Charge], position: int, now: float) -> Verdict:
-        """Return the verdict on charges of which the one at a position exceeds its limit."""
-        every = [self._of(one.key, int(now * SLOTS / one.window)) for one in charges]
-        left = tuple(max(one.limit - slots.total, 0) for slots, one in zip(every, charges, strict=True))
-        refusing, slots = charges[position], every[position]
-        free = slots.free_at(slots.total + refusing.amount - refusing.limit)
-        return Verdict(position, left, max(free * refusing.window / SLOTS - now, 0.0))
+        every = [(self._of(one.key, int(now * one.slots)), one) for one in charges]
+        for position, (slots, one) in enumerate(every):
+            over = slots.total + one.amount - one.limit
+            if over > 0:
+                left = tuple(max(each.limit - its.total, 0) for its, each in every)
+                return Verdict(position, left, max(slots.free_at(over) / one.slots - now, 0.0))
+        for slots, one in every:
+            slots.add(one.amount)
+        return Verdict(None, tuple(one.limit - slots.total for slots, one in every))
 
     async def admit(self, charges: Sequence[Charge]) -> Verdict:
         """Count charges, all of them or none."""
         return self.admit_now(charges)
 
     def _of(self, key: str, slot: int) -> _Slots:
-        """Return what was admitted of a caller, as of the current slot."""
+        """Return what was admitted of a caller, with `slot` as the last slot."""
         slots = self.slots.get(key)
         if slots is None:
             slots = self.slots[key] = _Slots()
             if len(self.slots) > self.callers:
                 self.slots.popitem(last=False)
-        else:
+        if slots.slot != slot:
             self.slots.move_to_end(key)
-            if slots.amounts and slots.amounts[0][0] < slot - SLOTS:
-                slots.forget(slot)
+            slots.begin(slot)
         return slots
 
 

@@ -17,7 +17,7 @@ from gateway.core.context import Identity
 from gateway.core.errors import RequestError
 from gateway.guards.make import make_callers
 from gateway.observe.observer import Observer
-from gateway.security.callers import Callers
+from gateway.security.authenticate import Authenticator
 from gateway.security.redis_link import RedisLink, SharedRedis
 from gateway.security.revocation import Revocation, Revocations, revoke
 from gateway.settings import (
@@ -58,17 +58,17 @@ async def redis(redis_url: str) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-async def callers(tmp_path: Path, redis_url: str, redis: Any) -> AsyncIterator[Callers]:
+async def callers(tmp_path: Path, redis_url: str, redis: Any) -> AsyncIterator[Authenticator]:
     settings = settings_with(tmp_path, redis_url)
     shared = SharedRedis(settings.redis, Observer())
     found = make_callers(settings, shared, Observer(), SYSTEM_CLOCK)
-    assert found is not None
+    assert isinstance(found, Authenticator)
     yield found
     await found.close()
     await shared.close()
 
 
-async def accepted(callers: Callers, given: str) -> bool:
+async def accepted(callers: Authenticator, given: str) -> bool:
     try:
         found = callers.identify({"authorization": f"Bearer {given}"})
         assert isinstance(found, Identity) or await found
@@ -91,7 +91,7 @@ async def listening(redis: Any) -> bool:
 
 
 @pytest.mark.parametrize("by", ["jti", "sub"])
-async def test_a_verified_token_is_revoked(callers: Callers, redis: Any, by: str) -> None:
+async def test_a_verified_token_is_revoked(callers: Authenticator, redis: Any, by: str) -> None:
     """The event ends a token that is in use; a token that comes later finds the key; others stay valid."""
     mine, other = token(jti="1"), token(jti="2", sub="bob")
     assert await accepted(callers, mine) and await accepted(callers, other)
@@ -110,14 +110,14 @@ async def test_a_verified_token_is_revoked(callers: Callers, redis: Any, by: str
     assert await accepted(callers, later), "a token that is issued after the revocation is valid"
 
 
-async def test_an_event_during_a_verification(callers: Callers) -> None:
+async def test_an_event_during_a_verification(callers: Authenticator) -> None:
     """A token that is revoked between the look at Redis and the end of its verification is refused."""
-    assert callers.tokens is not None and callers.tokens.revocations is not None
-    callers.tokens.revocations.received(Revocation(jti="9"))
+    assert callers.revocations is not None
+    callers.revocations.received(Revocation(jti="9"))
     assert not await accepted(callers, token(jti="9"))
 
 
-async def test_forgotten_after_an_interruption(callers: Callers, redis: Any) -> None:
+async def test_forgotten_after_an_interruption(callers: Authenticator, redis: Any) -> None:
     """When the connection breaks, verified tokens are forgotten: an event may have been missed."""
     mine = token(jti="1")
     assert await accepted(callers, mine)
@@ -139,7 +139,7 @@ async def test_without_redis(tmp_path: Path, unavailable: str, outcome: bool) ->
     settings = settings_with(tmp_path, "redis://127.0.0.1:1/0", unavailable=unavailable)
     shared = SharedRedis(settings.redis, Observer())
     found = make_callers(settings, shared, Observer(), SYSTEM_CLOCK)
-    assert found is not None
+    assert isinstance(found, Authenticator)
     assert await accepted(found, token()) is outcome
     await found.close()
     await shared.close()

@@ -90,7 +90,7 @@ async def test_guards_share_one_link(tmp_path: Path) -> None:
     for guard in gateway.guards.all:
         inside: Any = guard
         if isinstance(guard, IdentityGuard):
-            links.append(inside.authenticator.tokens.revocations.link)
+            links.append(inside.authenticator.revocations.link)
         elif isinstance(guard, RateGuard):
             links.append(inside.rates.link)
         elif isinstance(guard, RegistrationGuard):

@@ -9,12 +9,13 @@ ARGS ?=
 PARALLEL ?= $(if $(findstring no:xdist,$(ARGS)),,-n auto --dist loadscope --no-loadscope-reorder)
 SEED ?= 1
 CUTS ?= 50
+SECONDS ?= 600
 OPERATIONS ?= 10000
 BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-libraries check lint types contracts schema bench bench-pairs bench-guard profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test mutants clean
+.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -71,6 +72,9 @@ bench-matching: $(READY)  ## p50 and p95 of matching against 100,000 musicians
 
 test-libraries: $(READY)  ## SDLs of the libraries that serve subgraphs, composed and served; says what the machine lacks
 	@SHARED="$(SHARED)" LIBRARIES=all $(BIN)/python -m pytest -p no:xdist -rs tests/libraries $(ARGS)
+
+schemathesis: $(READY)  ## random operations against the platform in production mode, longer than in the tests: make schemathesis SECONDS=600
+	@SCHEMATHESIS_EXAMPLES=200 SCHEMATHESIS_SECONDS=$(SECONDS) $(BIN)/python -m pytest -p no:xdist -k random tests/system/test_outside_tools.py $(ARGS)
 
 conformance: $(READY)  ## the suites of SHARED/conformance, and the subgraph requests beside the peers'; fails where they are absent
 	@SHARED="$(SHARED)" $(BIN)/python -m tests.conformance.report

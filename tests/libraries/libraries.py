@@ -4,16 +4,13 @@ All of them serve one small schema: `Query.product`, and `Product` with the key 
 Versions are locked in the folder of each language; packages are fetched when a test needs them.
 """
 
-import fcntl
-import hashlib
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
+from tests.environments import folder_of_programs
 from tests.oracle.programs import find_node, install
 
 HERE = Path(__file__).parent
@@ -42,35 +39,9 @@ class Library:
         return "" if there else f"{self.name}: there is no {self.tool} on this machine"
 
 
-@cache
 def python_of_libraries() -> str:
     """The Python of a separate environment with the locked packages."""
-    uv = Path(sys.executable).parent / "uv"
-    home = Path(sys.prefix) / "libraries"
-    lock = PYTHON / "requirements.lock"
-    stamp = home / ".installed"
-    written = hashlib.sha256(lock.read_bytes()).hexdigest()
-    with (PYTHON / ".installing").open("w") as waiting:
-        fcntl.flock(waiting, fcntl.LOCK_EX)  # workers of one test run come at the same time
-        if not stamp.exists() or stamp.read_text() != written:
-            python = home / "bin" / "python"
-            subprocess.run(
-                [uv, "venv", "-q", "--clear", "--python", sys.executable, home], check=True, timeout=60
-            )
-            command: list[str | Path] = [
-                uv,
-                "pip",
-                "install",
-                "-q",
-                "--python",
-                python,
-                "--require-hashes",
-                "-r",
-                lock,
-            ]
-            subprocess.run(command, check=True, timeout=300)
-            stamp.write_text(written)
-    return str(home / "bin" / "python")
+    return str(folder_of_programs("libraries", PYTHON) / "python")
 
 
 def _node(*program: str) -> Callable[[], list[str]]:

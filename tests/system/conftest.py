@@ -1,12 +1,14 @@
 """Fixtures of the system tests: a whole platform with the small sample data, started as a user starts it."""
 
+import os
 import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from subgraphs.platform.tables import SERVICES
 from tests.folders import copy_seeded_data, make_folder
 
 ROOT = Path(__file__).parents[2]
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,39 @@ def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
     """A platform with the small sample data, in two variants: a process per service, and all in one
     process.
     """
+    options = ["--in-process"] if request.param == "in-process" else []
+    with running(options, request.param) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def production() -> Iterator[Platform]:
+    """A platform with the small sample data in production mode, in one process."""
+    with running(["--in-process", "--production"], "production") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def open_production() -> Iterator[Platform]:
+    """The same for other people's tools: any operation may be sent, and as often as they like."""
+    environment = {"GATEWAY__DOCUMENTS__MODE": "off", "GATEWAY__RATES__RULES": "[]"}
+    with running(["--in-process", "--production"], "open production", environment) as found:
+        yield found
+
+
+@contextmanager
+def running(options: Sequence[str], way: str, environment: Mapping[str, str] = NOTHING) -> Iterator[Platform]:
+    """Run a platform with the small sample data. `way`: its name among those that run."""
     folder = make_folder("mussikon-system-")
     copy_seeded_data(folder / "data")
     port = free_port()
     words = folder / "words"
-    command = [sys.executable, "-m", "subgraphs.platform.cli", "run", "--size", "small"]
+    command = [sys.executable, "-m", "subgraphs.platform.cli", "run", "--size", "small", *options]
     command += ["--data", str(folder / "data"), "--port", str(port)]
-    command += ["--in-process"] if request.param == "in-process" else []
+    variables = {**os.environ, **environment}
     with words.open("wb") as file:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
-    _ending[request.param] = partial(_end, process, folder)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=variables)
+    _ending[way] = partial(_end, process, folder)
     try:
         end = time.monotonic() + 180
         while "MussikOn runs." not in words.read_text():
@@ -91,8 +117,8 @@ def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
             time.sleep(0.1)
         yield Platform(f"http://127.0.0.1:{port}", folder / "data")
     finally:
-        if request.param in _ending:
-            _ending.pop(request.param)()
+        if way in _ending:
+            _ending.pop(way)()
 
 
 def _end(process: "subprocess.Popen[bytes]", folder: Path) -> None:
@@ -109,6 +135,10 @@ def _end(process: "subprocess.Popen[bytes]", folder: Path) -> None:
 
 def _way(item: pytest.Item) -> str | None:
     """Return the variant of the platform that a test requests."""
+    own = {"production": "production", "open_production": "open production"}
+    for name, way in own.items():
+        if name in getattr(item, "fixturenames", ()):
+            return way
     call = getattr(item, "callspec", None)
     found: str | None = call.params.get("platform") if call is not None else None
     return found

@@ -14,8 +14,9 @@ import httpx
 from sqlalchemy import text
 
 from gateway.app import create_app
-from gateway.settings import Settings
+from gateway.settings import AuthenticationSettings, IssuerSettings, Settings
 from gateway.transport.local import LocalTransport
+from subgraphs.kit.keys import write_key_set
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
@@ -128,7 +129,7 @@ async def real_services(
         await reads.start()
         stack.push_async_callback(reads.stop)
         services["read_side"] = reads
-        gateway = await stack.enter_async_context(_gateway(services))
+        gateway = await stack.enter_async_context(_gateway(services, keys))
         nobody = ApiUser.make(keys, "client")
         made = RealServices(services, gateway, keys, nobody, ApiUser.make(keys, "admin"), "", [])
         await _populate(made)
@@ -136,9 +137,12 @@ async def real_services(
 
 
 @asynccontextmanager
-async def _gateway(services: Mapping[str, Service]) -> AsyncIterator[httpx.AsyncClient]:
+async def _gateway(services: Mapping[str, Service], keys: SigningKeys) -> AsyncIterator[httpx.AsyncClient]:
     local = {name: service.execute for name, service in services.items()}
-    settings = Settings(extensions=frozenset(SERVICES.extensions))
+    key_set = keys.public.with_name("jwks.json")
+    write_key_set(key_set, keys.public)
+    users = AuthenticationSettings((IssuerSettings("users", jwks_file=str(key_set)),))
+    settings = Settings(extensions=frozenset(SERVICES.extensions), authentication=users)
     app = create_app(SUPERGRAPH, settings, local)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
         yield client

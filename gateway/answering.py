@@ -5,6 +5,7 @@ The endpoint calls `Gateway.begin` for each request. `prepared_operations` has t
 
 import asyncio
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +15,9 @@ from gateway.core.errors import RequestError, SubgraphError
 from gateway.core.headers import FORWARDED, RequestHeaders
 from gateway.engine import Engine
 from gateway.execute.inputs import ExecutionInputs
-from gateway.execution import EnvelopeCallback, StartExecution, begin, envelope_of
+from gateway.execution import EnvelopeCallback, StartExecution, begin, envelope_of, execute
 from gateway.guards import Guards
-from gateway.pipeline import PreparedOperation, run
+from gateway.pipeline import PreparedOperation
 from gateway.plan.explain import plan_json, print_plan
 from gateway.plugins import Hooks
 from gateway.prepared_operations import PlannedRequest, PreparedOperations
@@ -93,18 +94,22 @@ class Gateway:
         for position, guard in enumerate(self.guards.planning, 1):
             checked = guard.before_planning(request, context)
             if not isinstance(checked, GraphQLRequest):
-                passed = self.guards.pass_planning(checked, position, context)
-                return asyncio.ensure_future(self._begin_later(passed, context, answered))
+                passed = self._planned_later(checked, position, context)
+                return asyncio.ensure_future(self._start_later(passed, answered))
             request = checked
         return self._begin(request, context, answered)
 
-    async def _begin_later(
-        self, passed: Awaitable[GraphQLRequest], context: RequestContext, answered: EnvelopeCallback
-    ) -> None:
-        """Answer a request as soon as it has passed the guards."""
+    async def _planned_later(
+        self, waiting: Awaitable[GraphQLRequest], rest: int, context: RequestContext
+    ) -> StartExecution:
+        """Return what plans and starts a request, when the guards from the position `rest` on let it pass."""
+        return partial(self._begin, await self.guards.pass_planning(waiting, rest, context), context)
+
+    @staticmethod
+    async def _start_later(passed: Awaitable[StartExecution], answered: EnvelopeCallback) -> None:
+        """Answer a request as soon as it has passed the guards; `passed` returns what starts it."""
         try:
-            start = partial(self._begin, await passed, context)
-            envelope: Envelope | BaseException = await envelope_of(start)
+            envelope: Envelope | BaseException = await envelope_of(await passed)
         except Exception as error:
             envelope = error
         answered(envelope)
@@ -130,27 +135,22 @@ class Gateway:
         for position, guard in enumerate(self.guards.execution, 1):
             waiting = guard.before_execution(planned, context)
             if waiting is not None:
-                passed = self._passed(waiting, planned, context, position)
-                return asyncio.ensure_future(self._execute_later(passed, start, answered))
+                passed = self._checked_later(waiting, position, planned, context, start)
+                return asyncio.ensure_future(self._start_later(passed, answered))
         return start(answered)
 
-    async def _passed(
-        self, waiting: Awaitable[None], planned: PlannedRequest, context: RequestContext, rest: int
-    ) -> None:
+    async def _checked_later(
+        self,
+        waiting: Awaitable[None],
+        rest: int,
+        planned: PlannedRequest,
+        context: RequestContext,
+        start: StartExecution,
+    ) -> StartExecution:
+        """Return `start`, when the guards from the position `rest` on let a planned request pass."""
         await waiting
         await self.guards.pass_execution(planned, context, rest)
-
-    @staticmethod
-    async def _execute_later(
-        passed: Awaitable[None], start: StartExecution, answered: EnvelopeCallback
-    ) -> None:
-        """Execute a request as soon as it has passed the guards."""
-        try:
-            await passed
-            envelope: Envelope | BaseException = await envelope_of(start)
-        except Exception as error:
-            envelope = error
-        answered(envelope)
+        return start
 
     def _execute(
         self,
@@ -188,10 +188,7 @@ class Gateway:
     ) -> None:
         """Execute on the exact path, and add the plan as `extensions.plan`."""
         try:
-            spending = inputs.context.spending
-            transport = self.engine.transport
-            way = transport if spending is None else spending.around(transport)
-            envelope = await run(self.engine, prepared, inputs, way)
+            envelope = await execute(self.engine, replace(prepared, program=None), inputs)
         except Exception as error:
             answered(error)
             return

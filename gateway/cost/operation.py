@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.core.context import RequestContext
-from gateway.core.envelope import Envelope, encode_json
+from gateway.core.envelope import Envelope
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import NotJson, read_json
 from gateway.core.lru import LruCache
@@ -145,12 +145,15 @@ class CostOfOperation:
         estimate = self.estimate(variables)
         limit = self.settings.max
         result = TOO_EXPENSIVE if limit is not None and estimate.total > limit else OK
+        over = self.over_budget(estimate)
         if self.model.always:
-            context.observer.emit(OperationCost(context.id, self.name, result, estimate.total))
+            fact = OperationCost(context.id, self.name, result, estimate.total, over_budget=tuple(over))
+            context.observer.emit(fact)
         self.refuse(estimate)
         context.cost = estimate.total
         context.response_headers += self.headers(estimate)
-        over = self.over_budget(estimate)
+        if self.settings.budgets.mode == "measure":
+            over = {}
         if over or self.settings.actual is not None or self.settings.extension:
             weigh = self.model.weigh if self.settings.actual == "by_subgraph" else None
             report = CostReport(self, context, estimate, result)
@@ -159,13 +162,10 @@ class CostOfOperation:
     def over_budget(self, estimate: Estimate) -> dict[str, int]:
         """Return the subgraphs above their budgets, with their estimated costs."""
         budgets = self.settings.budgets
-        if budgets.mode == "measure":
-            return {}
-        limits = {name: budgets.subgraphs.get(name, budgets.all) for name in estimate.subgraphs}
         return {
             name: cost
             for name, cost in estimate.subgraphs.items()
-            if (limit := limits[name]) is not None and cost > limit
+            if (limit := budgets.subgraphs.get(name, budgets.all)) is not None and cost > limit
         }
 
 
@@ -223,7 +223,7 @@ class CostReport:
             subgraphs.setdefault(name, {})["actual"] = cost
         costs["subgraphs"] = subgraphs
         extensions = {**(response.get("extensions") or {}), "cost": costs}
-        return envelope._replace(response=encode_json({**response, "extensions": extensions}))
+        return envelope._replace(response={**response, "extensions": extensions})
 
 
 def _data(body: bytes) -> Any:

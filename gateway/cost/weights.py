@@ -73,8 +73,7 @@ class Weights:
     def _read(self, parent: str, name: str, reference: str | None) -> FieldWeights:
         reference = self.supergraph.field_types.get(parent, {}).get(name) or reference or "String"
         metadata = self._metadata(parent, name)
-        own = self.supergraph.metadata.of_field(parent, name)
-        sizes = [one.list_size for one in (own, *metadata) if one.list_size is not None]
+        sizes = [one.list_size for one in metadata if one.list_size is not None]
         arguments: dict[str, int] = {}
         for one in metadata:
             for argument, weight in one.arguments.items():

@@ -167,7 +167,8 @@ class OperationCost:
     """The cost of a request, before the execution and, if it is computed, after it.
 
     `request`: its id. `operation`: its operation's name. `result`: COST_OK, COST_ESTIMATED_TOO_EXPENSIVE or
-    COST_ACTUAL_TOO_EXPENSIVE. `actual`: None before the execution.
+    COST_ACTUAL_TOO_EXPENSIVE. `actual`: None before the execution. `over_budget`: the subgraphs above their
+    budgets.
     """
 
     request: str
@@ -175,6 +176,7 @@ class OperationCost:
     result: str
     estimated: int
     actual: int | None = None
+    over_budget: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

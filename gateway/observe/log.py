@@ -65,7 +65,9 @@ class Log:
         )
 
 
-def _fields(fact: ReloadRefused | SubgraphFailed | KeySetFailed | ErrorMasked) -> dict[str, Any]:
+def _fields(
+    fact: ReloadRefused | SubgraphFailed | KeySetFailed | ErrorMasked | OperationCost,
+) -> dict[str, Any]:
     """Return the fields of a fact by name, as those of its log entry."""
     return {one.name: getattr(fact, one.name) for one in fields(fact)}
 
@@ -102,6 +104,8 @@ def _log_failure(log: Any, fact: Fact) -> bool:
             log.warning("key set failed", **_fields(fact))
         case ErrorMasked():
             log.warning("error masked", **_fields(fact))
+        case OperationCost() if fact.result != "COST_OK" or fact.over_budget:
+            log.warning("operation above a cost limit", **_fields(fact))
         case RedisFailed():
             log.warning("Redis failed; going on without it", message=fact.message)
         case AccessDenied():
@@ -123,9 +127,6 @@ def _log_event(log: Any, fact: Fact) -> None:
             log.info("reloaded", subgraphs=list(fact.subgraphs))
         case RedisReturned():
             log.info("Redis is back")
-        case OperationCost():
-            shown = {"estimated": fact.estimated, "actual": fact.actual, "result": fact.result}
-            log.debug("operation cost", **shown, operation=fact.operation, request=fact.request)
         case PlanRunAgain():
             log.info("plan run again", request=fact.request)
         case StageStarted():

@@ -1,5 +1,6 @@
 """Costs: what the public cases do not have. Estimates against a slow model, hostile operations, sharing."""
 
+import io
 import random
 from typing import Any
 
@@ -15,6 +16,7 @@ from gateway.cost.actual import actual_cost
 from gateway.cost.estimate import Estimator
 from gateway.cost.tree import CostField, CostSelections, TreeBuilder
 from gateway.http.respond import encode
+from gateway.observe.log import Log
 from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import CostSettings, Limits, Settings, SubgraphBudgets
@@ -197,6 +199,36 @@ async def test_budgets_do_not_leak_into_other_requests(share: bool) -> None:
     assert {one["extensions"]["code"] for one in large["errors"]} == {"SUBGRAPH_COST_ESTIMATED_TOO_EXPENSIVE"}
     small = read_json(encode(await gateway.answer(GraphQLRequest("{ a }"), {})))
     assert small == {"data": {"a": 1}}
+
+
+async def test_what_is_only_measured_is_in_the_log() -> None:
+    """In measure mode nothing is refused, and the log has what would be, and nothing else."""
+    sdl = "type Query { a: Int list: [Thing] } type Thing { x: Int }"
+    subgraph = Subgraph(sdl, {"Query": {"a": 1, "list": [{"x": 1}]}, "Thing": {}})
+    stream = io.StringIO()
+    budgets = SubgraphBudgets(mode="measure", all=5)
+    settings = Settings(cost=CostSettings(max=9, mode="measure", budgets=budgets))
+    observer = Observer([Log(json=True, stream=stream)])
+    gateway = create_gateway(supergraph_of({"s": sdl}), settings, {"s": subgraph}, observer=observer)
+    for query in ("{ a }", "{ list { x } }"):
+        found = read_json(encode(await gateway.answer(GraphQLRequest(query), {})))
+        assert "errors" not in found
+    (entry,) = [read_json(line) for line in stream.getvalue().encode().splitlines()]
+    assert entry["event"] == "operation above a cost limit"
+    assert (entry["estimated"], entry["result"]) == (10, "COST_ESTIMATED_TOO_EXPENSIVE")
+    assert entry["over_budget"] == ["s"]
+
+
+async def test_a_plan_and_the_costs_in_one_response() -> None:
+    """A request for the plan keeps the budgets and shows the costs."""
+    sdl = "type Query { a: Int }"
+    subgraph = Subgraph(sdl, {"Query": {"a": 1}})
+    settings = Settings(cost=CostSettings(extension=True, actual="by_subgraph"))
+    gateway = create_gateway(supergraph_of({"s": sdl}), settings, {"s": subgraph}, observer=Observer())
+    envelope = await gateway.answer(GraphQLRequest("{ a }", plan=True), {})
+    extensions = read_json(encode(envelope))["extensions"]
+    assert set(extensions) == {"cost", "plan"}
+    assert extensions["cost"]["actual"] == 0
 
 
 def test_hostile_operations_are_estimated_quickly() -> None:

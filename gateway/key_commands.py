@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from gateway.config.load import read_config
 from gateway.core.clock import SYSTEM_CLOCK
@@ -79,23 +80,9 @@ def revoke_key(
     known = read_keys(path).keys
     if not any(one.id == key_id for one in known):
         raise SettingsError(f"{file} has no key with the id {key_id}; see `gateway keys list`", "BAD_OPTION")
-    changed = (replace_revoked(one) if one.id == key_id else one for one in known)
+    changed = (structs.replace(one, revoked=True) if one.id == key_id else one for one in known)
     write_keys(path, KeyFile(tuple(changed)))
     print(f"the key {key_id} is revoked")
-
-
-def replace_revoked(record: KeyRecord) -> KeyRecord:
-    """Return a key's record, revoked."""
-    return KeyRecord(
-        record.id,
-        record.name,
-        record.hash,
-        record.created,
-        record.expires,
-        record.scopes,
-        record.limits,
-        revoked=True,
-    )
 
 
 def revoke_tokens(

@@ -22,76 +22,75 @@ LONG_KEY = 100  # characters; longer values of callers are hashed
 CALLERS = 10_000  # of a rule, whose charges are remembered
 
 
-class RateGuard(Guard):
+class _RateGuard(Guard):
+    """What the guards of rates have in common: their rules, and how charges are counted."""
+
+    def __init__(self, rules: Iterable[RateRule], rates: Rates) -> None:
+        self.limits = tuple(map(Limit, rules))
+        self.rates = rates
+        self.memory = rates if isinstance(rates, MemoryRates) else None
+
+    def limits_for(self, context: RequestContext, late: bool) -> tuple["Limit", ...]:
+        """Return the limits of a request: those of the rules, and of its API key. `late`: see `is_late`."""
+        own = context.identity.rates
+        return (*self.limits, *(_limit(one) for one in own if is_late(one) is late)) if own else self.limits
+
+    def count(self, charges: Sequence[Charge], context: RequestContext) -> Awaitable[None] | None:
+        """Count charges: at once in memory, else by the returned awaitable.
+
+        Raises RequestError RATE_LIMITED, or the awaitable does.
+        """
+        if self.memory is None:
+            return self._counted(charges, context)
+        if len(charges) == 1 and (left := self.memory.admit_one(charges[0])) >= 0:
+            context.response_headers += charges[0].headers(left)
+        else:
+            _apply(self.memory.admit_now(charges), charges, context)
+        return None
+
+    async def _counted(self, charges: Sequence[Charge], context: RequestContext) -> None:
+        _apply(await self.rates.admit(charges), charges, context)
+
+
+class RateGuard(_RateGuard):
     """Refuses requests above the limits on requests, and tells clients what is left by response headers.
 
     `rules`: those for requests; an API key may have further ones.
     """
 
-    def __init__(self, rules: Iterable[RateRule], rates: Rates) -> None:
-        self.limits = tuple(Limit(one) for one in rules if not is_late(one))
-        self.rates = rates
-        self.memory = rates if isinstance(rates, MemoryRates) else None
-
     def before_planning(
         self, request: GraphQLRequest, context: RequestContext
     ) -> GraphQLRequest | Awaitable[GraphQLRequest]:
         """Count the request."""
-        limits = self.limits
-        if context.identity.rates:
-            limits = (*limits, *(_limit(one) for one in context.identity.rates if one.cost is None))
         charges = []
-        for one in limits:
+        for one in self.limits_for(context, late=False):
             charge = one.charge(context, 1)
             if charge is not None:
                 charges.append(charge)
-        if not charges:
-            return request
-        if self.memory is None:
-            return self._counted(request, charges, context)
-        if len(charges) == 1 and (left := self.memory.admit_one(charges[0])) >= 0:
-            context.response_headers += charges[0].headers(left)
-        else:
-            _apply(self.memory.admit_now(charges), charges, context)
-        return request
-
-    async def _counted(
-        self, request: GraphQLRequest, charges: Sequence[Charge], context: RequestContext
-    ) -> GraphQLRequest:
-        _apply(await self.rates.admit(charges), charges, context)
-        return request
+        waiting = self.count(charges, context) if charges else None
+        return request if waiting is None else _later(waiting, request)
 
 
-class LateRateGuard(Guard):
+async def _later(waiting: Awaitable[None], request: GraphQLRequest) -> GraphQLRequest:
+    await waiting
+    return request
+
+
+class LateRateGuard(_RateGuard):
     """Refuses planned requests above the limits on cost and on root fields.
 
     `rules`: those that are late; an API key may have further ones.
     """
 
-    def __init__(self, rules: Iterable[RateRule], rates: Rates) -> None:
-        self.limits = tuple(Limit(one) for one in rules if is_late(one))
-        self.rates = rates
-
     def before_execution(self, planned: PlannedRequest, context: RequestContext) -> Awaitable[None] | None:
         """Count the cost of the request, and its root fields."""
-        limits = self.limits
-        if context.identity.rates:
-            limits = (*limits, *(_limit(one) for one in context.identity.rates if one.cost is not None))
         operation = planned[1].operation
         charges = [
             charge
-            for one in limits
+            for one in self.limits_for(context, late=True)
             if (amount := _amount(one.rule, operation, context)) and (charge := one.charge(context, amount))
         ]
-        if not charges:
-            return None
-        if isinstance(self.rates, MemoryRates):
-            _apply(self.rates.admit_now(charges), charges, context)
-            return None
-        return self._admitted(charges, context)
-
-    async def _admitted(self, charges: Sequence[Charge], context: RequestContext) -> None:
-        _apply(await self.rates.admit(charges), charges, context)
+        return self.count(charges, context) if charges else None
 
 
 def needs_no_identity(rule: RateRule) -> bool:

@@ -1,9 +1,10 @@
 """Validates a document against the API schema (GraphQL spec, section 5)."""
 
+from functools import partial
 from typing import Any
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, specified_rules, validate
-from graphql.validation import ASTValidationRule
+from graphql.validation import ASTValidationContext, ASTValidationRule
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import RequestError
@@ -23,7 +24,8 @@ def validate_document(
 
     `suggestions`: whether messages name similar fields and types. `clock`: for the limit on time.
     """
-    rules = [*specified_rules, _deadline(limits, clock)]
+    deadline: Any = partial(_Deadline, limits.validation_time, clock)
+    rules = [*specified_rules, deadline]
     try:
         found = validate(schema, document, rules, limits.validation_errors, hide_suggestions=not suggestions)
     except RecursionError:
@@ -33,16 +35,19 @@ def validate_document(
     return tuple(RequestError(item.message, _code(item), locations=locations_of(item)) for item in found)
 
 
-def _deadline(limits: Limits, clock: Clock) -> type[ASTValidationRule]:
-    """Return a validation rule that ends a validation which needs too much time."""
-    end = clock.time() + limits.validation_time
+class _Deadline(ASTValidationRule):
+    """A validation rule that ends a validation which needs too much time. `limit`: in seconds."""
 
-    class Deadline(ASTValidationRule):
-        def enter_field(self, *_: Any) -> None:
-            if clock.time() > end:
-                raise LimitExceeded("VALIDATION_TIME_LIMIT", limits.validation_time, "seconds of validation")
+    def __init__(self, limit: float, clock: Clock, context: ASTValidationContext) -> None:
+        super().__init__(context)
+        self.limit = limit
+        self.clock = clock
+        self.end = clock.time() + limit
 
-    return Deadline
+    def enter_field(self, *_: Any) -> None:
+        """Raise LimitExceeded when the time is over."""
+        if self.clock.time() > self.end:
+            raise LimitExceeded("VALIDATION_TIME_LIMIT", self.limit, "seconds of validation")
 
 
 def _code(error: GraphQLError) -> str:

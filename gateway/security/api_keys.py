@@ -76,13 +76,17 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys: tuple[KeyRecord, ...] = ()
 
 
+def _unreadable(path: Path, error: OSError) -> SettingsError:
+    message = f"the file of API keys {path} can't be read: {error.strerror or error}"
+    return SettingsError(message, "INVALID_KEYS")
+
+
 def read_keys(path: Path) -> KeyFile:
     """Return the keys of a file. Raises SettingsError INVALID_KEYS."""
     try:
         text = path.read_bytes()
     except OSError as error:
-        message = f"the file of API keys {path} can't be read: {error.strerror or error}"
-        raise SettingsError(message, "INVALID_KEYS") from error
+        raise _unreadable(path, error) from error
     if len(text) > MAX_FILE:
         raise SettingsError(f"{path}: expected at most {MAX_FILE:,} bytes, got more", "INVALID_KEYS")
     try:
@@ -181,8 +185,7 @@ class ApiKeys:
         try:
             state = self.path.stat()
         except OSError as error:
-            message = f"the file of API keys {self.path} can't be read: {error.strerror or error}"
-            raise SettingsError(message, "INVALID_KEYS") from error
+            raise _unreadable(self.path, error) from error
         return state.st_mtime_ns, state.st_size, state.st_ino
 
 

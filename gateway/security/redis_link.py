@@ -53,6 +53,13 @@ def _client(settings: RedisSettings) -> "Redis":
     return Redis.from_pool(pool)
 
 
+def _errors() -> tuple[type[Exception], ...]:
+    """Return the exceptions of commands that fail."""
+    from redis.exceptions import RedisError  # noqa: PLC0415 - an optional extra
+
+    return RedisError, OSError
+
+
 class RedisLink:
     """The connections to one Redis server.
 
@@ -62,6 +69,7 @@ class RedisLink:
 
     def __init__(self, settings: RedisSettings, observer: Observer, clock: Clock = SYSTEM_CLOCK) -> None:
         self.client = _client(settings)
+        self.errors = _errors()
         self.settings = settings
         self.observer = observer
         self.clock = clock
@@ -77,8 +85,6 @@ class RedisLink:
 
     async def run(self, command: Callable[["Redis"], Awaitable[T]]) -> T:
         """Return the result of a command. Raises RedisUnavailable."""
-        from redis.exceptions import RedisError  # noqa: PLC0415 - an optional extra
-
         if self.is_paused:
             raise RedisUnavailable("Redis has failed just now")
         self.running += 1
@@ -86,7 +92,7 @@ class RedisLink:
             # waiting for a connection, connecting, and the reply may each last as long as one timeout
             async with asyncio.timeout(self.settings.timeout):
                 found = await command(self.client)
-        except (RedisError, OSError) as error:
+        except self.errors as error:
             raise self._failed(error) from error
         finally:
             self.running -= 1

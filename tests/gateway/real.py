@@ -3,11 +3,13 @@
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+import httpx
 import orjson
 import uvicorn
 
@@ -126,7 +128,15 @@ async def door(
     facts: list[Fact] = []
     app = create_app(supergraph_of(sdls), replace(given, subgraphs=own), observer=Observer([facts.append]))
     quiet: dict[str, Any] = {"log_config": None, "log_level": 60, "access_log": False, "ws": "none"}
-    server = uvicorn.Server(uvicorn.Config(app, http=http, timeout_graceful_shutdown=1, **quiet, **options))
+    config = uvicorn.Config(app, http=http, timeout_graceful_shutdown=1, **quiet, **options)
+    async with listening(config) as (port, server):
+        yield Door(port, facts, server)
+
+
+@asynccontextmanager
+async def listening(config: uvicorn.Config) -> AsyncIterator[tuple[int, uvicorn.Server]]:
+    """Run a server in this event loop; yield its port and the server."""
+    server = uvicorn.Server(config)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -134,8 +144,20 @@ async def door(
         async with asyncio.timeout(GUARD):
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0)
-        yield Door(listener.getsockname()[1], facts, server)
+        yield listener.getsockname()[1], server
     finally:
         server.should_exit = True
         async with asyncio.timeout(GUARD):
             await task
+
+
+def wait_for(url: str) -> None:
+    """Return when a server of another process answers at the URL."""
+    for _ in range(300):
+        try:
+            httpx.get(url)
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(url)

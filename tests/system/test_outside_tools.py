@@ -9,16 +9,15 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import httpx
 import pytest
 from graphql import print_schema
 
 from gateway.supergraph.load import load_supergraph
 from subgraphs.platform import processes
 from tests.environments import folder_of_programs
+from tests.gateway.real import wait_for
 from tests.system.conftest import ROOT, Platform
 
 pytestmark = pytest.mark.system
@@ -97,15 +96,3 @@ def test_production_suggests_no_fields(open_production: Platform, tmp_path: Path
 def test_production_tells_nobody_its_fields(production: Platform, tmp_path: Path) -> None:
     """Nothing is found, even by the names of fields: a text that is not trusted is not validated."""
     assert recovered(production.url, NAMES, tmp_path) == set()
-
-
-def wait_for(url: str) -> None:
-    """Return when a server answers at the URL."""
-    for _ in range(300):
-        try:
-            httpx.get(url)
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(url)

@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.gateway.real import wait_for
 from tests.gateway.support import supergraph_of
 
 JAVA, CURL = shutil.which("java"), shutil.which("curl")
@@ -31,12 +31,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     command = [sys.executable, "-m", "gateway.cli", "serve", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         try:
-            for _ in range(300):
-                try:
-                    httpx.get(f"http://127.0.0.1:{port}/health/live")
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.1)
+            wait_for(f"http://127.0.0.1:{port}/health/live")
             yield f"http://127.0.0.1:{port}/graphql"
         finally:
             os.kill(process.pid, signal.SIGTERM)

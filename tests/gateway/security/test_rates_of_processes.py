@@ -3,10 +3,8 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,9 @@ import httpx
 import pytest
 from redis import Redis
 
+from subgraphs.platform.processes import free_port
 from subgraphs.platform.valkey import start_valkey
+from tests.gateway.real import wait_for
 from tests.gateway.support import supergraph_of
 
 LIMIT, WINDOW, SECONDS, PROCESSES = 200, 2.0, 8.5, 4
@@ -26,13 +26,6 @@ rates:
   store: redis
   rules: [{{name: all, requests: {limit}, window: {window}s}}]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-    return found
 
 
 @pytest.fixture
@@ -63,17 +56,6 @@ def gateways(tmp_path: Path, redis: str) -> Iterator[list[str]]:
             process.send_signal(signal.SIGTERM)
         for process in running:
             process.wait(20)
-
-
-def wait_for(url: str) -> None:
-    for _ in range(300):
-        try:
-            httpx.get(url)
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(url)
 
 
 async def load(urls: list[str], seconds: float) -> list[tuple[float, float, int]]:

@@ -1,7 +1,5 @@
 """Signed requests over sockets: the gateway signs, and a strawberry subgraph lets only signed ones pass."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,7 +17,7 @@ from gateway.security.signed_requests import SignedRequests
 from gateway.settings import Secret, Settings, SigningSettings, SubgraphSettings
 from gateway.transport.headers import Headers
 from gateway.transport.http import transport_for
-from tests.gateway.real import GUARD, Answer, Received, door, upstream
+from tests.gateway.real import Answer, Received, door, listening, upstream
 from tests.gateway.support import payload_from
 
 KEY = "s" * 40
@@ -105,18 +103,8 @@ async def subgraph(**options: Any) -> AsyncIterator[tuple[str, Verifier]]:
     verifier = Verifier({"gateway": KEY}, "a")
     app = SignedRequests(GraphQL[Any, Any](strawberry.Schema(Query)), verifier, **options)
     quiet: dict[str, Any] = {"log_config": None, "log_level": 60, "lifespan": "off"}
-    server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=1, **quiet))
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        async with asyncio.timeout(GUARD):
-            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-                await asyncio.sleep(0)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/graphql", verifier
-    finally:
-        server.should_exit = True
-        await task
+    async with listening(uvicorn.Config(app, timeout_graceful_shutdown=1, **quiet)) as (port, _):
+        yield f"http://127.0.0.1:{port}/graphql", verifier
 
 
 async def test_a_strawberry_subgraph() -> None:

@@ -4,7 +4,9 @@ A lease is a row of the consumer's database with an owner, an expiry time and a 
 transaction that handles events locks the rows of its partitions and compares their tokens (`fence`), so a
 process whose lease expired while it was paused commits nothing. A process that is paused inside a transaction
 holds that lock; the database server ends such a transaction after the duration of a lease, so that other
-processes can lease the partition.
+processes can lease the partition. The server's timeout does not run between the preparation of a statement
+and its execution (asyncpg sends Flush, not Sync, after Parse); the session of a process that is paused there
+is ended by the next process that needs the partition (`_END_STALLED`).
 
 Example: process A has leased partition 3 with token 7 and pauses for a minute. Its lease expires, and B
 leases the partition, which sets the token to 8. A continues, its `fence` finds no row (3, 7), and it raises
@@ -33,8 +35,13 @@ ON CONFLICT (consumer, owner) DO UPDATE SET expires_at = excluded.expires_at""")
 _PARTITIONS = text("""
 INSERT INTO inbox_leases (consumer, partition) SELECT :consumer, generate_series(0, :most)
 ON CONFLICT DO NOTHING""")
-_DEAD = text("DELETE FROM inbox_members WHERE consumer = :consumer AND expires_at < clock_timestamp()")
-_COUNT = text("SELECT count(*) FROM inbox_members WHERE consumer = :consumer")
+# A paused process may hold the lock of its own row; nobody waits for that.
+_DEAD = text("""
+DELETE FROM inbox_members WHERE (consumer, owner) IN (
+    SELECT consumer, owner FROM inbox_members
+    WHERE consumer = :consumer AND expires_at < clock_timestamp() FOR UPDATE SKIP LOCKED)""")
+_COUNT = text("""
+SELECT count(*) FROM inbox_members WHERE consumer = :consumer AND expires_at > clock_timestamp()""")
 _RENEW = text("""
 UPDATE inbox_leases SET expires_at = clock_timestamp() + make_interval(secs => :seconds)
 WHERE consumer = :consumer AND owner = :owner RETURNING partition, token""")
@@ -46,6 +53,13 @@ WHERE consumer = :consumer AND partition IN (
     WHERE consumer = :consumer AND (owner IS NULL OR expires_at < clock_timestamp())
     ORDER BY partition LIMIT :count FOR UPDATE SKIP LOCKED)
 RETURNING partition, token""")
+# Sessions with locks on leases whose statement waits for its client for longer than a lease lasts.
+_END_STALLED = text("""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+    AND state = 'active' AND wait_event = 'ClientRead'
+    AND state_change < clock_timestamp() - make_interval(secs => :seconds)
+    AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'inbox_leases'::regclass)""")
 _RELEASE = text("""
 UPDATE inbox_leases SET owner = NULL
 WHERE consumer = :consumer AND owner = :owner AND partition = ANY(:partitions)""").bindparams(
@@ -95,6 +109,8 @@ class Leases:
             if len(held) < share:
                 await uow.execute(_PARTITIONS.bindparams(consumer=self._consumer, most=PARTITIONS - 1))
                 held |= await self._rows(uow, _ACQUIRE, **own, seconds=self.seconds, count=share - len(held))
+                if len(held) < share:
+                    await uow.execute(_END_STALLED.bindparams(seconds=self.seconds))
             elif surplus := sorted(held)[share:]:
                 await uow.execute(_RELEASE.bindparams(**own, partitions=surplus))
                 held = {partition: token for partition, token in held.items() if partition not in surplus}

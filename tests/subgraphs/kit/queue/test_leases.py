@@ -3,7 +3,7 @@ commits nothing.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -135,6 +135,23 @@ async def test_a_transaction_that_sleeps_is_ended(pair: ServicePair) -> None:
             await asyncio.sleep(0.8)
             await other.renew()
             assert len(other.held) == PARTITIONS
+            await uow.execute(_RECEIVED)
+    assert is_outage(caught.value)
+    assert await pair.received() == []
+
+
+async def test_a_pause_after_a_preparation_holds_nobody_up(pair: ServicePair) -> None:
+    """A process is paused after a statement was prepared and before it is executed: the server's timeout does
+    not run then, and the other process ends its session.
+    """
+    paused, other = Leases(pair.consumer, "consumer", 0.5), Leases(pair.consumer, "consumer", 0.5)
+    await paused.renew()
+    with pytest.raises(DBAPIError) as caught:
+        async with UnitOfWork(pair.consumer) as uow:
+            await paused.fence(uow, paused.held)
+            raw = await (await uow.connection()).get_raw_connection()
+            await cast(Any, raw.driver_connection).prepare("SELECT 1 AS never_executed")
+            await until(lambda: _taken(other), True, 10)
             await uow.execute(_RECEIVED)
     assert is_outage(caught.value)
     assert await pair.received() == []

@@ -169,7 +169,7 @@ def measure(pid: int, port: int) -> list[tuple[str, str]]:
     count = len(sorted_ones)
     p50, p95, p99 = (sorted_ones[int((count - 1) * part)] for part in (0.5, 0.95, 0.99))
     return [
-        (f"operations, {CONNECTIONS} connections, {len(CORES)} cores", str(len(mix.requests))),
+        (f"different operations ({CONNECTIONS} connections, {len(CORES)} cores)", str(len(mix.requests))),
         ("p50 / p95 / p99 (aim: p95 under 200 ms)", f"{p50:.0f} / {p95:.0f} / {p99:.0f} ms"),
         ("one at a time, medians of the slowest", alone),
         ("requests/s", f"{count / SECONDS:.0f}"),

@@ -35,7 +35,8 @@ ELSEWHERE = (
 INTRO = """Two queries over four subgraphs (accounts, inventory, products, reviews): *heavy* fetches users
 and products with their reviews, four levels deep (6 subgraph requests here, 80 kB of replies, a response of
 88 kB); *light* is `{ topProducts { name price } }` (1 request). The *ceiling* is `bench/ceiling.py`: a
-program that does the work of these two plans and nothing else, written by hand in Python.
+program that answers these two queries and does nothing else, written by hand in Python, with 8 requests
+for heavy.
 
 The gateway is alone on one core; subgraphs that remember their answers, and the load tool, have the other.
 Every answer is compared with the expected one. The machine may be busy with other things: look at ratios
@@ -45,9 +46,9 @@ are subgraph requests per query; `/ ceiling` is the system's CPU divided by the 
 same round of the benchmark and with the same sharing. `shared`: equal queries in flight share one
 execution; where it says no, Hive Gateway's sharing of subgraph requests, which is on by default, is off,
 too. `ours, subgraphs in process` contains the cost of its subgraphs (a look-up and reading JSON)."""
-OTHERS = """From another run on another day: CPU ms per request at 50 connections. Set them beside the
-ceiling of their own run, not beside the table above. `PEER=name=url make bench` measures any gateway that
-runs here over the subgraphs at port 4200."""
+OTHERS = """From another run on another day: CPU ms per request at 50 connections. Only Hive Router ran
+together with a ceiling, that of the last row; compare neither with the table above. `PEER=name=url make
+bench` measures any gateway that runs here over the subgraphs at port 4200."""
 
 
 @dataclass(slots=True)

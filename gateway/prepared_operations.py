@@ -164,8 +164,9 @@ class PreparedOperations:
     def _prepare(self, request: GraphQLRequest) -> KnownOperation:
         """Validate a document and find the operation; plan it if the plan depends on nothing else.
 
-        `cache`: whether to cache the results, errors included. An operation that is refused is cached in
-        `documents` or `plans` only, so that many refused ones do not evict the valid ones in `operations`.
+        The results are cached, errors too, unless the document is too long. An operation that is refused is
+        cached in `documents` or `plans` only, so that many refused ones do not evict the valid ones in
+        `operations`.
         """
         cache = _cached(request)
         checked = self.documents.get(request.query, lambda: check(self.engine, request.query), cache)

@@ -154,9 +154,10 @@ class Paths:
                 yield item, self.graph.supergraph.possible[type_name]
 
     def _is_direct(self, type_name: str, item: Field, reached: Reached) -> bool:
-        """Return whether a field is selected on the type itself.
+        """Return whether requests select a field on the type itself, not on each of its object types.
 
-        Fields of an interface without implementations are, since there is no object type to select them on.
+        `reached`: the vertices that are entered; one of them has to have the field. An interface without
+        object types leaves no other choice.
         """
         possible = self.graph.supergraph.possible.get(type_name)
         if not self.graph.is_abstract(type_name) or not possible:

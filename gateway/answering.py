@@ -44,7 +44,8 @@ class Gateway:
         self.forward = tuple(name.encode("latin-1", "replace") for name in names if name != FORWARDED)
         self.forward_address = FORWARDED in names
         self.hooked = self.hooks.wraps_requests
-        self.direct = not (self.hooked or self.guards.planning or self.guards.execution)
+        self.checks = tuple(guard.before_planning for guard in self.guards.planning)
+        self.direct = not (self.hooked or self.guards.execution)
         self.claim_rules = engine.settings.authentication.claims
         self.header_rules = request_header_rules(engine.settings)
 
@@ -81,22 +82,14 @@ class Gateway:
 
         If the request can't be executed, a RequestError is raised here or passed to `answered`.
         """
-        if self.direct:
-            return self._execute(request, context, self.prepared.find(request, context), answered)
-        if self.guards.planning:
-            return self._begin_guarded(request, context, answered)
-        return self._begin(request, context, answered)
-
-    def _begin_guarded(
-        self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback
-    ) -> Handle:
-        """Have the guards check a request, then start to answer it; at once if no guard waits."""
-        for position, guard in enumerate(self.guards.planning, 1):
-            checked = guard.before_planning(request, context)
+        for check in self.checks:
+            checked = check(request, context)
             if not isinstance(checked, GraphQLRequest):
-                passed = self._planned_later(checked, position, context)
+                passed = self._planned_later(checked, self.checks.index(check) + 1, context)
                 return asyncio.ensure_future(self._start_later(passed, answered))
             request = checked
+        if self.direct:
+            return self._execute(request, context, self.prepared.find(request, context), answered)
         return self._begin(request, context, answered)
 
     async def _planned_later(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from graphql.language import OperationDefinitionNode
 
-from gateway.core.context import Identity, RequestContext
+from gateway.core.context import RequestContext, Rights
 from gateway.core.errors import RequestError
 from gateway.core.lru import LruCache, ResultCache
 from gateway.engine import Engine
@@ -66,14 +66,7 @@ def _places(errors: Sequence[RequestError]) -> list[str]:
     return [".".join(map(str, one.path or ())) for one in errors]
 
 
-Rights = tuple[bool, frozenset[str], frozenset[str]]
-"""Of a caller: whether it is known, its scopes and its policies."""
 FoundPlan = tuple[PreparedOperation, PlanKey]
-
-
-def rights_of(identity: Identity) -> Rights:
-    """Return all that decides which access requirements a caller meets."""
-    return identity.authenticated, frozenset(identity.scopes), frozenset(identity.policies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +112,7 @@ class PreparedOperations:
         if known.prepared is not None and known.key is not None:
             prepared, key = known.prepared, known.key
         else:
-            granted = known.granted.get(rights_of(context.identity)) if known.checked.access else None
+            granted = known.granted.get(context.identity.rights) if known.checked.access else None
             prepared, key = granted or self._find_plan(request, context, known, variables)
         if prepared.cost is not None:
             prepared.cost.check(variables, context)
@@ -146,7 +139,7 @@ class PreparedOperations:
             self._report_denied(context, _places(prepared.denied))
         checked, is_dry = known.checked, self.engine.settings.authorization.dry_run
         if not (unmet or checked.conditions or checked.labels or is_dry):
-            known.granted.put(rights_of(context.identity), (prepared, key))
+            known.granted.put(context.identity.rights, (prepared, key))
         return prepared, key
 
     def _unmet(self, checked: ValidDocument, context: RequestContext) -> frozenset[Access]:

@@ -40,6 +40,10 @@ class FactSink(Protocol):
         ...
 
 
+Rights = tuple[bool, frozenset[str], frozenset[str]]
+"""Of a caller: whether it is known, its scopes and its policies."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The caller.
@@ -50,6 +54,7 @@ class Identity:
     - `api_key`: the name of the caller's API key. `rates`: the rate limits of that key (`RateRule`s).
     - `key`: identifies the caller where responses are shared; two identities with the same key may share
       them.
+    - `rights`: all that decides which access requirements the caller meets.
     """
 
     subject: str | None = None
@@ -60,6 +65,12 @@ class Identity:
     policies: frozenset[str] = frozenset()
     api_key: str | None = None
     rates: tuple[Any, ...] = ()
+    rights: Rights = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Derive the rights once, since they are read for each request."""
+        rights = self.authenticated, frozenset(self.scopes), frozenset(self.policies)
+        object.__setattr__(self, "rights", rights)
 
 
 ANONYMOUS = Identity()

@@ -13,6 +13,14 @@ def _bytes(name: str) -> bytes:
     return name.encode("latin-1", "replace")
 
 
+def raw_value(headers: Mapping[str, str], name: bytes) -> bytes | None:
+    """Return the bytes of a header that the client has sent; None if it is missing."""
+    if isinstance(headers, RequestHeaders):
+        return headers.raw.get(name)
+    found = headers.get(name.decode("latin-1"))
+    return None if found is None else found.encode("latin-1", "replace")
+
+
 def _joined(raw: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name, value in raw:

@@ -5,7 +5,7 @@ Rules for requests are checked before planning, those for cost and for root fiel
 
 import hashlib
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from ipaddress import ip_network
 
@@ -19,16 +19,23 @@ from gateway.security.rates import Charge, MemoryRates, Rates, Verdict
 from gateway.settings import RateRule
 
 LONG_KEY = 100  # characters; longer values of callers are hashed
+OF_TOKEN = ("subject", "claim")  # what the token alone decides
 CALLERS = 10_000  # of a rule, whose charges are remembered
 
 
 class _RateGuard(Guard):
-    """What the guards of rates have in common: their rules, and how charges are counted."""
+    """What the guards of rates have in common: their rules, and how charges are counted.
+
+    `quick`: the only limit and the counts, in the most frequent case; None in others.
+    """
 
     def __init__(self, rules: Iterable[RateRule], rates: Rates) -> None:
         self.limits = tuple(map(Limit, rules))
         self.rates = rates
         self.memory = rates if isinstance(rates, MemoryRates) else None
+        self.quick = None
+        if self.memory is not None and len(self.limits) == 1:
+            self.quick = self.limits[0], self.memory
 
     def limits_for(self, context: RequestContext, late: bool) -> tuple["Limit", ...]:
         """Return the limits of a request: those of the rules, and of its API key. `late`: see `is_late`."""
@@ -42,10 +49,7 @@ class _RateGuard(Guard):
         """
         if self.memory is None:
             return self._counted(charges, context)
-        if len(charges) == 1 and (left := self.memory.admit_one(charges[0])) >= 0:
-            context.response_headers += charges[0].headers(left)
-        else:
-            _apply(self.memory.admit_now(charges), charges, context)
+        _apply(self.memory.admit_now(charges), charges, context)
         return None
 
     async def _counted(self, charges: Sequence[Charge], context: RequestContext) -> None:
@@ -62,6 +66,15 @@ class RateGuard(_RateGuard):
         self, request: GraphQLRequest, context: RequestContext
     ) -> GraphQLRequest | Awaitable[GraphQLRequest]:
         """Count the request."""
+        if self.quick is not None and not context.identity.rates:
+            limit, memory = self.quick
+            charge = limit.charge(context, 1)
+            if charge is None:
+                return request
+            left = memory.admit_one(charge)
+            if left >= 0:
+                context.response_headers += charge.headers(left)
+                return request
         charges = []
         for one in self.limits_for(context, late=False):
             charge = one.charge(context, 1)
@@ -113,7 +126,10 @@ def _amount(rule: RateRule, operation: Operation, context: RequestContext) -> in
 
 
 class Limit:
-    """A rule as it is applied to each request. `by`: read what tells callers apart."""
+    """A rule as it is applied to each request. `by`: read what tells callers apart.
+
+    `of_token`: what a request counts, by the key of the identity, where the token alone decides it.
+    """
 
     def __init__(self, rule: RateRule) -> None:
         self.rule = rule
@@ -121,16 +137,26 @@ class Limit:
         parts = [one.partition(":") for one in rule.by]
         self.by = tuple((kind, _VALUES[kind], name) for kind, _, name in parts)
         self.charge_of = lru_cache(CALLERS)(self._charge_of)
+        self.of_token: dict[Hashable, Charge] = {}
 
     def charge(self, context: RequestContext, amount: int) -> Charge | None:
         """Return what a request counts; None if the rule is not for this caller."""
-        if self.authenticated is not None and self.authenticated != context.identity.authenticated:
+        identity = context.identity
+        if self.authenticated is not None and self.authenticated != identity.authenticated:
             return None
-        values = []
+        if amount == 1 and (known := self.of_token.get(identity.key)) is not None:
+            return known
+        values, by_token = [], identity.key is not None and amount == 1
         for kind, read, name in self.by:
             found = read(context, name)
             values.append(f"{kind}={found}" if found else f"address={_address(context)}")
-        return self.charge_of(amount, *values)
+            by_token = by_token and kind in OF_TOKEN and bool(found)
+        charge = self.charge_of(amount, *values)
+        if by_token:
+            if len(self.of_token) >= CALLERS:
+                self.of_token.clear()
+            self.of_token[identity.key] = charge
+        return charge
 
     def _charge_of(self, amount: int, *values: str) -> Charge:
         rule = self.rule

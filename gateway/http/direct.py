@@ -12,6 +12,7 @@ No upgrade is accepted: a request with `Upgrade` is processed as if it had none 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any
 
 import uvicorn
@@ -30,6 +31,12 @@ NO_CHUNKS = -NEVER  # the overhead of a body with a Content-Length, which has no
 INDIRECT_HEADERS = frozenset(
     {b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"}
 )
+
+
+@lru_cache(maxsize=1_000)
+def _line(header: tuple[bytes, bytes]) -> bytes:
+    """Return a header as a line of a response; most headers are the same in many responses."""
+    return b"%b: %b\r\n" % header
 
 
 class DirectCycle:
@@ -264,7 +271,7 @@ class DirectProtocol(StrictProtocol):
     def head_of(self, cycle: DirectCycle, reply: HttpReply, extra: bytes = b"") -> bytes:
         """Return the status line and the headers of a response. `extra`: further header lines."""
         parts = [STATUS_LINE[reply.status], self.default_headers()]
-        parts += [b"%b: %b\r\n" % header for header in reply.headers()]
+        parts += map(_line, reply.headers())
         parts.append(extra)
         parts.append(b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n")
         return b"".join(parts)

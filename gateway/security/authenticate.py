@@ -1,13 +1,14 @@
 """Finds the identity of a request: reads its token, verifies it, and caches the result until it expires."""
 
-import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import ANONYMOUS, Identity
 from gateway.core.errors import RequestError, SettingsError
+from gateway.core.headers import raw_value
 from gateway.core.lru import LruCache
 from gateway.observe.facts import KeySetFailed
 from gateway.observe.observer import Observer
@@ -42,6 +43,8 @@ class Authenticator:
         revocations: Callable[[Forget], Revocations] | None = None,
     ) -> None:
         self.settings = settings
+        self.header = settings.header.encode("latin-1", "replace")
+        self.prefix = f"{settings.prefix} ".lower().encode("latin-1", "replace") if settings.prefix else b""
         self.clock = clock
         self.observer = observer
         self.cache: LruCache[Digest, tuple[Identity, float]] = LruCache(settings.cache)
@@ -89,26 +92,27 @@ class Authenticator:
             if self.settings.required:
                 raise unauthenticated("this gateway needs a token, and the request has none", None)
             return ANONYMOUS
-        digest = hashlib.blake2b(token.encode("utf-8", "surrogateescape"), digest_size=32).digest()
+        digest = sha256(token).digest()
         found = self.cache.get(digest)
         if found is not None and found[1] > self.clock.now():
+            time = self.clock.time()
             for source in self.sources:
-                source.refresh_if_due()
+                if time >= source.due:
+                    source.start_refresh()
             return found[0]
-        return self.verify(token, digest)
+        return self.verify(token.decode("latin-1"), digest)
 
-    def token_of(self, headers: Mapping[str, str]) -> str | None:
-        """Return the token of a request: from the header, with its prefix, or else from the cookie."""
-        given = headers.get(self.settings.header, "")
-        prefix = self.settings.prefix
-        if given and not prefix:
-            return given.strip()
-        word, _, rest = given.partition(" ")
-        if given and word.lower() == prefix.lower():
-            return rest.strip()
+    def token_of(self, headers: Mapping[str, str]) -> bytes | None:
+        """Return the token of a request: from the header, after its prefix, or else from the cookie."""
+        given = raw_value(headers, self.header)
+        if given:
+            start = given[: len(self.prefix)].lower()
+            if start == self.prefix or start + b" " == self.prefix:  # the latter: a prefix without a token
+                return given[len(start) :].strip()
         if self.settings.cookie is None or "cookie" not in headers:
             return None
-        return _cookie(headers.get("cookie", ""), self.settings.cookie)
+        value = _cookie(headers.get("cookie", ""), self.settings.cookie)
+        return None if value is None else value.encode("latin-1", "replace")
 
     async def verify(self, token: str, digest: Digest) -> Identity:
         """Return the identity of a new token, and cache it. Raises RequestError UNAUTHENTICATED."""

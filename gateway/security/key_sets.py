@@ -183,11 +183,6 @@ class KeySource:
         except KeySetError as error:
             self.failed(self.settings.name, str(error))
 
-    def refresh_if_due(self) -> None:
-        """Start to read the key set again in the background, if it is old."""
-        if self.clock.time() >= self.due:
-            self.start_refresh()
-
     def may_refresh(self) -> bool:
         """Return whether a token with an unknown key id may cause a fetch now (a token bucket)."""
         now = self.clock.time()

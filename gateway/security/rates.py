@@ -64,35 +64,34 @@ class Rates(Protocol):
 
 
 class _Slots:
-    """The admitted amounts of one caller by slot, the oldest first. `slot`: the last one."""
+    """The admitted amounts of one caller by slot: the last `slot` with its `amount`, and the earlier ones,
+    the oldest first. `total`: of all of them.
+    """
 
-    __slots__ = ("amounts", "slot", "total")
+    __slots__ = ("amount", "earlier", "slot", "total")
 
     def __init__(self) -> None:
-        self.amounts: deque[list[int]] = deque()
+        self.earlier: deque[tuple[int, int]] = deque()
         self.slot = -1
+        self.amount = 0
         self.total = 0
 
     def begin(self, slot: int) -> None:
         """Begin a slot, and forget those that no interval ending in it covers."""
-        amounts = self.amounts
-        while amounts and amounts[0][0] < slot - SLOTS:
-            self.total -= amounts.popleft()[1]
-        amounts.append([slot, 0])
-        self.slot = slot
-
-    def add(self, amount: int) -> None:
-        """Count an amount in the last slot."""
-        self.amounts[-1][1] += amount
-        self.total += amount
+        earlier = self.earlier
+        if self.amount:
+            earlier.append((self.slot, self.amount))
+        while earlier and earlier[0][0] < slot - SLOTS:
+            self.total -= earlier.popleft()[1]
+        self.slot, self.amount = slot, 0
 
     def free_at(self, needed: int) -> int:
         """Return the first slot in which `needed` of the counted amount is forgotten."""
-        for slot, amount in self.amounts:
+        for slot, amount in self.earlier:
             needed -= amount
             if needed <= 0:
                 return slot + SLOTS + 1
-        return (self.amounts[-1][0] if self.amounts else 0) + SLOTS + 1
+        return self.slot + SLOTS + 1
 
 
 class MemoryRates:
@@ -104,17 +103,17 @@ class MemoryRates:
         self.slots: OrderedDict[str, _Slots] = OrderedDict()
 
     def admit_one(self, charge: Charge) -> int:
-        """Count one charge, and return what its caller has left; -1 if it is not admitted."""
+        """Count one charge, and return what its caller has left; less than 0 if it is not admitted."""
         slots = self.slots.get(charge.key)
         slot = int(self.clock.time() * charge.slots)
         if slots is None or slots.slot != slot:
             slots = self._of(charge.key, slot)
-        total = slots.total + charge.amount
-        if total > charge.limit:
-            return -1
-        slots.total = total
-        slots.amounts[-1][1] += charge.amount
-        return charge.limit - total
+        amount = charge.amount
+        left = charge.limit - slots.total - amount
+        if left >= 0:
+            slots.total += amount
+            slots.amount += amount
+        return left
 
     def admit_now(self, charges: Sequence[Charge]) -> Verdict:
         """Count charges, all of them or none."""
@@ -126,7 +125,8 @@ class MemoryRates:
                 left = tuple(max(each.limit - its.total, 0) for its, each in every)
                 return Verdict(position, left, max(slots.free_at(over) / one.slots - now, 0.0))
         for slots, one in every:
-            slots.add(one.amount)
+            slots.amount += one.amount
+            slots.total += one.amount
         return Verdict(None, tuple(one.limit - slots.total for slots, one in every))
 
     async def admit(self, charges: Sequence[Charge]) -> Verdict:

@@ -3,8 +3,9 @@
 See Garcia-Molina and Salem, "Sagas", 1987.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -80,6 +81,8 @@ class Step:
     """One step.
 
     - `undo`: None if there is nothing to undo. `timeout`: seconds for one attempt.
+    - `when`: whether the step is needed, from the saga's input and earlier results; a step that is not needed
+      counts as completed and has no result. None: it is always needed.
     - `request`: computes the request from the saga's input and earlier results; it is stored in the journal.
     - `service`, `operation`: where the step runs, for people.
     """
@@ -93,20 +96,38 @@ class Step:
     timeout: float = 10.0
     retry: RetryPolicy = RetryPolicy()
     undo_retry: RetryPolicy = RetryPolicy(attempts=10)
+    when: Callable[[Mapping[str, Any], Mapping[str, Any]], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A saga that is started in the moment in which another one is completed.
+
+    `key`: the idempotency key; nothing is started if there is a saga of the type `saga_type` with this key.
+    `data`: the input. `at`: when it begins, a durable timer; None: now.
+    """
+
+    saga_type: str
+    key: str
+    data: Mapping[str, Any]
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Saga:
     """A type of saga. A saga runs to its end with the version with which it was started.
 
-    `deadline`: seconds after the start; from then on no step is begun, and completed steps are undone. Raises
-    SagaError INVALID_SAGA unless the steps have unique names without colons.
+    `deadline`: seconds after it begins; from then on no step is begun, and completed steps are undone.
+    `follow_ups`: the sagas to start when this one is completed, from its input and the results of its steps;
+    they are written together with its completion. Raises SagaError INVALID_SAGA unless the steps have unique
+    names without colons.
     """
 
     type: str
     steps: tuple[Step, ...]
     version: int = 1
     deadline: float | None = None
+    follow_ups: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[FollowUp]] | None = None
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]

@@ -33,7 +33,7 @@ class SagaRequest:
     """A saga to start.
 
     `key`: the idempotency key; there is one saga per type and key. `data`: the input. `by`: the caller.
-    `correlation_id`: the request or process that caused the saga.
+    `correlation_id`: the request or process that caused the saga. `at`: when it begins; None: now.
     """
 
     saga: Saga
@@ -41,6 +41,7 @@ class SagaRequest:
     data: Mapping[str, Any]
     by: str = ""
     correlation_id: str = ""
+    at: datetime | None = None
 
     @property
     def digest(self) -> bytes:
@@ -77,7 +78,7 @@ class SagaRecord:
     """A saga as the journal stores it, leased to a worker.
 
     `data`: the input. `results`: by step name. `token`: the fencing token of the lease. `late`: whether the
-    deadline has passed.
+    deadline has passed. `by`, `correlation_id`: as in the request for the saga.
     """
 
     id: UUID
@@ -88,6 +89,8 @@ class SagaRecord:
     results: Mapping[str, Any]
     token: int
     late: bool = False
+    by: str = ""
+    correlation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,7 @@ class SagaChange:
     - `ended`: the attempt that has ended, with `outcome`, `result`, `error` and `code`. `begun`: the attempt
       that begins, with `request`. The end of a step and the beginning of the next one are one write.
     - `wake_after`: seconds until the saga continues.
+    - `follow_ups`: the sagas that are started by this write.
     """
 
     name: str
@@ -110,6 +114,7 @@ class SagaChange:
     begun: Attempt | None = None
     request: bytes | None = None
     wake_after: float = 0.0
+    follow_ups: tuple[SagaRequest, ...] = ()
 
     def then(self, following: "SagaChange") -> "SagaChange":
         """Return this change and the following one as one write."""
@@ -124,6 +129,7 @@ class SagaChange:
             following.begun,
             following.request,
             following.wake_after,
+            following.follow_ups,
         )
 
 
@@ -218,7 +224,10 @@ class Journal(Protocol):
         ...
 
     async def write(self, record: SagaRecord, change: SagaChange) -> None:
-        """Write a change, if the lease with the record's token is still valid. Raises LostLease."""
+        """Write a change and start its follow-ups, if the lease with the record's token is still valid.
+
+        Raises LostLease.
+        """
         ...
 
     async def release(self, record: SagaRecord) -> None:

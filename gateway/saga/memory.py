@@ -64,9 +64,11 @@ class MemoryJournal:
         saga_id = UUID(int=len(self.rows) + 1)  # the same ids in each test run
         state = SagaState("started", tuple(StepState(step.name) for step in saga.steps))
         data = orjson.loads(orjson.dumps(request.data))
-        record = SagaRecord(saga_id, saga.type, saga.version, state, data, {}, 0)
-        deadline = None if saga.deadline is None else self.now + saga.deadline
-        self.rows[saga_id] = _StoredSaga(record, request, self.now, deadline)
+        about = (False, request.by, request.correlation_id)
+        record = SagaRecord(saga_id, saga.type, saga.version, state, data, {}, 0, *about)
+        begins = self.now if request.at is None else (request.at - _START).total_seconds()
+        deadline = None if saga.deadline is None else max(begins, self.now) + saga.deadline
+        self.rows[saga_id] = _StoredSaga(record, request, begins, deadline)
         self.keys[saga.type, request.key] = saga_id
         return saga_id, True
 
@@ -96,6 +98,9 @@ class MemoryJournal:
         row = self._held(record)
         self.writes.append(change.name)
         self._apply(row, change)
+        for request in change.follow_ups:
+            if (request.saga.type, request.key) not in self.keys:
+                await self.start(request)
         now = _START + timedelta(seconds=self.now)
         if change.ended is not None:
             step = change.state.steps[change.ended.number]

@@ -25,8 +25,9 @@ from gateway.saga.machine import ACTIVE, SagaState, StepState, Verb, operated
 CHANNEL = "sagas"
 
 _INSERT = """INSERT INTO sagas (saga_type, version, total_steps, data, idempotency_key, input_digest,
-        created_by, correlation_id, deadline_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + $9 * interval '1 second')
+        created_by, correlation_id, wake_at, deadline_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($10, clock_timestamp()),
+        greatest($10, clock_timestamp()) + $9 * interval '1 second')
     ON CONFLICT (saga_type, idempotency_key) DO NOTHING RETURNING id"""
 _STEPS = (
     "INSERT INTO saga_steps (saga_id, step_number, name, service_name, operation) VALUES ($1, $2, $3, $4, $5)"
@@ -121,20 +122,16 @@ class PostgresJournal:
             await connection.execute(script)
 
     async def start(self, request: SagaRequest) -> tuple[UUID, bool]:
-        saga, digest = request.saga, request.digest
-        data = payload(request.data, "the input").decode()
-        about = (request.key, digest, request.by, request.correlation_id, saga.deadline)
+        digest = request.digest
         async with self.pool.acquire() as connection, connection.transaction():
-            made = await connection.fetchval(_INSERT, saga.type, saga.version, len(saga.steps), data, *about)
+            made = await _insert(connection, request, digest)
             if made is not None:
-                steps = [(made, n, one.name, one.service, one.operation) for n, one in enumerate(saga.steps)]
-                await connection.executemany(_STEPS, steps)
-                await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
                 return made, True
-            found = await connection.fetchrow(_SAME, saga.type, request.key)
+            found = await connection.fetchrow(_SAME, request.saga.type, request.key)
         if found is None or bytes(found["input_digest"]) != digest:
             message = (
-                f"the idempotency key {request.key!r} was used for a saga {saga.type} with another input"
+                f"the idempotency key {request.key!r} was used for a saga {request.saga.type}"
+                " with another input"
             )
             raise SagaError(message, "IDEMPOTENCY_KEY_REUSED")
         return found["id"], False
@@ -159,7 +156,13 @@ class PostgresJournal:
         await self.pool.execute(_RELEASE, record.id, record.token)
 
     async def write(self, record: SagaRecord, change: SagaChange) -> None:
-        await _write(self.pool, record.id, record.token, record.state, change)
+        if not change.follow_ups:
+            await _write(self.pool, record.id, record.token, record.state, change)
+            return
+        async with self.pool.acquire() as connection, connection.transaction():
+            await _write(connection, record.id, record.token, record.state, change)
+            for request in change.follow_ups:
+                await _insert(connection, request, request.digest)
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
         async with self.pool.acquire() as connection, connection.transaction():
@@ -196,6 +199,20 @@ class PostgresJournal:
     async def due_in(self, kinds: Collection[tuple[str, int]]) -> float | None:
         found = await self.pool.fetchval(_DUE, [kind for kind, _ in kinds], [version for _, version in kinds])
         return None if found is None else float(found)
+
+
+async def _insert(connection: Any, request: SagaRequest, digest: bytes) -> UUID | None:
+    """Store a saga to be run, in an open transaction; return its id, None if there is one with its key."""
+    saga, data = request.saga, payload(request.data, "the input").decode()
+    about = (request.key, digest, request.by, request.correlation_id, saga.deadline, request.at)
+    made: UUID | None = await connection.fetchval(
+        _INSERT, saga.type, saga.version, len(saga.steps), data, *about
+    )
+    if made is not None:
+        steps = [(made, n, one.name, one.service, one.operation) for n, one in enumerate(saga.steps)]
+        await connection.executemany(_STEPS, steps)
+        await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+    return made
 
 
 async def _write(session: Any, saga_id: UUID, token: int, before: SagaState, change: SagaChange) -> None:
@@ -259,7 +276,16 @@ def _record(row: asyncpg.Record, steps: Sequence[asyncpg.Record]) -> SagaRecord:
     }
     data: Any = _json(row["data"])
     return SagaRecord(
-        row["id"], row["saga_type"], row["version"], state, data, results, row["fencing_token"], row["late"]
+        row["id"],
+        row["saga_type"],
+        row["version"],
+        state,
+        data,
+        results,
+        row["fencing_token"],
+        row["late"],
+        row["created_by"],
+        row["correlation_id"],
     )
 
 

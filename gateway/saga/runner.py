@@ -20,7 +20,7 @@ from gateway.observe.facts import InternalFailure
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
 from gateway.saga.definition import Action, Definitions, Saga, Step, StepCall, StepRefused
-from gateway.saga.journal import Journal, LostLease, SagaChange, SagaRecord, payload
+from gateway.saga.journal import Journal, LostLease, SagaChange, SagaRecord, SagaRequest, payload
 from gateway.saga.machine import (
     Attempt,
     SagaState,
@@ -169,13 +169,13 @@ class Runner:
         while (move := next_move(record.state if last is None else last.state, record.late)) is not None:
             state = record.state if last is None else last.state
             if not isinstance(move, Attempt):
-                change = self.status_change(state, move, record.late)
+                change = self.status_change(record, state, move)
                 record = replace(await self.write(record, last, change), late=False)
                 last = None
                 continue
             step = saga.step(move.number)
             action = step.do if move.direction == "do" else step.undo
-            if action is None:
+            if action is None or not is_needed(step, record):
                 change = SagaChange(f"pass {move.direction}:{step.name}", done(begun(state, move), move))
                 last = change if last is None else last.then(change)
                 continue
@@ -185,16 +185,32 @@ class Runner:
         if last is not None:
             await self.journal.write(record, last)
 
-    def status_change(self, state: SagaState, status: Status, late: bool) -> SagaChange:
+    def status_change(self, record: SagaRecord, state: SagaState, status: Status) -> SagaChange:
         """Return the change to a new status: `compensating`, or a status that ends the saga.
 
-        `late`: whether the saga's deadline has passed, which is recorded as the reason of a compensation.
+        A passed deadline is recorded as the reason of a compensation.
         """
         if status != "compensating":
-            return SagaChange(f"become {status}", replace(state, status=status))
-        reason_and_code = ("the deadline has passed", "DEADLINE") if late else (None, None)
+            follow_ups = self.follow_ups(record) if status == "completed" else ()
+            return SagaChange(f"become {status}", replace(state, status=status), follow_ups=follow_ups)
+        reason_and_code = ("the deadline has passed", "DEADLINE") if record.late else (None, None)
         return SagaChange(
             f"become {status}", start_compensation(state), error=reason_and_code[0], code=reason_and_code[1]
+        )
+
+    def follow_ups(self, record: SagaRecord) -> tuple[SagaRequest, ...]:
+        """Return the sagas that the completion of a saga starts."""
+        find = self.definitions.pinned(record.saga_type, record.version).follow_ups
+        return tuple(
+            SagaRequest(
+                self.definitions.newest(one.saga_type),
+                one.key,
+                one.data,
+                record.by,
+                record.correlation_id,
+                one.at,
+            )
+            for one in (find(record.data, record.results) if find is not None else ())
         )
 
     async def attempt(
@@ -255,6 +271,11 @@ class Runner:
         whole = change if last is None else last.then(change)
         await self.journal.write(record, whole)
         return replace(record, state=whole.state)
+
+
+def is_needed(step: Step, record: SagaRecord) -> bool:
+    """Return whether a step is to be done, or undone: a step with a result was needed."""
+    return step.when is None or step.name in record.results or step.when(record.data, record.results)
 
 
 def build_request(step: Step, record: SagaRecord) -> tuple[Any, bytes | None, SagaError | None]:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,7 +12,7 @@ import orjson
 import pytest
 
 from gateway.core.errors import SagaError
-from gateway.saga.definition import Definitions, RetryPolicy, Saga, Step, StepCall, StepRefused
+from gateway.saga.definition import Definitions, FollowUp, RetryPolicy, Saga, Step, StepCall, StepRefused
 from gateway.saga.journal import LostLease, SagaChange, SagaRequest, SagaView
 from gateway.saga.machine import ACTIVE, begun, next_move
 from gateway.saga.postgres import PostgresJournal
@@ -331,3 +333,67 @@ async def test_a_request_that_can_not_be_made_turns_back(journal: PostgresJourna
     assert (found.status, found.code, world.effects) == ("compensated", "PAYLOAD_INVALID", [])
     assert "KeyError('nothing')" in (found.error or "")
     assert [call.step for call in world.calls] == ["a", "a"]
+
+
+async def test_a_completed_saga_starts_others(journal: PostgresJournal) -> None:
+    """Follow-ups are written with the completion: one begins at once, one at its time, each key once."""
+    world = World()
+    later = datetime.now(UTC) + timedelta(days=2)
+    child = world.saga("bc", type=f"child-{uuid4().hex[:8]}", deadline=60.0)
+
+    def follow(data: Mapping[str, Any], results: Mapping[str, Any]) -> list[FollowUp]:
+        assert results["a"]["of"] == "a"
+        return [
+            FollowUp(child.type, f"now {data['n']}", {"n": 2}),
+            FollowUp(child.type, f"later {data['n']}", {"n": 3}, later),
+            FollowUp(child.type, f"now {data['n']}", {"n": 4}),
+        ]
+
+    saga = world.saga("a", follow_ups=follow)
+    saga_id = await begin(journal, saga)
+    worker = Runner(journal, Definitions.of([saga, child]), PACE, owner="w0")
+    await worker.start()
+    await until(lambda: world.effects == ["a", "b", "c"])
+    await worker.stop()
+    rows = await journal.pool.fetch("SELECT id FROM sagas WHERE saga_type = $1 ORDER BY wake_at", child.type)
+    waiting, done = await journal.views([row["id"] for row in rows])
+    assert (await seen(journal, saga_id)).status == "completed"
+    assert (done.status, done.data, done.by, done.correlation_id) == ("completed", {"n": 2}, "kim", "c1")
+    assert (waiting.status, waiting.data, waiting.wake_at) == ("started", {"n": 3}, later)
+    deadline = await journal.pool.fetchval("SELECT deadline_at FROM sagas WHERE id = $1", waiting.id)
+    assert deadline == later + timedelta(seconds=60)
+
+
+async def test_an_undone_saga_starts_no_others(journal: PostgresJournal) -> None:
+    """Only completion starts follow-ups."""
+    world = World()
+    child = world.saga("c", type=f"child-{uuid4().hex[:8]}")
+    saga = world.saga("ab", follow_ups=lambda *_: [FollowUp(child.type, "k", {})])
+    world.failing["do:b"] = [StepRefused("no")]
+    saga_id = await begin(journal, saga)
+    assert (await run_to_rest(journal, saga, saga_id)).status == "compensated"
+    assert await journal.pool.fetchval("SELECT count(*) FROM sagas WHERE saga_type = $1", child.type) == 0
+
+
+async def test_a_step_that_is_not_needed(journal: PostgresJournal) -> None:
+    """It is neither done nor undone; what it depends on is the result of an earlier step."""
+    world = World()
+    steps = world.saga("abc").steps
+    middle = replace(steps[1], when=lambda data, results: results["a"]["of"] == "z")
+    saga = Saga(f"s-{uuid4().hex[:8]}", (steps[0], middle, steps[2]))
+    done = await run_to_rest(journal, saga, await begin(journal, saga))
+    assert (done.status, world.effects) == ("completed", ["a", "c"])
+    assert [(one.status, one.result is None) for one in done.steps] == [
+        ("completed", False),
+        ("completed", True),
+        ("completed", False),
+    ]
+    world.failing["do:c"] = [StepRefused("no")]
+    world.effects.clear()
+    undone = await run_to_rest(journal, saga, await begin(journal, saga))
+    assert (undone.status, world.effects) == ("compensated", [])
+    assert [(call.step, call.direction) for call in world.calls[-3:]] == [
+        ("a", "do"),
+        ("c", "do"),
+        ("a", "undo"),
+    ]

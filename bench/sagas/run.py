@@ -62,7 +62,7 @@ def dbos_python() -> Path:
     return python
 
 
-async def cases(place: Ground, count: int) -> list[dict[str, str]]:
+async def cases(place: Ground, count: int) -> list[dict[str, Any]]:
     """Create `count` booking requests, each with a musician's application, to be assigned by a saga.
 
     `place`: the PostgreSQL server with the databases of journal and services. Returns for each request the
@@ -71,10 +71,10 @@ async def cases(place: Ground, count: int) -> list[dict[str, str]]:
     town = place.where.town()
     made = [await town.case(SCENARIOS[0]) for _ in range(count)]
     await town.close()
-    return [{"id": str(uuid4()), **case.data()} for case in made]
+    return [{"id": str(uuid4()), **case.data(ASSIGNMENT, None)} for case in made]
 
 
-async def start_ours(place: Ground, made: Sequence[dict[str, str]]) -> None:
+async def start_ours(place: Ground, made: Sequence[dict[str, Any]]) -> None:
     """Write the start of a saga for each input into the journal, from which the workers read them."""
     town = place.where.town()
     saga = Definitions.of(town.sagas).newest(ASSIGNMENT)

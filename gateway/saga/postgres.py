@@ -87,6 +87,11 @@ _DUE = """SELECT
     WHERE wake_at IS NOT NULL"""
 
 
+def tables_script() -> str:
+    """Return the SQL statements that create the journal's tables, unless they exist."""
+    return files("gateway.saga").joinpath("journal.sql").read_text(encoding="utf-8")
+
+
 class PostgresJournal:
     """The journal over a connection pool, or over a DSN, to which `open` connects."""
 
@@ -114,12 +119,11 @@ class PostgresJournal:
 
     async def create(self) -> None:
         """Create the tables, unless they exist."""
-        script = files("gateway.saga").joinpath("journal.sql").read_text(encoding="utf-8")
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute(
                 "SELECT pg_advisory_xact_lock(7245316)"
             )  # CREATE IF NOT EXISTS races with itself
-            await connection.execute(script)
+            await connection.execute(tables_script())
 
     async def start(self, request: SagaRequest) -> tuple[UUID, bool]:
         digest = request.digest

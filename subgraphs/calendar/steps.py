@@ -10,7 +10,8 @@ from uuid import UUID
 from subgraphs.calendar import messages, model, store
 from subgraphs.calendar.handlers import facts_of
 from subgraphs.calendar.model import NewSlot, Span
-from subgraphs.kit.errors import Conflict, NotFound
+from subgraphs.kit.ended_bookings import check_not_ended, mark_ended, unmark_ended
+from subgraphs.kit.errors import Conflict
 from subgraphs.kit.steps import Given
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -20,9 +21,10 @@ _NOT_FREE = "The musician is busy in this time"
 async def block(uow: UnitOfWork, given: Given) -> Given:
     """Add a booked slot for a booking; return its id.
 
-    Raises Conflict if the musician is busy in this time, or the booking has a slot already.
+    Raises Conflict if the musician is busy in this time, or the booking has ended or has a slot already.
     """
     booking_id = UUID(given["bookingId"])
+    await check_not_ended(uow, booking_id)
     if await store.lock_of_booking(uow, booking_id) is not None:
         raise Conflict(f"The booking {given['bookingId']} has a slot already")
     new = NewSlot(
@@ -51,10 +53,13 @@ async def unblock(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
 
 async def release(uow: UnitOfWork, given: Given) -> Given:
-    """Cancel the slot of a booking; return its id. Raises NotFound if the booking has no active slot."""
+    """Cancel the slot of a booking; return its id, None if it has no slot: the saga that made the booking had
+    not blocked the time yet. From now on no time is blocked for the booking.
+    """
+    await mark_ended(uow, UUID(given["bookingId"]))
     slot = await store.lock_of_booking(uow, UUID(given["bookingId"]))
     if slot is None:
-        raise NotFound(f"The booking {given['bookingId']} has no slot")
+        return {"slotId": None}
     await store.cancel(uow, [slot.id], "release")
     uow.emit(messages.SlotFreed(**facts_of(slot)))
     return {"slotId": str(slot.id)}
@@ -65,6 +70,9 @@ async def unrelease(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
     Raises NotFound, and Conflict if the musician is busy in this time now or the slot's `block` was undone.
     """
+    await unmark_ended(uow, UUID(given["bookingId"]))
+    if done["slotId"] is None:
+        return {"slotId": None}
     slot = await store.lock(uow, UUID(done["slotId"]))
     model.check_restorable(slot)
     if not await store.restore_slot(uow, slot.id):

@@ -34,6 +34,8 @@ class ServiceSettings:
     clock: Clock = SYSTEM_CLOCK
     server_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The URLs of further servers, such as the targets of sinks, by name."""
+    max_offers: int = 5
+    """How many unanswered offers a client may have."""
 
     @classmethod
     def from_env(cls, name: str, environment: Mapping[str, str] = os.environ) -> "ServiceSettings":
@@ -53,10 +55,11 @@ class ServiceSettings:
             jwt_public_key_file=_existing(name, "JWT_PUBLIC_KEY_FILE", environment["JWT_PUBLIC_KEY_FILE"]),
             jwt_private_key_file=_existing(name, "JWT_PRIVATE_KEY_FILE", private) if private else None,
             host=environment.get("HOST") or "127.0.0.1",
-            port=_port(name, environment.get("PORT") or "0"),
+            port=_whole(name, "PORT", environment.get("PORT") or "0", 0, 65535),
             service_urls=_urls(name, "SERVICE_URLS", environment),
             event_sources=tuple(filter(None, environment.get("EVENT_SOURCES", "").split(","))),
             server_urls=_urls(name, "SERVER_URLS", environment),
+            max_offers=_whole(name, "MAX_OFFERS", environment.get("MAX_OFFERS") or "5", 1, 1000),
         )
 
 
@@ -79,7 +82,9 @@ def _urls(name: str, key: str, environment: Mapping[str, str]) -> Mapping[str, s
     return urls
 
 
-def _port(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit() or int(value) > 65535:
-        raise ServiceSettingsError(f"service {name}: PORT must be a number from 0 to 65535, got {value!r}")
+def _whole(name: str, key: str, value: str, least: int, most: int) -> int:
+    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+        raise ServiceSettingsError(
+            f"service {name}: {key} must be a number from {least} to {most}, got {value!r}"
+        )
     return int(value)

@@ -40,6 +40,6 @@ def bootstrap(settings: ServiceSettings) -> Service:
             queue,
             index,
             Relay(database, queue.redis, "matching"),
-            Inbox(database, queue.redis, "matching", ["musicians", "requests"], EVENT_HANDLERS),
+            Inbox(database, queue.redis, "matching", ["musicians", "requests", "users"], EVENT_HANDLERS),
         ],
     )

@@ -59,6 +59,19 @@ async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
     await store.upsert_musician(uow, {**_values(envelope.read(MusicianFacts)), **_order(envelope)})
 
 
+class _AccountFacts(msgspec.Struct):
+    """The fields that this service reads from events about accounts."""
+
+    user_id: UUID
+    is_active: bool = True
+
+
+async def store_account(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Store whether an account is closed (a handler of events): its musician is not ranked then."""
+    facts = envelope.read(_AccountFacts)
+    await store.upsert_account(uow, facts.user_id, not facts.is_active, envelope.position)
+
+
 async def store_request(uow: UnitOfWork, envelope: Envelope) -> None:
     """Store a copy of the request in an event of the requests service (a handler of events)."""
     await store.upsert_request(uow, {**_values(envelope.read(RequestFacts)), **_order(envelope)})
@@ -75,6 +88,7 @@ def _values(facts: msgspec.Struct) -> dict[str, Any]:
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
     "MusicianProfileCreated": store_musician,
     "MusicianProfileUpdated": store_musician,
+    "UserUpdated": store_account,
     "RequestPublished": store_request,
     "RequestUpdated": store_request,
 }

@@ -23,7 +23,11 @@ from subgraphs.matching.records import RequestCopy
 
 _WORD = 64
 _FULL_WORD = (1 << _WORD) - 1
-_COLUMNS = "musician_id, stage_name, hourly_rate, currency, experience_years, latitude, longitude, skill_ids"
+# A musician whose account is closed has no place, so nobody is within reach of them.
+_COLUMNS = """musician_id, stage_name, hourly_rate, currency, experience_years,
+    case when is_closed then null else latitude end, case when is_closed then null else longitude end,
+    skill_ids
+"""
 _ALL = f"""
 select pg_current_snapshot()::text as snapshot, changed_by::text::bigint as version, {_COLUMNS}
 from (values (1)) as look left join matching_musicians on true

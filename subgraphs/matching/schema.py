@@ -2,6 +2,8 @@
 consistency check.
 """
 
+from functools import partial
+
 import strawberry
 from strawberry.scalars import JSON
 
@@ -10,6 +12,7 @@ from subgraphs.kit.copies import digests_field, repair_field, rows_field, versio
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, field_with, for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.own_writes import await_known
 from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.matching import steps, store
 from subgraphs.matching.copies import COPIES, COPY_TABLES
@@ -80,10 +83,13 @@ class Mutation:
         self, info: Info, order: StepOrder, request_id: strawberry.ID, musician_id: strawberry.ID
     ) -> JSON | None:
         """Step of a saga: check that a musician can be booked for a request."""
-        given = {
-            "requestId": str(checks.identifier(request_id, "requestId")),
-            "musicianId": str(checks.identifier(musician_id, "musicianId")),
-        }
+        request, musician = (
+            checks.identifier(request_id, "requestId"),
+            checks.identifier(musician_id, "musicianId"),
+        )
+        await await_known(partial(store.request, info.context.database, request), info.context)
+        await await_known(partial(store.musician, info.context.database, musician), info.context)
+        given = {"requestId": str(request), "musicianId": str(musician)}
         return await run_step(info.context, order, given, steps.validate, steps.unvalidate)
 
 

@@ -27,6 +27,8 @@ async def validate(uow: UnitOfWork, given: Given) -> Given:
     musician = await store.musician(uow, musician_id)
     if musician is None:
         raise NotFound(f"There is no musician with the id {musician_id}")
+    if await store.is_closed(uow, musician.user_id):
+        raise Conflict("The musician's account is closed")
     if musician.currency == request.currency and musician.hourly_rate > request.budget_max:
         raise Conflict(
             f"The musician's hourly rate, {musician.hourly_rate}, is above the whole budget,"

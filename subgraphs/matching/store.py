@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import postgresql
 
 from subgraphs.kit.database import Session, among_ids
@@ -16,6 +16,7 @@ from subgraphs.matching.tables import (
     MUSICIAN_ROWS,
     REQUEST_ROWS,
     algorithms,
+    closed_users,
     musicians,
     requests,
     results,
@@ -62,6 +63,20 @@ async def add_results(session: Session, rows: Sequence[Mapping[str, Any]]) -> li
     """Insert results with one statement and return their records."""
     added = insert(results).values([dict(row) for row in rows]).returning(results)
     return records(ResultRecord, await session.fetch_all(added))
+
+
+async def upsert_account(session: Session, user_id: UUID, is_closed: bool, position: int) -> None:
+    """Store whether an account is closed, unless an event with a higher position is stored."""
+    row = {"user_id": user_id, "is_closed": is_closed, "position": position}
+    await upsert_newer(session, closed_users, "user_id", row)
+    own = update(musicians).where(musicians.c.user_id == user_id)  # its trigger reads the account
+    await session.execute(own.values(position=musicians.c.position))
+
+
+async def is_closed(session: Session, user_id: UUID) -> bool:
+    """Return whether a user's account is closed."""
+    closed = select(closed_users).where(closed_users.c.user_id == user_id, closed_users.c.is_closed)
+    return await session.fetch_one(closed) is not None
 
 
 async def upsert_musician(session: Session, values: Mapping[str, Any]) -> None:

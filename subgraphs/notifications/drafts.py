@@ -5,14 +5,13 @@ DRAFTS is a table of functions by event type; `handlers.notify` calls them.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from subgraphs.kit.messages import Envelope
 from subgraphs.notifications.messages import ApplicationFacts, BookingFacts, RegisteredUser, ReviewFacts
-from subgraphs.notifications.model import REMIND_BEFORE, SOON, NotificationDraft
+from subgraphs.notifications.model import REMIND_BEFORE, NotificationDraft, zone_of
 
 MakeDrafts = Callable[[Envelope, datetime], Iterable[NotificationDraft]]
 """Makes the notifications of an event; the second argument is the present time."""
@@ -50,54 +49,20 @@ def _application(kind: str, title: str, message: str, to_client: bool) -> MakeDr
     return tell
 
 
-def _booking_confirmed(envelope: Envelope, now: datetime) -> Iterable[NotificationDraft]:
+def _reminders(envelope: Envelope, now: datetime) -> Iterable[NotificationDraft]:
+    """Remind both parties of a confirmed booking on the day before; sagas notify them of the rest."""
     facts = envelope.read(BookingFacts)
-    begin = f"{facts.starts_at:%Y-%m-%d %H:%M} UTC"
-    title, data = f"Booking confirmed: {facts.title}", _data(facts)
-    said = f"The musician has confirmed. It begins at {begin}."
-    urgent = facts.urgency_level == "urgent"
-    yield NotificationDraft(
-        user_id=facts.client_id, kind="request_update", title=title, message=said, data=data, is_urgent=urgent
-    )
     remind_at = facts.starts_at - REMIND_BEFORE
+    local = facts.starts_at.astimezone(zone_of(facts.time_zone))
     for user_id in (facts.client_id, facts.musician_user_id) if remind_at > now else ():
         yield NotificationDraft(
             user_id=user_id,
             kind="reminder",
             title=f"Tomorrow: {facts.title}",
-            message=f"It begins at {begin}.",
-            data=data,
+            message=f"It begins on {local:%Y-%m-%d} at {local:%H:%M} ({facts.time_zone}).",
+            data=_data(facts),
             appears_at=remind_at,
         )
-
-
-def _booking_completed(envelope: Envelope, _now: datetime) -> Iterable[NotificationDraft]:
-    facts = envelope.read(BookingFacts)
-    data = _data(facts)
-    words = {
-        facts.client_id: "The event took place. How was the music? Rate the musician.",
-        facts.musician_user_id: "The event took place. The client can rate it now.",
-    }
-    for user_id, message in words.items():
-        title = f"Completed: {facts.title}"
-        yield NotificationDraft(
-            user_id=user_id, kind="request_update", title=title, message=message, data=data
-        )
-
-
-def _booking_cancelled(envelope: Envelope, now: datetime) -> Iterable[NotificationDraft]:
-    facts = envelope.read(BookingFacts)
-    urgent = facts.urgency_level == "urgent" or facts.starts_at - now < SOON
-    for user_id, who in ((facts.client_id, "musician"), (facts.musician_user_id, "client")):
-        if user_id != facts.cancelled_by:
-            yield NotificationDraft(
-                user_id=user_id,
-                kind="request_update",
-                title=f"Booking cancelled: {facts.title}",
-                message=f"The {who} has cancelled the booking for {facts.starts_at:%Y-%m-%d %H:%M} UTC.",
-                data=_data(facts),
-                is_urgent=urgent,
-            )
 
 
 def _review_published(envelope: Envelope, _now: datetime) -> Iterable[NotificationDraft]:
@@ -119,12 +84,6 @@ DRAFTS: Mapping[str, MakeDrafts] = {
         "A musician would play at “{title}”. Have a look.",
         to_client=True,
     ),
-    "ApplicationAccepted": _application(
-        "request_update",
-        "You were chosen: {title}",
-        "The client has chosen you. Confirm the booking.",
-        to_client=False,
-    ),
     "ApplicationRejected": _application(
         "request_update",
         "Not this time: {title}",
@@ -137,14 +96,6 @@ DRAFTS: Mapping[str, MakeDrafts] = {
         "A musician has taken the application back.",
         to_client=True,
     ),
-    "BookingConfirmed": _booking_confirmed,
-    "BookingCompleted": _booking_completed,
-    "BookingCancelled": _booking_cancelled,
+    "BookingConfirmed": _reminders,
     "ReviewPublished": _review_published,
 }
-
-
-def booking_of(envelope: Envelope) -> str:
-    """Return the `booking_id` in an event as text, "" if it has none."""
-    booking_id: Any = envelope.payload.get("booking_id", "")
-    return str(booking_id)

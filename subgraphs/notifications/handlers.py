@@ -11,7 +11,7 @@ from subgraphs.kit.messages import Command, Envelope
 from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.notifications import messages, model, store
-from subgraphs.notifications.drafts import DRAFTS, booking_of
+from subgraphs.notifications.drafts import DRAFTS
 from subgraphs.notifications.tables import NOTIFICATION_ROWS
 
 
@@ -73,10 +73,9 @@ async def notify(uow: UnitOfWork, envelope: Envelope) -> None:
         await store.add(uow, rows)
 
 
-async def notify_of_cancellation(uow: UnitOfWork, envelope: Envelope) -> None:
-    """Delete the reminders of a cancelled booking, and add notifications of its cancellation."""
-    await store.delete_reminders(uow, booking_of(envelope))
-    await notify(uow, envelope)
+async def delete_reminders(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Delete the reminders of a booking that is not confirmed any more (a handler of events)."""
+    await store.delete_reminders(uow, str(envelope.read(messages.BookingId).booking_id))
 
 
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
@@ -87,5 +86,5 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
 }
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
     **dict.fromkeys(DRAFTS, notify),
-    "BookingCancelled": notify_of_cancellation,
+    **dict.fromkeys(("BookingCancelled", "BookingUndone", "BookingRestored"), delete_reminders),
 }

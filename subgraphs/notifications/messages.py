@@ -81,7 +81,12 @@ class ApplicationFacts(msgspec.Struct, frozen=True):
     musician_user_id: UUID
     title: str
     urgency_level: str = "medium"
-    booking_id: UUID | None = None
+
+
+class BookingId(msgspec.Struct, frozen=True):
+    """What this service reads from events about bookings that are not confirmed any more."""
+
+    booking_id: UUID
 
 
 class BookingFacts(msgspec.Struct, frozen=True):
@@ -94,8 +99,7 @@ class BookingFacts(msgspec.Struct, frozen=True):
     musician_user_id: UUID
     starts_at: datetime
     title: str
-    urgency_level: str = "medium"
-    cancelled_by: UUID | None = None
+    time_zone: str = "UTC"
 
 
 class ReviewFacts(msgspec.Struct, frozen=True):

@@ -20,8 +20,6 @@ from subgraphs.kit.errors import BadUserInput
 
 TYPES = ("request_update", "new_application", "message", "reminder", "system")
 REMIND_BEFORE = timedelta(hours=24)
-SOON = timedelta(hours=48)
-"""The notification of a cancellation is urgent if the event starts in less than this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class DeliverySettings:
 
         It is `moment`, or for one that is not urgent the end of the quiet hours around it.
         """
-        local = moment.astimezone(_zone(self.time_zone))
+        local = moment.astimezone(zone_of(self.time_zone))
         if is_urgent or not self._is_quiet(local.time()):
             return moment
         day = local.date() + timedelta(days=local.time() >= self.quiet_hours_end)
@@ -67,7 +65,8 @@ class NotificationRecord:
     """A row of the table `notifications`.
 
     `appears_at`: the time from which the user's list contains it; `deliver_after`: the earliest time to send
-    it; `event_id`: the event from which it follows.
+    it; `event_id`: the event from which it follows; `is_held`: it waits for the end of the saga that has
+    written it, and is neither visible nor sent before.
     """
 
     id: UUID
@@ -84,6 +83,7 @@ class NotificationRecord:
     deliver_after: datetime
     sent_at: datetime | None
     event_id: UUID | None
+    is_held: bool
     created_at: datetime
 
 
@@ -125,7 +125,8 @@ def row_of(
     }
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone with an IANA name, UTC for a name that this machine does not know."""
     return ZoneInfo(name if name in checks.known_zones() else "UTC")
 
 

@@ -64,8 +64,9 @@ class Mutation:
         title: str,
         message: str,
         data: JSON,
+        urgent: bool,
     ) -> JSON | None:
-        """Step of a saga: add a notification for a user, or undo that."""
+        """Step of a saga: add a notification for a user, which is held until it is sent; or undo that."""
         if type not in TYPES:
             raise BadUserInput(f"'type' must be one of {', '.join(TYPES)}, got {type!r}", "type")
         ids: Any = data
@@ -75,8 +76,18 @@ class Mutation:
             "title": checks.text(title, "title", 200),
             "message": checks.text(message, "message", 2000),
             "data": {str(name): str(value) for name, value in dict(ids).items()},
+            "urgent": urgent,
         }
         return await run_step(info.context, order, given, steps.notify, steps.retract)
+
+    @step_field
+    async def send_notifications(
+        self, info: Info, order: StepOrder, ids: list[strawberry.ID], discard: bool
+    ) -> JSON | None:
+        """Step of a saga: send the notifications that sagas have added and that are held, or delete them."""
+        checked = [str(checks.identifier(one, "ids")) for one in ids]
+        given = {"notificationIds": checked, "discard": discard}
+        return await run_step(info.context, order, given, steps.send, steps.unsend)
 
 
 schema = Schema(Query, Mutation, types=[Notification, User])

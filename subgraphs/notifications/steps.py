@@ -1,4 +1,4 @@
-"""The step of sagas in the notifications service: add a notification; and its undo.
+"""The steps of sagas in the notifications service: add a held notification, and send it; and their undo.
 
 `kit/steps` calls them with `given`, the input of the step, and, to undo it, `done`, the result of doing it.
 """
@@ -11,15 +11,39 @@ from subgraphs.notifications import model, store
 
 
 async def notify(uow: UnitOfWork, given: Given) -> Given:
-    """Add a notification for a user, with channels and delivery time by the user's settings; return
-    its id.
+    """Add a held notification for a user, with channels by the user's settings; return its id.
+
+    `send` sends it when the saga has ended.
     """
-    return {"notificationId": str(await _add_notification(uow, given, given["title"], given["message"]))}
+    added = await _add_notification(uow, given, given["title"], given["message"], is_held=True)
+    return {"notificationId": str(added)}
+
+
+async def send(uow: UnitOfWork, given: Given) -> Given:
+    """Send held notifications, at the time that their users' settings allow, or delete them (`discard`).
+
+    Returns how many; those that were sent or deleted before are passed over.
+    """
+    now = uow.clock.now()
+    held = await store.held(uow, [UUID(one) for one in given["notificationIds"]])
+    if given["discard"]:
+        for one in held:
+            await store.remove_held(uow, one.id)
+        return {"deleted": len(held)}
+    settings = await store.settings_of(uow, [one.user_id for one in held])
+    for one in held:
+        await store.send_held(uow, one.id, now, settings[one.user_id].deliver_after(now, one.is_urgent))
+    return {"sent": len(held)}
+
+
+async def unsend(uow: UnitOfWork, given: Given, done: Given) -> Given:
+    """Do nothing: what was sent stays sent."""
+    return {}
 
 
 async def retract(uow: UnitOfWork, given: Given, done: Given) -> Given:
-    """Undo `notify`: delete the notification, or if it was read or sent, add one that revokes it."""
-    if await store.remove_unread(uow, UUID(done["notificationId"])):
+    """Undo `notify`: delete the notification while it is held, else add one that takes it back."""
+    if await store.remove_held(uow, UUID(done["notificationId"])):
         return {"removed": True}
     notification_id = await _add_notification(
         uow, given, f"No longer: {given['title']}"[:200], "This could not be completed after all."
@@ -27,7 +51,9 @@ async def retract(uow: UnitOfWork, given: Given, done: Given) -> Given:
     return {"removed": False, "notificationId": str(notification_id)}
 
 
-async def _add_notification(uow: UnitOfWork, given: Given, title: str, message: str) -> UUID:
+async def _add_notification(
+    uow: UnitOfWork, given: Given, title: str, message: str, *, is_held: bool = False
+) -> UUID:
     now = uow.clock.now()
     user_id = UUID(given["userId"])
     draft = model.NotificationDraft(
@@ -36,9 +62,10 @@ async def _add_notification(uow: UnitOfWork, given: Given, title: str, message: 
         title=title,
         message=message,
         data=given["data"],
+        is_urgent=given["urgent"],
     )
     settings = await store.settings_of(uow, [user_id])
     notification_id = uuid4()
-    row = {**model.row_of(draft, settings[user_id], uuid4(), now), "id": notification_id}
+    row = {**model.row_of(draft, settings[user_id], uuid4(), now), "id": notification_id, "is_held": is_held}
     await store.add(uow, [row])
     return notification_id

@@ -27,10 +27,11 @@ _SETTINGS = select(*_SETTINGS_COLUMNS).where(among_ids(settings.c.user_id))
 def visible(unread_only: bool) -> list[ColumnElement[bool]]:
     """Return the SQL conditions for notifications that users see in their lists.
 
-    Reminders are not visible before their time. `unread_only`: only those that were not read.
+    Reminders are not visible before their time, and held ones not before the end of their saga.
+    `unread_only`: only those that were not read.
     """
-    arrived = notifications.c.appears_at <= func.now()
-    return [arrived, notifications.c.is_read.is_(False)] if unread_only else [arrived]
+    arrived = [notifications.c.appears_at <= func.now(), notifications.c.is_held.is_(False)]
+    return [*arrived, notifications.c.is_read.is_(False)] if unread_only else arrived
 
 
 async def settings_of(session: Session, users: Sequence[UUID]) -> dict[UUID, DeliverySettings]:
@@ -63,12 +64,22 @@ async def add(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     await session.execute(statement)
 
 
-async def remove_unread(session: Session, notification_id: UUID) -> bool:
-    """Delete a notification if it is unread and not sent; return whether it was deleted."""
-    unread = (
-        (notifications.c.id == notification_id) & ~notifications.c.is_read & notifications.c.sent_at.is_(None)
-    )
-    return await session.execute(delete(notifications).where(unread)) == 1
+async def remove_held(session: Session, notification_id: UUID) -> bool:
+    """Delete a notification if it is held, so that nobody has seen it; return whether it was deleted."""
+    unseen = (notifications.c.id == notification_id) & notifications.c.is_held
+    return await session.execute(delete(notifications).where(unseen)) == 1
+
+
+async def held(session: Session, ids: Sequence[UUID]) -> list[NotificationRecord]:
+    """Return those of these notifications that are held, locked until the transaction ends."""
+    chosen = select(notifications).where(notifications.c.id.in_(ids), notifications.c.is_held)
+    return records(NotificationRecord, await session.fetch_all(chosen.with_for_update()))
+
+
+async def send_held(session: Session, notification_id: UUID, appears_at: datetime, after: datetime) -> None:
+    """Let a held notification appear, and be sent after a time."""
+    chosen = update(notifications).where(notifications.c.id == notification_id)
+    await session.execute(chosen.values(is_held=False, appears_at=appears_at, deliver_after=after))
 
 
 async def delete_reminders(session: Session, booking_id: str) -> None:
@@ -102,7 +113,8 @@ async def claim_due(session: Session, most: int) -> list[NotificationRecord]:
 
     Concurrent calls return different notifications.
     """
-    unsent = (notifications.c.deliver_after <= func.now()) & notifications.c.sent_at.is_(None)
+    waiting = notifications.c.sent_at.is_(None) & notifications.c.is_held.is_(False)
+    unsent = (notifications.c.deliver_after <= func.now()) & waiting
     due = select(notifications.c.id).where(unsent).order_by(notifications.c.deliver_after).limit(most)
     chosen = due.with_for_update(skip_locked=True).cte("due")
     claimed = update(notifications).where(notifications.c.id == chosen.c.id).values(sent_at=func.now())

@@ -30,6 +30,7 @@ notifications = Table(
     Column("deliver_after", DateTime(timezone=True)),
     Column("sent_at", DateTime(timezone=True)),
     Column("event_id", Uuid),
+    Column("is_held", Boolean),
     Column("created_at", DateTime(timezone=True)),
 )
 

@@ -14,9 +14,12 @@ from subgraphs.kit.bus import Bus
 from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
-from subgraphs.kit.service import Caller, Service
+from subgraphs.kit.queue.inbox import Inbox
+from subgraphs.kit.queue.streams import Queue
+from subgraphs.kit.service import Caller, Part, Service
 from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
 from subgraphs.orchestration.engine import SagaEngine
+from subgraphs.orchestration.handlers import event_handlers
 from subgraphs.orchestration.pages import Dashboard
 from subgraphs.orchestration.sagas import sagas
 from subgraphs.orchestration.schema import schema
@@ -58,7 +61,13 @@ def bootstrap(
         verifier=verifier,
         database=database,
         migrations=MIGRATIONS,
-        parts=[engine],
+        parts=[engine, *_consumer(settings, database, engine)],
     )
     service.asgi = Dashboard(service.asgi, engine, verifier, settings.clock)
     return service
+
+
+def _consumer(settings: ServiceSettings, database: Database, engine: SagaEngine) -> list[Part]:
+    """Return what consumes the events from which sagas follow."""
+    queue = Queue(settings.redis_url)
+    return [queue, Inbox(database, queue.redis, settings.name, ["users"], event_handlers(engine))]

@@ -63,6 +63,10 @@ class SagaEngine:
             raise as_domain_error(error) from error
         return await self.view(saga_id, MAX_WAIT if wait else 0)
 
+    async def start_once(self, saga_type: str, key: str, data: Mapping[str, Any], by: str) -> None:
+        """Start a saga that follows from an event, unless there is one with this key."""
+        await self.journal.start(SagaRequest(self.definitions.newest(saga_type), key, data, by, key))
+
     async def view(self, saga_id: UUID, wait: float = 0) -> SagaView:
         """Return a saga's state, after waiting at most `wait` seconds for its end. Raises NotFound.
 

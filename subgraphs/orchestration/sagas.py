@@ -1,129 +1,52 @@
-"""The definitions of MussikOn's sagas: assignment, confirmation and cancellation of a booking.
+"""The definitions of MussikOn's sagas: the life of a booking, from the offer to the payout.
 
 A step calls a hidden mutation of a service. Its arguments are computed from the saga's input and from the
-results of earlier steps.
+results of earlier steps. Timers, and what follows from a saga, are sagas that its completion starts
+(`follow_ups`), so that they are as durable as the saga.
+
+- assignment: a client offers a booking at a price. It is completed: the `offer` begins.
+- offer: the musician is notified and may confirm; `expiry` begins when the time to answer is over.
+- expiry: an unanswered offer ends, and all money goes back.
+- confirmation: the musician confirms; `payout` begins 24 hours after the event's end.
+- payout: the booking is completed and the musician paid, unless a party objects (objection, decision).
+- cancellation: a party cancels a booking, or a request with its booking; the money is split by policy.
+- closure: a closed account's bookings are cancelled.
+- notices: sends the notifications that a saga has written; they are held until it has ended.
 
 Example: `assignment` calls validateAvailability, updateStatus, notify, createEscrow and blockAvailability. If
 blockAvailability is refused, the steps before it are undone in reverse order.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.saga.definition import Action, RetryPolicy, Saga, Step, StepCall
+from gateway.saga.definition import FollowUp, Saga, Step
 from subgraphs.kit.client import ServiceClient
+from subgraphs.orchestration import notices
+from subgraphs.orchestration.notices import booking_of
+from subgraphs.orchestration.step_calls import Given, Steps
 
-Given = Mapping[str, Any]
-RETRY = RetryPolicy(attempts=6, first=0.2, longest=10.0)
-UNDO_RETRY = RetryPolicy(attempts=12, first=0.2, longest=30.0)
-ASSIGNMENT, CONFIRMATION, CANCELLATION = (
-    "musician_request_assignment",
-    "payment_confirmation",
-    "cancellation_refund",
-)
+ASSIGNMENT = "musician_request_assignment"
+OFFER = "booking_offer"
+EXPIRY = "offer_expiry"
+CONFIRMATION = "payment_confirmation"
+PAYOUT = "booking_payout"
+OBJECTION = "booking_objection"
+DECISION = "objection_decision"
+CANCELLATION = "cancellation_refund"
+CLOSURE = "account_closure"
+NOTICES = "booking_notices"
 
-# The refunds by the time of the cancellation, as pairs: the least number of days before the event, and the
-# refunded percentage of the price. Later than the last pair nothing is refunded.
-POLICY = ((14, 100), (3, 50))
-
-
-class Steps:
-    """Makes the steps of sagas, which call services' mutations with `client`."""
-
-    def __init__(self, client: ServiceClient) -> None:
-        self.client = client
-
-    def step(
-        self, name: str, service: str, field: str, inputs: str, request: Any, *, undone: bool = True
-    ) -> Step:
-        """Return the step `name`, which calls the mutation `field` of a service.
-
-        `inputs` declares the mutation's arguments (`ServiceClient.step`); the function `request` computes
-        their values from the saga's input and the results of earlier steps, by step name. `undone` False: the
-        step has no effect to undo.
-        """
-
-        async def act(call: StepCall) -> Any:
-            return await self.client.step(service, field, call, inputs, call.request)
-
-        action: Action = act
-        undo = action if undone else None
-        return Step(name, action, undo, request, service, field, 10.0, RETRY, UNDO_RETRY)
-
-    def notification(self, name: str, user: Any, title: str, message: Any) -> Step:
-        """Return a step that adds a notification.
-
-        The functions `user` and `message` return the user's id and the text; their arguments are the saga's
-        input and the results of earlier steps.
-        """
-
-        def request(data: Given, results: Given) -> Given:
-            return {
-                "userId": user(data, results),
-                "type": "request_update",
-                "title": title,
-                "message": message(data, results),
-                "data": {"request_id": str(_booking(results).get("requestId", data.get("requestId", "")))},
-            }
-
-        inputs = "userId: ID!, type: String!, title: String!, message: String!, data: JSON!"
-        return self.step(name, "notifications", "notify", inputs, request)
-
-
-def _booking(results: Given) -> Given:
-    """Return the values of the booking from the result of the earlier step that has them; {} if there is
-    none.
-    """
-    for name in ("update_status", "confirm_booking", "cancel_booking"):
-        if name in results:
-            facts: Given = results[name]
-            return facts
-    return {}
-
-
-def sagas(client: ServiceClient) -> list[Saga]:
-    """Return the definitions of all types of sagas.
-
-    If a definition changes, its earlier versions have to stay in the list while sagas of them may still run.
-    """
-    steps = Steps(client)
-    return [assignment(steps), confirmation(steps), cancellation(steps)]
-
-
-def assignment(steps: Steps) -> Saga:
-    """Return the definition of the saga by which a client books a musician for a request."""
-    musician = "requestId: ID!, musicianId: ID!"
-    return Saga(
-        ASSIGNMENT,
-        (
-            steps.step(
-                "validate_availability",
-                "matching",
-                "validateAvailability",
-                musician,
-                _of_data(musician),
-                undone=False,
-            ),
-            steps.step("update_status", "requests", "updateStatus", ASSIGNED, _of_data(ASSIGNED)),
-            steps.notification(
-                "notify_musician",
-                lambda _, results: _booking(results)["musicianUserId"],
-                "You are booked",
-                lambda _, results: f"You have been chosen for “{_booking(results)['title']}”.",
-            ),
-            steps.step(
-                "create_escrow", "payments", "createEscrow", ESCROW, _of_booking(ESCROW, amount="price")
-            ),
-            steps.step("block_availability", "calendar", "blockAvailability", SLOT, _of_booking(SLOT)),
-        ),
-        deadline=600.0,
-    )
-
+OBJECT_WITHIN = timedelta(hours=24)
+"""How long after the event's end the payout waits for an objection."""
+DEADLINE = 600.0  # seconds
 
 BOOKING = "bookingId: ID!"
-PARTY = "bookingId: ID!, byUserId: ID!"
-ASSIGNED = "requestId: ID!, clientId: ID!, musicianId: ID!"
+PARTY = f"{BOOKING}, byUserId: ID!"
+MUSICIAN = "requestId: ID!, musicianId: ID!"
+ASSIGNED = "requestId: ID!, clientId: ID!, musicianId: ID!, price: Decimal, acceptOutsideBudget: Boolean!"
+CANCELLED = "bookingId: ID, requestId: ID, byUserId: ID!"
 ESCROW = (
     "bookingId: ID!, requestId: ID!, clientId: ID!, musicianId: ID!, musicianUserId: ID!, amount: Decimal!, "
     "currency: String!"
@@ -132,84 +55,276 @@ SLOT = (
     "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, endsAt: DateTime!, "
     "timeZone: String!, title: String!"
 )
+REFUND = f"{BOOKING}, percent: Int!, reason: String!"
 
 
-def _names(inputs: str) -> list[str]:
-    return [part.partition(":")[0].strip() for part in inputs.split(",")]
+def sagas(client: ServiceClient) -> list[Saga]:
+    """Return the definitions of all types of sagas.
 
-
-def _of_data(inputs: str) -> Callable[[Given, Given], Given]:
-    """Return a function that reads the arguments which `inputs` declares from the saga's input."""
-    return lambda data, _: {name: data[name] for name in _names(inputs)}
-
-
-def _of_booking(inputs: str, **renamed: str) -> Callable[[Given, Given], Given]:
-    """Return a function that reads the arguments which `inputs` declares from the booking's values.
-
-    `renamed`: by argument, the name of the value if it differs: `amount="price"`.
+    If a definition changes, its earlier versions have to stay in the list while sagas of them may still run.
     """
-    return lambda _, results: {name: _booking(results)[renamed.get(name, name)] for name in _names(inputs)}
+    steps = Steps(client)
+    made = (assignment, offer, expiry, confirmation, payout, objection, decision, cancellation)
+    return [*(make(steps) for make in made), closure(steps), send_notices(steps)]
+
+
+def assignment(steps: Steps) -> Saga:
+    """Return the saga by which a client offers a booking to a musician."""
+    return Saga(
+        ASSIGNMENT,
+        (
+            steps.step(
+                "validate_availability",
+                "matching",
+                "validateAvailability",
+                MUSICIAN,
+                of_data(MUSICIAN),
+                undone=False,
+            ),
+            steps.step("update_status", "requests", "updateStatus", ASSIGNED, of_data(ASSIGNED)),
+            steps.notification("notify_musician", notices.MUSICIAN, notices.OFFERED),
+            steps.step(
+                "create_escrow", "payments", "createEscrow", ESCROW, of_booking(ESCROW, amount="price")
+            ),
+            steps.step("block_availability", "calendar", "blockAvailability", SLOT, of_booking(SLOT)),
+        ),
+        deadline=DEADLINE,
+        follow_ups=_offered,
+    )
+
+
+def _offered(_: Given, results: Given) -> Sequence[FollowUp]:
+    booking = str(booking_of(results)["bookingId"])
+    return [FollowUp(OFFER, booking, {"bookingId": booking, "ids": notices.ids_of(results)})]
+
+
+def offer(steps: Steps) -> Saga:
+    """Return the saga that lets the musician confirm an offer, and notifies the musician of it.
+
+    If the booking was cancelled meanwhile, the notification is deleted.
+    """
+
+    def send(data: Given, results: Given) -> Given:
+        return {"ids": data["ids"], "discard": not results["offer_booking"]["done"]}
+
+    def expire(data: Given, results: Given) -> Sequence[FollowUp]:
+        if not results["offer_booking"]["done"]:
+            return []
+        at = datetime.fromisoformat(results["offer_booking"]["expiresAt"])
+        return [FollowUp(EXPIRY, data["bookingId"], {"bookingId": data["bookingId"]}, at)]
+
+    return Saga(
+        OFFER,
+        (
+            steps.step("offer_booking", "requests", "offerBooking", BOOKING, of_data(BOOKING), undone=False),
+            steps.sending(send),
+        ),
+        follow_ups=expire,
+    )
+
+
+def expiry(steps: Steps) -> Saga:
+    """Return the saga that ends an offer which was not answered in time; else it does nothing."""
+    expired = _was_done("expire_booking")
+    return Saga(
+        EXPIRY,
+        (
+            steps.step("expire_booking", "requests", "expireBooking", BOOKING, of_data(BOOKING)),
+            steps.step(
+                "free_calendar", "calendar", "releaseAvailability", BOOKING, of_data(BOOKING), when=expired
+            ),
+            steps.step("refund", "payments", "refundEscrow", REFUND, _refund_all, when=expired),
+            *_notify_both(steps, notices.EXPIRED_CLIENT, notices.EXPIRED_MUSICIAN, expired),
+        ),
+        follow_ups=_send,
+    )
+
+
+def _refund_all(data: Given, _: Given) -> Given:
+    return {"bookingId": data["bookingId"], "percent": 100, "reason": "The offer has expired"}
 
 
 def confirmation(steps: Steps) -> Saga:
-    """Return the definition of the saga that confirms a booking and pays its escrow to the musician."""
+    """Return the saga by which a musician confirms an offer; the payout begins when the time for objections
+    is over.
+    """
+
+    def pay_later(data: Given, results: Given) -> Sequence[FollowUp]:
+        at = datetime.fromisoformat(booking_of(results)["endsAt"]) + OBJECT_WITHIN
+        timer = {"bookingId": data["bookingId"], "byUserId": None}
+        return [*_send(data, results), FollowUp(PAYOUT, f"timer:{data['bookingId']}", timer, at)]
+
     return Saga(
         CONFIRMATION,
         (
-            steps.step("confirm_booking", "requests", "settleBooking", PARTY, _of_data(PARTY)),
-            steps.step("release_escrow", "payments", "releaseEscrow", BOOKING, _of_data(BOOKING)),
-            *_notify_both(steps, "The booking is confirmed", "is confirmed and paid"),
+            steps.step("confirm_booking", "requests", "settleBooking", PARTY, of_data(PARTY)),
+            *_notify_both(steps, notices.CONFIRMED_CLIENT, notices.CONFIRMED_MUSICIAN),
         ),
-        deadline=600.0,
+        deadline=DEADLINE,
+        follow_ups=pay_later,
+    )
+
+
+def payout(steps: Steps) -> Saga:
+    """Return the saga that completes a booking and pays its musician, by the client's word or by the timer.
+
+    The timer does nothing for a booking that is settled, or to which a party objects.
+    """
+    completed = _was_done("complete_booking")
+    inputs = f"{BOOKING}, byUserId: ID"
+    return Saga(
+        PAYOUT,
+        (
+            steps.step("complete_booking", "requests", "finishBooking", inputs, of_data(inputs)),
+            steps.step(
+                "release_escrow", "payments", "releaseEscrow", BOOKING, of_data(BOOKING), when=completed
+            ),
+            *_notify_both(steps, notices.COMPLETED, notices.PAID, completed),
+        ),
+        follow_ups=_send,
+    )
+
+
+def objection(steps: Steps) -> Saga:
+    """Return the saga by which a party objects to a payout, which then waits for an admin's decision."""
+    inputs = f"{PARTY}, reason: String!"
+    return Saga(
+        OBJECTION,
+        (
+            steps.step("object", "requests", "disputeBooking", inputs, of_data(inputs)),
+            *_notify_both(steps, notices.OBJECTED, notices.OBJECTED),
+        ),
+        deadline=DEADLINE,
+        follow_ups=_send,
+    )
+
+
+def decision(steps: Steps) -> Saga:
+    """Return the saga by which an admin decides about an objection: release, refund or split the escrow."""
+    inputs = f"{BOOKING}, percent: Int!"
+    return Saga(
+        DECISION,
+        (
+            steps.step("decide", "requests", "decideBooking", inputs, of_data(inputs)),
+            steps.step(
+                "release_escrow",
+                "payments",
+                "releaseEscrow",
+                BOOKING,
+                of_data(BOOKING),
+                when=lambda data, _: data["percent"] == 0,
+            ),
+            steps.step(
+                "refund",
+                "payments",
+                "refundEscrow",
+                REFUND,
+                of_data(REFUND),
+                when=lambda data, _: data["percent"] > 0,
+            ),
+            steps.step(
+                "free_calendar",
+                "calendar",
+                "releaseAvailability",
+                BOOKING,
+                of_data(BOOKING),
+                when=lambda data, _: data["percent"] == 100,
+            ),
+            *_notify_both(steps, notices.DECIDED, notices.DECIDED),
+        ),
+        deadline=DEADLINE,
+        follow_ups=_send,
     )
 
 
 def cancellation(steps: Steps) -> Saga:
-    """Return the definition of the saga that cancels a booking, releases its time and refunds the client.
+    """Return the saga that cancels a booking, or a request with its booking, and splits the escrow.
 
-    The refund depends on who cancels and when (`percent_of`).
+    The split depends on who cancels and when; the step `cancel_booking` computes it. A musician to whom the
+    booking was not offered yet is not notified.
     """
 
+    def booked(_: Given, results: Given) -> bool:
+        return bool(results["cancel_booking"]["booked"])
+
+    def offered(_: Given, results: Given) -> bool:
+        return booked(_, results) and bool(results["cancel_booking"]["offered"])
+
     def refund(data: Given, results: Given) -> Given:
+        found = results["cancel_booking"]
         return {
-            "bookingId": data["bookingId"],
-            "percent": percent_of(_booking(results)),
+            "bookingId": found["bookingId"],
+            "percent": found["percent"],
             "reason": data["reason"],
         }
 
     return Saga(
         CANCELLATION,
         (
-            steps.step("cancel_booking", "requests", "callOffBooking", PARTY, _of_data(PARTY)),
-            steps.step("free_calendar", "calendar", "releaseAvailability", BOOKING, _of_data(BOOKING)),
+            steps.step("cancel_booking", "requests", "callOffBooking", CANCELLED, of_data(CANCELLED)),
             steps.step(
-                "refund", "payments", "refundEscrow", f"{BOOKING}, percent: Int!, reason: String!", refund
+                "free_calendar", "calendar", "releaseAvailability", BOOKING, of_booking(BOOKING), when=booked
             ),
-            *_notify_both(steps, "The booking is cancelled", "is cancelled"),
+            steps.step("refund", "payments", "refundEscrow", REFUND, refund, when=booked),
+            steps.notification("notify_client", notices.CLIENT, notices.CANCELLED, when=booked),
+            steps.notification("notify_musician", notices.MUSICIAN, notices.CANCELLED, when=offered),
         ),
-        deadline=600.0,
+        deadline=DEADLINE,
+        follow_ups=_send,
     )
 
 
-def _notify_both(steps: Steps, title: str, what: str) -> tuple[Step, Step]:
-    def message(_: Given, results: Given) -> str:
-        return f"The booking for “{_booking(results)['title']}” {what}."
+def closure(steps: Steps) -> Saga:
+    """Return the saga that ends what a closed account has begun."""
 
+    def cancel_all(data: Given, results: Given) -> Sequence[FollowUp]:
+        rest = {"byUserId": data["userId"], "reason": "The account is closed"}
+        return [
+            FollowUp(CANCELLATION, f"closure:{one['bookingId'] or one['requestId']}", {**one, **rest})
+            for one in results["end_account"]["toCancel"]
+        ]
+
+    user = "userId: ID!"
+    ended = steps.step("end_account", "requests", "endAccount", user, of_data(user), undone=False)
+    return Saga(CLOSURE, (ended,), follow_ups=cancel_all)
+
+
+def send_notices(steps: Steps) -> Saga:
+    """Return the saga that sends notifications which are held."""
+    return Saga(NOTICES, (steps.sending(lambda data, _: {"ids": data["ids"], "discard": False}),))
+
+
+def _send(_: Given, results: Given) -> Sequence[FollowUp]:
+    """Return the saga that sends the notifications which the steps have added; none if they added none."""
+    ids = notices.ids_of(results)
+    return [FollowUp(NOTICES, ids[0], {"ids": ids})] if ids else []
+
+
+def _was_done(step: str) -> Callable[[Given, Given], bool]:
+    return lambda _, results: bool(results[step]["done"])
+
+
+def _notify_both(
+    steps: Steps, client: notices.Notice, musician: notices.Notice, when: Any = None
+) -> tuple[Step, Step]:
     return (
-        steps.notification("notify_client", lambda _, results: _booking(results)["clientId"], title, message),
-        steps.notification(
-            "notify_musician", lambda _, results: _booking(results)["musicianUserId"], title, message
-        ),
+        steps.notification("notify_client", notices.CLIENT, client, when=when),
+        steps.notification("notify_musician", notices.MUSICIAN, musician, when=when),
     )
 
 
-def percent_of(booking: Given) -> int:
-    """Return the percentage of the price to refund to the client.
+def _names(inputs: str) -> list[str]:
+    return [part.partition(":")[0].strip() for part in inputs.split(",")]
 
-    It is 100 if the musician has cancelled, else it depends on the days before the event (POLICY). `booking`:
-    the result of the step that cancels it.
+
+def of_data(inputs: str) -> Callable[[Given, Given], Mapping[str, Any]]:
+    """Return a function that reads the arguments which `inputs` declares from the saga's input."""
+    return lambda data, _: {name: data[name] for name in _names(inputs)}
+
+
+def of_booking(inputs: str, **renamed: str) -> Callable[[Given, Given], Mapping[str, Any]]:
+    """Return a function that reads the arguments which `inputs` declares from the booking's values.
+
+    `renamed`: by argument, the name of the value if it differs: `amount="price"`.
     """
-    if booking.get("cancelledBy") == "musician":
-        return 100
-    ahead = datetime.fromisoformat(booking["startsAt"]) - datetime.fromisoformat(booking["cancelledAt"])
-    return next((percent for days, percent in POLICY if ahead.days >= days), 0)
+    return lambda _, results: {name: booking_of(results)[renamed.get(name, name)] for name in _names(inputs)}

@@ -163,6 +163,6 @@ async def load_saga(info: Info, saga_id: UUID) -> Saga:
     return Saga.of(view)
 
 
-def saga_input(**values: Any) -> dict[str, str]:
-    """Return the input of a saga, with all values as text."""
-    return {name: str(value) for name, value in values.items()}
+def saga_input(**values: Any) -> dict[str, Any]:
+    """Return the input of a saga, with all values as text; None stays None."""
+    return {name: None if value is None else str(value) for name, value in values.items()}

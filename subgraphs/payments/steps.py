@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.exc import IntegrityError
 
+from subgraphs.kit.ended_bookings import check_not_ended, mark_ended, unmark_ended
 from subgraphs.kit.errors import Conflict, NotFound
 from subgraphs.kit.event_store.sourced import Facts
 from subgraphs.kit.messages import Event
@@ -30,8 +31,9 @@ _NOT_MADE = "The booking could not be made"
 async def create(uow: UnitOfWork, given: Given) -> Given:
     """Create the escrow of a booking and move the client's money into it.
 
-    Raises Conflict if the booking has an escrow that was not wholly refunded.
+    Raises Conflict if the booking has ended, or has an escrow that was not wholly refunded.
     """
+    await check_not_ended(uow, UUID(given["bookingId"]))
     ids = {"booking_id": "bookingId", "request_id": "requestId", "client_id": "clientId"}
     ids |= {"musician_id": "musicianId", "musician_user_id": "musicianUserId"}
     values = {column: UUID(given[name]) for column, name in ids.items()}
@@ -72,7 +74,8 @@ async def release(uow: UnitOfWork, given: Given) -> Given:
     payout = model.payout_to_musician(escrow)
     transaction = await _post(uow, escrow, model.payout_entries(escrow, payout))
     changed = await _pay_out(uow, escrow, payout, messages.EscrowReleased)
-    return {"escrowId": str(escrow.id), "released": str(changed.released), "transactionId": str(transaction)}
+    amounts = {"released": str(changed.released), "currency": escrow.currency}
+    return {"escrowId": str(escrow.id), **amounts, "transactionId": str(transaction)}
 
 
 async def unrelease(uow: UnitOfWork, given: Given, done: Given) -> Given:
@@ -84,17 +87,29 @@ async def unrelease(uow: UnitOfWork, given: Given, done: Given) -> Given:
 async def refund(uow: UnitOfWork, given: Given) -> Given:
     """Refund `percent` of a booking's escrow to the client, and pay the rest to the musician.
 
-    Raises NotFound if the booking has no escrow, Conflict unless its money is held.
+    Nothing is paid if the booking has no escrow or a wholly refunded one: the saga that made the booking had
+    not charged the client yet, or is being undone. From now on no escrow is made for the booking. Raises
+    Conflict if the musician was paid.
     """
-    escrow = await _of_booking(uow, given)
+    await mark_ended(uow, UUID(given["bookingId"]))
+    escrow = await store.lock_of_booking(uow, UUID(given["bookingId"]))
+    if escrow is None or escrow.status == "refunded":
+        return {
+            "escrowId": None,
+            "bookingId": given["bookingId"],
+            "refunded": "0.00",
+            "paidToMusician": "0.00",
+        }
+    model.check_held(escrow)
     payout = model.split_payout(escrow.amount, given["percent"])
     transaction = await _post(uow, escrow, model.payout_entries(escrow, payout))
     if payout.refunded:
-        ids = {"id": uuid4(), "escrow_id": escrow.id}
-        await store.add_refund(uow, {**ids, "amount": payout.refunded, "reason": given["reason"]})
+        refund_ids = {"id": uuid4(), "escrow_id": escrow.id}
+        await store.add_refund(uow, {**refund_ids, "amount": payout.refunded, "reason": given["reason"]})
     changed = await _refunded(uow, escrow, payout, given["reason"])
     amounts = {"refunded": str(changed.refunded), "paidToMusician": str(changed.released)}
-    return {"escrowId": str(escrow.id), **amounts, "transactionId": str(transaction)}
+    ids = {"escrowId": str(escrow.id), "bookingId": given["bookingId"]}
+    return {**ids, **amounts, "currency": escrow.currency, "transactionId": str(transaction)}
 
 
 async def unrefund(uow: UnitOfWork, given: Given, done: Given) -> Given:
@@ -102,6 +117,9 @@ async def unrefund(uow: UnitOfWork, given: Given, done: Given) -> Given:
 
     Raises Conflict if the charge was voided, or the booking has another escrow now.
     """
+    await unmark_ended(uow, UUID(given["bookingId"]))
+    if done["escrowId"] is None:
+        return {}
     escrow = await _restore(uow, done)
     return {
         "escrowId": str(escrow.id),

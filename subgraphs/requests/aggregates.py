@@ -58,6 +58,9 @@ class BookingState(msgspec.Struct, frozen=True):
     price: Decimal = Decimal(0)
     currency: str = "EUR"
     status: str = "pending"
+    expires_at: datetime | None = None
+    is_offered: bool = True
+    objection: str = ""
 
 
 REQUESTS: Final = EventSourcedTable(

@@ -31,7 +31,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
     bus = Bus(database, COMMAND_HANDLERS, commands)
 
     def context(caller: Caller) -> RequestsContext:
-        return RequestsContext(caller, database, bus)
+        return RequestsContext(caller, database, bus, settings.max_offers)
 
     return Service(
         settings.name,
@@ -45,6 +45,6 @@ def bootstrap(settings: ServiceSettings) -> Service:
             Relay(database, queue.redis, settings.name),
             Recovery(database, commands),
             Archivist(database),
-            Inbox(database, queue.redis, settings.name, ["musicians"], EVENT_HANDLERS),
+            Inbox(database, queue.redis, settings.name, ["musicians", "users"], EVENT_HANDLERS),
         ],
     )

@@ -45,9 +45,12 @@ class BookingStatus(enum.Enum):
     """The status of a booking."""
 
     PENDING = enum_value("pending", "The musician has not confirmed the booking yet.")
-    CONFIRMED = enum_value("confirmed", "Client and musician have agreed.")
-    COMPLETED = enum_value("completed", "The event took place.")
-    CANCELLED = enum_value("cancelled", "The client or the musician has cancelled the booking.")
+    CONFIRMED = enum_value("confirmed", "Client and musician have agreed; the price is in escrow.")
+    DISPUTED = enum_value("disputed", "A party objects to the payout; an admin decides.")
+    COMPLETED = enum_value("completed", "The event took place, and the musician is paid.")
+    CANCELLED = enum_value(
+        "cancelled", "The client or the musician has cancelled the booking, or its offer has expired."
+    )
 
 
 @enum_type

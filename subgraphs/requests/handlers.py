@@ -24,6 +24,7 @@ from subgraphs.kit.records import RecordTable, values_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.requests import messages, model, store
 from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
+from subgraphs.requests.life import BookingTerms
 from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 from subgraphs.requests.tables import APPLICATION_ROWS, BOOKING_ROWS, REQUEST_ROWS
 
@@ -32,7 +33,8 @@ Found = TypeVar("Found")
 
 
 async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> RequestRecord:
-    """Publish a client's request. Raises BadUserInput."""
+    """Publish a client's request. Raises BadUserInput, and Forbidden for a closed account."""
+    await check_open_account(uow, command.by.user_id)
     values = model.published(command, uow.clock.now())
     created = await REQUESTS.create(uow, uuid4(), values, messages.RequestPublished, request_facts)
     return _require(created, "request")
@@ -44,27 +46,13 @@ async def update_request(uow: UnitOfWork, command: messages.UpdateRequest) -> Re
     return await change_request(uow, request, model.changed(request, command))
 
 
-async def cancel_request(uow: UnitOfWork, command: messages.CancelRequest) -> RequestRecord:
-    """Cancel a client's request with its booking, and reject its applications."""
-    request = await _own_request(uow, command.by, command.request_id)
-    model.check_transition("request", request.status, "cancelled")
-    booking = await store.active_booking(uow, request.id)
-    if booking is not None:
-        await cancel(uow, booking, request, command.by.user_id)
-    for application in await store.close_applications(uow, request.id):
-        if booking is None or application.musician_id != booking.musician_id:
-            uow.emit(messages.ApplicationRejected(**_application_facts(application, request)))
-    changed = await change_request(uow, request, {"status": "cancelled"})
-    facts = values_of(changed, "client_id", "title", "urgency_level")
-    uow.emit(messages.RequestCancelled(request_id=request.id, **facts))
-    return changed
-
-
 async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) -> ApplicationRecord:
-    """Add an application of the caller, who needs a musician's profile, to a request.
+    """Add an application of the caller, who needs a musician's profile, to a request, or renew one that was
+    withdrawn.
 
     Also raises BadUserInput.
     """
+    await check_open_account(uow, command.by.user_id)
     musician_id = await store.musician_of_user(uow, command.by.user_id)
     if musician_id is None:
         raise Forbidden("Only musicians with a profile can apply: create one with createMusicianProfile")
@@ -80,29 +68,13 @@ async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) ->
         "message": message,
         "proposed_price": price,
     }
-    application = await APPLICATION_ROWS.insert(uow, values)
+    application = await APPLICATION_ROWS.insert(uow, values) or await store.renew_application(uow, values)
     if application is None:
         raise Conflict("You have applied to this request before; a musician can apply once")
-    uow.emit(messages.ApplicationSubmitted(**_application_facts(application, request)))
+    uow.emit(messages.ApplicationSubmitted(**application_facts(application, request)))
     if request.status == "open":
         await change_request(uow, request, {"status": "in_progress"})
     return application
-
-
-async def accept_application(uow: UnitOfWork, command: messages.AcceptApplication) -> BookingRecord:
-    """Accept an application to the caller's request; return the new booking, which the musician has to
-    confirm.
-    """
-    application, request = await _application(uow, command.application_id)
-    _check_owner(command.by, request.client_id)
-    model.check_transition("application", application.status, "accepted")
-    model.check_bookable(request, uow.clock.now())
-    booking = await book(uow, model.BookingTerms.of_applicant(request, application), request)
-    chosen = await store.set_application_status(uow, application.id, "accepted")
-    await change_request(uow, request, {"status": "assigned"})
-    facts = _application_facts(chosen, request)
-    uow.emit(messages.ApplicationAccepted(**facts, booking_id=booking.id))
-    return booking
 
 
 async def reject_application(uow: UnitOfWork, command: messages.RejectApplication) -> ApplicationRecord:
@@ -125,41 +97,8 @@ async def _close_application(
     model.check_closable(application, status)
     closed = await store.set_application_status(uow, application.id, status)
     event = messages.ApplicationRejected if status == "rejected" else messages.ApplicationWithdrawn
-    uow.emit(event(**_application_facts(closed, request)))
+    uow.emit(event(**application_facts(closed, request)))
     return closed
-
-
-async def confirm_booking(uow: UnitOfWork, command: messages.ConfirmBooking) -> BookingRecord:
-    """Confirm a pending booking, as its musician."""
-    booking, request = await booking_and_request(uow, command.booking_id)
-    _check_owner(command.by, booking.musician_user_id)
-    model.check_transition("booking", booking.status, "confirmed")
-    return await change_booking(uow, booking, request, {"status": "confirmed"}, messages.BookingConfirmed)
-
-
-async def complete_booking(uow: UnitOfWork, command: messages.CompleteBooking) -> BookingRecord:
-    """Complete a booking after its event, as its client or musician; the client may then rate it."""
-    booking, request = await booking_and_request(uow, command.booking_id)
-    _check_owner(command.by, booking.client_id, booking.musician_user_id)
-    model.check_completable(booking, uow.clock.now())
-    completed = await change_booking(
-        uow, booking, request, {"status": "completed"}, messages.BookingCompleted
-    )
-    await change_request(uow, request, {"status": "completed"})
-    return completed
-
-
-async def cancel_booking(uow: UnitOfWork, command: messages.CancelBooking) -> BookingRecord:
-    """Cancel a booking, as its client or musician; the request can then be assigned to another applicant."""
-    booking, request = await booking_and_request(uow, command.booking_id)
-    _check_owner(command.by, booking.client_id, booking.musician_user_id)
-    model.check_transition("booking", booking.status, "cancelled")
-    cancelled = await cancel(uow, booking, request, command.by.user_id)
-    if booking.application_id is not None:
-        status = model.CLOSED_BY[model.party_of(booking, command.by.user_id)]
-        await store.set_application_status(uow, booking.application_id, status)
-    await change_request(uow, request, {"status": "in_progress"})
-    return cancelled
 
 
 async def _own_request(uow: UnitOfWork, by: Identity, request_id: UUID) -> RequestRecord:
@@ -206,7 +145,7 @@ async def change_request_unchecked(
     return await REQUESTS.change(uow, request, values, messages.RequestUpdated, request_facts)
 
 
-async def book(uow: UnitOfWork, terms: model.BookingTerms, request: RequestRecord) -> BookingRecord:
+async def book(uow: UnitOfWork, terms: BookingTerms, request: RequestRecord) -> BookingRecord:
     """Create a booking for a locked request and publish BookingMade.
 
     Raises Conflict if the request has a booking that is not cancelled.
@@ -232,8 +171,10 @@ async def change_booking(
     return await BOOKINGS.change(uow, booking, values, event, partial(booking_facts, request=request))
 
 
-async def cancel(uow: UnitOfWork, booking: BookingRecord, request: RequestRecord, by: UUID) -> BookingRecord:
-    """Cancel a booking and publish BookingCancelled; `by`: the id of the user who cancels it.
+async def cancel(
+    uow: UnitOfWork, booking: BookingRecord, request: RequestRecord, by: UUID | None
+) -> BookingRecord:
+    """Cancel a booking and publish BookingCancelled; `by`: the id of the user who cancels it, if one does.
 
     The caller has locked both records.
     """
@@ -272,7 +213,8 @@ def request_facts(request: RequestRecord) -> dict[str, Any]:
     return {**facts, "request_id": request.id, "skill_ids": tuple(request.required_skill_ids)}
 
 
-def _application_facts(application: ApplicationRecord, request: RequestRecord) -> dict[str, Any]:
+def application_facts(application: ApplicationRecord, request: RequestRecord) -> dict[str, Any]:
+    """Return the fields that all events about an application have, by name."""
     own = values_of(application, "request_id", "musician_id", "musician_user_id")
     shared = values_of(request, "client_id", "title", "urgency_level")
     return {**own, "application_id": application.id, **shared}
@@ -280,7 +222,10 @@ def _application_facts(application: ApplicationRecord, request: RequestRecord) -
 
 def booking_facts(booking: BookingRecord, request: RequestRecord) -> dict[str, Any]:
     """Return the fields that all events about a booking have, by name."""
-    names = "request_id client_id musician_id musician_user_id starts_at ends_at price currency status"
+    names = (
+        "request_id client_id musician_id musician_user_id starts_at ends_at time_zone price currency status"
+        " expires_at"
+    )
     return {
         **values_of(booking, *names.split()),
         "booking_id": booking.id,
@@ -295,6 +240,25 @@ class _MusicianFacts(msgspec.Struct):
     user_id: UUID
 
 
+class _AccountFacts(msgspec.Struct):
+    """The fields that this service reads from events about accounts."""
+
+    user_id: UUID
+    is_active: bool = True
+
+
+async def store_account(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Store whether an account is closed (a handler of events): closed accounts book nothing."""
+    facts = envelope.read(_AccountFacts)
+    await store.upsert_account(uow, facts.user_id, not facts.is_active, envelope.position)
+
+
+async def check_open_account(uow: UnitOfWork, *users: UUID) -> None:
+    """Raise Forbidden if the account of one of these users is closed."""
+    if await store.has_closed(uow, users):
+        raise Forbidden("The account is closed")
+
+
 async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
     """Store which user owns a musician's profile (a handler of events), for applications and access
     rights.
@@ -306,37 +270,22 @@ async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     messages.PublishRequest: publish_request,
     messages.UpdateRequest: update_request,
-    messages.CancelRequest: cancel_request,
     messages.ApplyToRequest: apply_to_request,
-    messages.AcceptApplication: accept_application,
     messages.RejectApplication: reject_application,
     messages.WithdrawApplication: withdraw_application,
-    messages.ConfirmBooking: confirm_booking,
-    messages.CompleteBooking: complete_booking,
-    messages.CancelBooking: cancel_booking,
 }
 
 
 RESULTS: Mapping[type[Command[Any]], Reload] = {
-    **dict.fromkeys(
-        (messages.PublishRequest, messages.UpdateRequest, messages.CancelRequest), REQUEST_ROWS.get
-    ),
+    **dict.fromkeys((messages.PublishRequest, messages.UpdateRequest), REQUEST_ROWS.get),
     **dict.fromkeys(
         (messages.ApplyToRequest, messages.RejectApplication, messages.WithdrawApplication),
         APPLICATION_ROWS.get,
     ),
-    **dict.fromkeys(
-        (
-            messages.AcceptApplication,
-            messages.ConfirmBooking,
-            messages.CompleteBooking,
-            messages.CancelBooking,
-        ),
-        BOOKING_ROWS.get,
-    ),
 }
 """By command type, the function that loads the object that an earlier execution of the command returned."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
+    "UserUpdated": store_account,
     "MusicianProfileCreated": store_musician,
     "MusicianProfileUpdated": store_musician,
 }

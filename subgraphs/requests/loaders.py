@@ -15,7 +15,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.pagination import Page
 from subgraphs.kit.records import RecordTable
 from subgraphs.kit.service import Caller, ServiceContext
-from subgraphs.requests import store
+from subgraphs.requests import life, store
 from subgraphs.requests.tables import APPLICATION_ROWS, BOOKING_ROWS, REQUEST_ROWS
 
 Record = TypeVar("Record")
@@ -25,16 +25,22 @@ _PagesLoader = DataLoader[tuple[UUID, Page], list[Record]]
 class RequestsContext(ServiceContext):
     """The context of one GraphQL request, with data loaders of entities, of pages of lists, and of the number
     of elements in a list.
+
+    `max_offers`: how many unanswered offers a client may have.
     """
 
-    def __init__(self, caller: Caller, database: Database, bus: Bus) -> None:
+    def __init__(
+        self, caller: Caller, database: Database, bus: Bus, max_offers: int = life.MAX_OFFERS
+    ) -> None:
         super().__init__(caller, database, bus)
-        self.requests = loaders.one(partial(REQUEST_ROWS.by_ids, database))
-        self.applications = loaders.one(partial(APPLICATION_ROWS.by_ids, database))
-        self.bookings = loaders.one(partial(BOOKING_ROWS.by_ids, database))
-        self.bookings_of_requests = loaders.one(partial(store.bookings_of_requests, database))
-        self.applications_by = loaders.one(partial(store.applications_by, database))
-        self.users_of_musicians = loaders.one(partial(store.users_of_musicians, database))
+        self.max_offers = max_offers
+        one = loaders.one
+        self.requests = one(partial(REQUEST_ROWS.by_ids, database))
+        self.applications = one(partial(APPLICATION_ROWS.by_ids, database))
+        self.bookings = one(partial(BOOKING_ROWS.by_ids, database))
+        self.bookings_of_requests = one(partial(store.bookings_of_requests, database))
+        self.applications_by = one(partial(store.applications_by, database))
+        self.users_of_musicians = one(partial(store.users_of_musicians, database))
         self.applications_of_requests = self._pages(APPLICATION_ROWS, "request_id")
         self.applications_of_musicians = self._pages(APPLICATION_ROWS, "musician_id")
         self.bookings_of_clients = self._pages(BOOKING_ROWS, "client_id")

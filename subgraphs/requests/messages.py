@@ -12,7 +12,7 @@ from uuid import UUID
 
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command, Event
-from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
+from subgraphs.requests.records import ApplicationRecord, RequestRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +78,6 @@ class UpdateRequest(Command[RequestRecord]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CancelRequest(Command[RequestRecord]):
-    """Cancel a request and its booking; returns the request's record."""
-
-    by: Identity
-    request_id: UUID
-
-
-@dataclass(frozen=True, kw_only=True)
 class ApplyToRequest(Command[ApplicationRecord]):
     """Apply to a request, as a user with a musician's profile; returns the application's record."""
 
@@ -93,14 +85,6 @@ class ApplyToRequest(Command[ApplicationRecord]):
     request_id: UUID
     message: str
     proposed_price: Decimal
-
-
-@dataclass(frozen=True, kw_only=True)
-class AcceptApplication(Command[BookingRecord]):
-    """Accept an application to the caller's request; returns the record of the new booking."""
-
-    by: Identity
-    application_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,30 +101,6 @@ class WithdrawApplication(Command[ApplicationRecord]):
 
     by: Identity
     application_id: UUID
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConfirmBooking(Command[BookingRecord]):
-    """Confirm a booking as its musician; returns its record."""
-
-    by: Identity
-    booking_id: UUID
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompleteBooking(Command[BookingRecord]):
-    """Mark a booking as completed, as its client or musician; returns its record."""
-
-    by: Identity
-    booking_id: UUID
-
-
-@dataclass(frozen=True, kw_only=True)
-class CancelBooking(Command[BookingRecord]):
-    """Cancel a booking, as its client or musician; another applicant can be booked. Returns its record."""
-
-    by: Identity
-    booking_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,13 +175,6 @@ class ApplicationSubmitted(_ApplicationFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApplicationAccepted(_ApplicationFacts):
-    """The client has accepted an application."""
-
-    booking_id: UUID
-
-
-@dataclass(frozen=True, kw_only=True)
 class ApplicationRejected(_ApplicationFacts):
     """The client has rejected an application, or cancelled its request."""
 
@@ -243,9 +196,11 @@ class _BookingFacts(Event):
     musician_user_id: UUID
     starts_at: datetime
     ends_at: datetime
+    time_zone: str
     price: Decimal
     currency: str
     status: str
+    expires_at: datetime | None
     title: str
     urgency_level: str
 
@@ -253,6 +208,11 @@ class _BookingFacts(Event):
 @dataclass(frozen=True, kw_only=True)
 class BookingMade(_BookingFacts):
     """A musician was booked, and has to confirm the booking."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingOffered(_BookingFacts):
+    """The saga that made the booking has charged the client and blocked the time: it can be confirmed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,12 +231,19 @@ class BookingConfirmed(_BookingFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BookingDisputed(_BookingFacts):
+    """A party objects to the payout of a booking; an admin decides."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BookingCompleted(_BookingFacts):
     """A booking was completed: the event took place."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BookingCancelled(_BookingFacts):
-    """A booking was cancelled by the user `cancelled_by`."""
+    """A booking was cancelled by the user `cancelled_by`; None: its offer has expired, or an admin has
+    decided so.
+    """
 
-    cancelled_by: UUID
+    cancelled_by: UUID | None = None

@@ -1,11 +1,12 @@
-"""The rules of requests, applications and bookings, without I/O.
+"""The rules of requests and applications, without I/O.
 
 A request has local times and the time zone of the event's place. They are converted to UTC once, when the
 request is published. An end at or before the start is on the next day. A local time that is skipped in spring
 is refused; of a local time that occurs twice in autumn the first is used. The duration is computed in UTC, so
 that it is right for a night with a change of the clock.
 
-The functions check commands and records that a handler has read and locked; the handler then writes.
+The functions check commands and records that a handler has read and locked; the handler then writes. The
+rules of bookings are in `life`.
 
 Example: 2026-10-24, 20:00 to 04:00 in Europe/Berlin is 18:00 to 03:00 UTC, nine hours, because the clocks are
 set back in that night.
@@ -14,41 +15,41 @@ set back in that night.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from subgraphs.kit import checks
-from subgraphs.kit.errors import BadUserInput, Conflict, Forbidden
+from subgraphs.kit.errors import BadUserInput, Conflict
 from subgraphs.requests.messages import Budget, Place, PublishRequest, UpdateRequest, WallTimes
-from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
+from subgraphs.requests.records import ApplicationRecord, RequestRecord
 
+MIN_DURATION = timedelta(minutes=15)
 MAX_DURATION = timedelta(hours=24)
 MAX_AHEAD = timedelta(days=3 * 365)
 MAX_SKILLS = 20
 
-Party = Literal["client", "musician"]
 TRANSITIONS: Final[dict[str, dict[str, frozenset[str]]]] = {
     "request": {
         "open": frozenset({"in_progress", "assigned", "cancelled"}),
         "in_progress": frozenset({"assigned", "cancelled"}),
-        "assigned": frozenset({"in_progress", "completed", "cancelled"}),
+        "assigned": frozenset({"open", "in_progress", "completed", "cancelled"}),
     },
     "application": {
         "pending": frozenset({"accepted", "rejected", "withdrawn"}),
         "accepted": frozenset({"rejected", "withdrawn"}),
+        "withdrawn": frozenset({"pending"}),
     },
     "booking": {
         "pending": frozenset({"confirmed", "cancelled"}),
-        "confirmed": frozenset({"completed", "cancelled"}),
+        "confirmed": frozenset({"disputed", "completed", "cancelled"}),
+        "disputed": frozenset({"completed", "cancelled"}),
     },
 }
 """The statuses that may follow a status of an object; a status without a row is final.
 
 A request in_progress has applications, an assigned one has a booking.
 """
-CLOSED_BY: Final[dict[Party, str]] = {"musician": "withdrawn", "client": "rejected"}
-"""The status of an application after this party has cancelled its booking."""
 _OPEN: Final = frozenset({"open", "in_progress"})
 
 
@@ -92,95 +93,11 @@ def check_accepts_applications(request: RequestRecord, by: UUID, now: datetime) 
         raise Conflict("The request does not accept applications any more: the event has started")
 
 
-def check_bookable(request: RequestRecord, now: datetime) -> None:
-    """Raise Conflict unless a musician can be booked for the request: it is not assigned or closed, and the
-    event has not started.
-    """
-    check_transition("request", request.status, "assigned")
-    if request.starts_at <= now:
-        raise Conflict("The event has started, so no musician can be booked for it")
-
-
 def check_closable(application: ApplicationRecord, status: str) -> None:
     """Raise Conflict unless the application can get the status "rejected" or "withdrawn"."""
     if application.status == "accepted":
         raise Conflict("The application was accepted and cannot be closed: cancel its booking")
     check_transition("application", application.status, status)
-
-
-def check_assignable(application: ApplicationRecord) -> None:
-    """Raise Conflict unless the application is pending, so that its musician can be assigned."""
-    if application.status != "pending":
-        raise Conflict(f"The musician's application must be pending, it is {application.status}")
-
-
-def check_completable(booking: BookingRecord, now: datetime) -> None:
-    """Raise Conflict unless the booking can be completed: it is confirmed, and its event has ended."""
-    check_transition("booking", booking.status, "completed")
-    if booking.ends_at > now:
-        raise Conflict(
-            f"A booking can be completed after its event, which ends at {booking.ends_at:%Y-%m-%d %H:%M} UTC"
-        )
-
-
-def check_party(booking: BookingRecord, user_id: UUID) -> None:
-    """Raise Forbidden unless the user is the client or the musician of the booking."""
-    if user_id not in (booking.client_id, booking.musician_user_id):
-        raise Forbidden("The booking belongs to other users: only its client and musician may change it")
-
-
-def party_of(booking: BookingRecord, user_id: UUID) -> Party:
-    """Return whether a user acts as the client or the musician of a booking; admins act as the client."""
-    return "musician" if user_id == booking.musician_user_id else "client"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookingTerms:
-    """The values of a new booking, by column."""
-
-    request_id: UUID
-    application_id: UUID | None
-    client_id: UUID
-    musician_id: UUID
-    musician_user_id: UUID
-    starts_at: datetime
-    ends_at: datetime
-    time_zone: str
-    price: Decimal
-    currency: str
-
-    @classmethod
-    def of_applicant(cls, request: RequestRecord, application: ApplicationRecord) -> "BookingTerms":
-        """Return the terms for a musician who has applied: the price is the proposed one."""
-        musician = (application.musician_id, application.musician_user_id)
-        return cls._of(request, *musician, application.proposed_price, application.id)
-
-    @classmethod
-    def of_musician(cls, request: RequestRecord, musician_id: UUID, user_id: UUID) -> "BookingTerms":
-        """Return the terms for a musician who has not applied: the price is the highest of the budget."""
-        return cls._of(request, musician_id, user_id, request.budget_max, None)
-
-    @classmethod
-    def _of(
-        cls,
-        request: RequestRecord,
-        musician_id: UUID,
-        user_id: UUID,
-        price: Decimal,
-        application_id: UUID | None,
-    ) -> "BookingTerms":
-        return cls(
-            request_id=request.id,
-            application_id=application_id,
-            client_id=request.client_id,
-            musician_id=musician_id,
-            musician_user_id=user_id,
-            starts_at=request.starts_at,
-            ends_at=request.ends_at,
-            time_zone=request.time_zone,
-            price=price,
-            currency=request.currency,
-        )
 
 
 def published(command: PublishRequest, now: datetime) -> dict[str, Any]:
@@ -281,7 +198,7 @@ def _to_utc(day: date, clock: time, zone: ZoneInfo, field: str) -> datetime:
 
 
 def _check_duration(starts_at: datetime, ends_at: datetime) -> None:
-    """Raise BadUserInput unless the end is after the start and within 24 hours.
+    """Raise BadUserInput unless the end is at least 15 minutes after the start and within 24 hours.
 
     Without `end_date` the local end is after the local start. A change of the clock in autumn can still make
     the duration longer than 24 hours; a change in spring cannot make it negative, because local times that
@@ -289,6 +206,8 @@ def _check_duration(starts_at: datetime, ends_at: datetime) -> None:
     """
     if ends_at <= starts_at:
         raise BadUserInput("The event must end after its start, but it ends before it starts", "endTime")
+    if ends_at - starts_at < MIN_DURATION:
+        raise BadUserInput(f"An event must last at least 15 minutes, got {ends_at - starts_at}", "endTime")
     if ends_at - starts_at > MAX_DURATION:
         raise BadUserInput(f"An event must last at most 24 hours, got {ends_at - starts_at}", "endTime")
 
@@ -339,6 +258,8 @@ def check_skills(skills: tuple[UUID, ...]) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(skills))
 
 
-def check_price(price: Decimal) -> Decimal:
-    """Return a checked price of an application. Raises BadUserInput for a negative or too high amount."""
-    return checks.money(price, "proposedPrice")
+def check_price(price: Decimal, field: str = "proposedPrice") -> Decimal:
+    """Return a checked price. Raises BadUserInput unless it is above 0 and not too high."""
+    if not (checked := checks.money(price, field)):
+        raise BadUserInput(f"'{field}' must be greater than 0, got 0", field)
+    return checked

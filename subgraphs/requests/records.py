@@ -57,7 +57,12 @@ class ApplicationRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingRecord:
-    """A row of the table `bookings`; `application_id` None: the musician had not applied."""
+    """A row of the table `bookings`; `application_id` None: the musician had not applied.
+
+    `expires_at`: until when the musician may confirm it. `is_offered`: false while the saga that makes it has
+    not charged the client and blocked the time. `objection`: why a party objects to the payout, "" if none
+    does.
+    """
 
     id: UUID
     request_id: UUID
@@ -71,6 +76,9 @@ class BookingRecord:
     price: Decimal
     currency: str
     status: str
+    expires_at: datetime | None
+    is_offered: bool
+    objection: str
     version: int
     created_at: datetime
     updated_at: datetime

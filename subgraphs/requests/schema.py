@@ -3,6 +3,8 @@
 Mutations send commands to the bus.
 """
 
+from decimal import Decimal
+from functools import partial
 from uuid import UUID
 
 import strawberry
@@ -11,10 +13,11 @@ from strawberry.scalars import JSON
 from subgraphs.kit import checks
 from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
-from subgraphs.kit.errors import NotFound
-from subgraphs.kit.graphql import Schema, field_with, for_role, for_users, object_type, resolver
+from subgraphs.kit.errors import BadUserInput, NotFound
+from subgraphs.kit.graphql import Schema, for_role, for_users, object_type, resolver
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.own_writes import await_known
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.requests import messages, steps, store
@@ -148,38 +151,20 @@ class Mutation:
         command = input.read(info.context.require(), id)
         return MusicianRequest.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @for_users
-    async def cancel_request(
-        self, info: Info, id: strawberry.ID, command_id: CommandId = None
-    ) -> MusicianRequest | None:
-        """Cancel the caller's request and its booking."""
-        request_id = checks.identifier(id, "id")
-        command = messages.CancelRequest(by=info.context.require(), request_id=request_id)
-        return MusicianRequest.of(await info.context.bus.handle(command, command_id_of(command_id)))
-
     @for_role("musician")
     async def apply_to_request(
         self, info: Info, request_id: strawberry.ID, input: ApplicationInput, command_id: CommandId = None
     ) -> Application | None:
-        """Apply to a request; for musicians, once per request."""
+        """Apply to a request, or renew an application that was withdrawn; for musicians."""
+        by = info.context.require_role("musician")
+        await await_known(partial(store.musician_of_user, info.context.database, by.user_id), info.context)
         command = messages.ApplyToRequest(
-            by=info.context.require_role("musician"),
+            by=by,
             request_id=checks.identifier(request_id, "requestId"),
             message=input.message,
             proposed_price=input.proposed_price,
         )
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
-
-    @field_with(
-        authenticated=True, deprecation_reason="Books without payment and calendar: use assignMusician."
-    )
-    async def accept_application(
-        self, info: Info, id: strawberry.ID, command_id: CommandId = None
-    ) -> Booking | None:
-        """Accept an application to the caller's request; the musician has to confirm the booking."""
-        application_id = checks.identifier(id, "id")
-        command = messages.AcceptApplication(by=info.context.require(), application_id=application_id)
-        return Booking.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
     @for_users
     async def reject_application(
@@ -199,32 +184,6 @@ class Mutation:
         command = messages.WithdrawApplication(by=info.context.require(), application_id=application_id)
         return Application.of(await info.context.bus.handle(command, command_id_of(command_id)))
 
-    @field_with(authenticated=True, deprecation_reason="Confirms without payment: use confirmAndPay.")
-    async def confirm_booking(
-        self, info: Info, id: strawberry.ID, command_id: CommandId = None
-    ) -> Booking | None:
-        """Confirm a booking; for its musician."""
-        return await _on_booking(info, messages.ConfirmBooking, id, command_id)
-
-    @for_users
-    async def complete_booking(
-        self, info: Info, id: strawberry.ID, command_id: CommandId = None
-    ) -> Booking | None:
-        """Mark a booking as completed after its event; for its client and its musician."""
-        return await _on_booking(info, messages.CompleteBooking, id, command_id)
-
-    @field_with(
-        authenticated=True,
-        deprecation_reason="Cancels without refund and leaves the calendar as it is: use cancelAndRefund.",
-    )
-    async def cancel_booking(
-        self, info: Info, id: strawberry.ID, command_id: CommandId = None
-    ) -> Booking | None:
-        """Cancel a booking; its request can then be assigned to another musician. For its client and its
-        musician.
-        """
-        return await _on_booking(info, messages.CancelBooking, id, command_id)
-
     @step_field
     async def update_status(
         self,
@@ -233,49 +192,109 @@ class Mutation:
         request_id: strawberry.ID,
         client_id: strawberry.ID,
         musician_id: strawberry.ID,
+        price: Decimal | None,
+        accept_outside_budget: bool,
     ) -> JSON | None:
-        """Step of a saga: assign a musician to a client's request, or undo that."""
+        """Step of a saga: offer a client's request to a musician, or undo that."""
+        known = partial(store.user_of_musician, info.context.database)
+        await await_known(partial(known, checks.identifier(musician_id, "musicianId")), info.context)
         given = {
-            "requestId": str(checks.identifier(request_id, "requestId")),
-            "clientId": str(checks.identifier(client_id, "clientId")),
-            "musicianId": str(checks.identifier(musician_id, "musicianId")),
+            "requestId": _id(request_id, "requestId"),
+            "clientId": _id(client_id, "clientId"),
+            "musicianId": _id(musician_id, "musicianId"),
+            "price": None if price is None else str(price),
+            "acceptOutsideBudget": accept_outside_budget,
         }
-        return await run_step(info.context, order, given, steps.assign, steps.unassign)
+        assign = partial(steps.assign, max_offers=info.context.max_offers)
+        return await run_step(info.context, order, given, assign, steps.unassign)
+
+    @step_field
+    async def offer_booking(self, info: Info, order: StepOrder, booking_id: strawberry.ID) -> JSON | None:
+        """Step of a saga: let the musician confirm a booking, whose price is in escrow."""
+        given = {"bookingId": _id(booking_id, "bookingId")}
+        return await run_step(info.context, order, given, steps.offer, steps.restore)
 
     @step_field
     async def settle_booking(
         self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
     ) -> JSON | None:
-        """Step of a saga: confirm a booking for its client or musician, or undo that."""
-        return await run_step(
-            info.context, order, _party(booking_id, by_user_id), steps.confirm, steps.unconfirm
-        )
+        """Step of a saga: confirm a booking for its musician, or undo that."""
+        given = {"bookingId": _id(booking_id, "bookingId"), "byUserId": _id(by_user_id, "byUserId")}
+        return await run_step(info.context, order, given, steps.confirm, steps.restore)
+
+    @step_field
+    async def finish_booking(
+        self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID | None
+    ) -> JSON | None:
+        """Step of a saga: complete a booking for its client, or because nobody has objected in time; or undo
+        that.
+        """
+        by = None if by_user_id is None else _id(by_user_id, "byUserId")
+        given = {"bookingId": _id(booking_id, "bookingId"), "byUserId": by}
+        return await run_step(info.context, order, given, steps.complete, steps.restore)
+
+    @step_field
+    async def dispute_booking(
+        self,
+        info: Info,
+        order: StepOrder,
+        booking_id: strawberry.ID,
+        by_user_id: strawberry.ID,
+        reason: str,
+    ) -> JSON | None:
+        """Step of a saga: object to the payout of a booking for one of its parties, or undo that."""
+        given = {
+            "bookingId": _id(booking_id, "bookingId"),
+            "byUserId": _id(by_user_id, "byUserId"),
+            "reason": checks.text(reason, "reason", 500),
+        }
+        return await run_step(info.context, order, given, steps.object_to, steps.restore)
+
+    @step_field
+    async def decide_booking(
+        self, info: Info, order: StepOrder, booking_id: strawberry.ID, percent: int
+    ) -> JSON | None:
+        """Step of a saga: settle a booking to which a party objects, or undo that."""
+        given = {
+            "bookingId": _id(booking_id, "bookingId"),
+            "percent": checks.whole(percent, "percent", 0, 100),
+        }
+        return await run_step(info.context, order, given, steps.decide, steps.restore)
 
     @step_field
     async def call_off_booking(
-        self, info: Info, order: StepOrder, booking_id: strawberry.ID, by_user_id: strawberry.ID
+        self,
+        info: Info,
+        order: StepOrder,
+        booking_id: strawberry.ID | None,
+        request_id: strawberry.ID | None,
+        by_user_id: strawberry.ID,
     ) -> JSON | None:
-        """Step of a saga: cancel a booking and its request for its client or musician, or undo that."""
-        return await run_step(
-            info.context, order, _party(booking_id, by_user_id), steps.cancel, steps.uncancel
-        )
+        """Step of a saga: cancel a booking, or a request with its booking, for a party; or undo that."""
+        if (booking_id is None) is (request_id is None):
+            raise BadUserInput("Expected either 'bookingId' or 'requestId'", "bookingId")
+        given = {
+            "bookingId": None if booking_id is None else _id(booking_id, "bookingId"),
+            "requestId": None if request_id is None else _id(request_id, "requestId"),
+            "byUserId": _id(by_user_id, "byUserId"),
+        }
+        return await run_step(info.context, order, given, steps.cancel, steps.restore)
+
+    @step_field
+    async def expire_booking(self, info: Info, order: StepOrder, booking_id: strawberry.ID) -> JSON | None:
+        """Step of a saga: cancel an offer that was not answered in time, or undo that."""
+        given = {"bookingId": _id(booking_id, "bookingId")}
+        return await run_step(info.context, order, given, steps.expire, steps.restore)
+
+    @step_field
+    async def end_account(self, info: Info, order: StepOrder, user_id: strawberry.ID) -> JSON | None:
+        """Step of a saga: end the applications and requests of a closed account."""
+        given = {"userId": _id(user_id, "userId")}
+        return await run_step(info.context, order, given, steps.close_account, steps.unclose)
 
 
-def _party(booking_id: str, by_user_id: str) -> dict[str, str]:
-    return {
-        "bookingId": str(checks.identifier(booking_id, "bookingId")),
-        "byUserId": str(checks.identifier(by_user_id, "byUserId")),
-    }
-
-
-_BookingCommand = (
-    type[messages.ConfirmBooking] | type[messages.CompleteBooking] | type[messages.CancelBooking]
-)
-
-
-async def _on_booking(info: Info, kind: _BookingCommand, id: str, command_id: str | None) -> Booking:
-    command = kind(by=info.context.require(), booking_id=checks.identifier(id, "id"))
-    return Booking.of(await info.context.bus.handle(command, command_id_of(command_id)))
+def _id(value: str, field: str) -> str:
+    return str(checks.identifier(value, field))
 
 
 schema = Schema(Query, Mutation, types=[Application, Booking, Musician, MusicianRequest, User])

@@ -3,23 +3,26 @@
 Handlers, steps, loaders and `schema` use them; the tables are in `tables`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, func, select, update
+from sqlalchemy.dialects import postgresql
 
 from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.geography import Circle
 from subgraphs.kit.pagination import Order
-from subgraphs.kit.records import records, upsert_newer
+from subgraphs.kit.records import record_or_none, records, upsert_newer
 from subgraphs.requests.records import ApplicationRecord, BookingRecord
 from subgraphs.requests.tables import (
     APPLICATION_ROWS,
     BOOKING_ROWS,
     applications,
     bookings,
+    closed_users,
     known_musicians,
     requests,
 )
@@ -124,10 +127,45 @@ async def set_application_status(session: Session, application_id: UUID, status:
     return records(ApplicationRecord, await session.fetch_all(changed))[0]
 
 
+async def renew_application(session: Session, values: Mapping[str, Any]) -> ApplicationRecord | None:
+    """Make a musician's withdrawn application to a request pending again, with a new message and price.
+
+    `values`: as for a new one, by column. Returns None if the application was not withdrawn.
+    """
+    own = (applications.c.request_id == values["request_id"]) & (
+        applications.c.musician_id == values["musician_id"]
+    )
+    renewed = update(applications).where(own, applications.c.status == "withdrawn")
+    changes = {name: values[name] for name in ("message", "proposed_price")}
+    changed = renewed.values(status="pending", updated_at=func.now(), **changes).returning(applications)
+    return record_or_none(ApplicationRecord, await session.fetch_one(changed))
+
+
 async def close_applications(session: Session, request_id: UUID) -> list[ApplicationRecord]:
-    """Reject all pending and accepted applications to a request; return their new records."""
-    undecided = (applications.c.request_id == request_id) & applications.c.status.in_(("pending", "accepted"))
+    """Reject all pending applications to a request; return their new records."""
+    undecided = (applications.c.request_id == request_id) & (applications.c.status == "pending")
     closed = update(applications).where(undecided).values(status="rejected", updated_at=func.now())
+    return records(ApplicationRecord, await session.fetch_all(closed.returning(applications)))
+
+
+async def reopen_applications(session: Session, ids: Sequence[UUID]) -> None:
+    """Make these applications, which were rejected, pending again."""
+    chosen = update(applications).where(applications.c.id.in_(ids), applications.c.status == "rejected")
+    await session.execute(chosen.values(status="pending", updated_at=func.now()))
+
+
+async def has_pending_applications(session: Session, request_id: UUID) -> bool:
+    """Return whether a request has an application that the client has not decided about."""
+    pending = select(applications.c.id).where(
+        applications.c.request_id == request_id, applications.c.status == "pending"
+    )
+    return await session.fetch_one(pending.limit(1)) is not None
+
+
+async def withdraw_applications(session: Session, user_id: UUID) -> list[ApplicationRecord]:
+    """Withdraw all pending applications of a user; return their new records."""
+    own = (applications.c.musician_user_id == user_id) & (applications.c.status == "pending")
+    closed = update(applications).where(own).values(status="withdrawn", updated_at=func.now())
     return records(ApplicationRecord, await session.fetch_all(closed.returning(applications)))
 
 
@@ -138,6 +176,52 @@ async def active_booking(session: Session, request_id: UUID) -> BookingRecord | 
     return await BOOKING_ROWS.lock_first(
         session, bookings.c.request_id == request_id, bookings.c.status != "cancelled"
     )
+
+
+async def unanswered_offers(session: Session, client_id: UUID) -> int:
+    """Return how many offers of a client wait for an answer.
+
+    Until the transaction ends, no other transaction counts the same client's.
+    """
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"offers:{client_id}"))))
+    waiting = select(func.count()).where(bookings.c.client_id == client_id, bookings.c.status == "pending")
+    return int(await session.fetch_value(waiting))
+
+
+async def active_bookings_of(session: Session, user_id: UUID, now: datetime) -> list[BookingRecord]:
+    """Return the pending and confirmed bookings of a user, as client or musician, whose event has not
+    started.
+    """
+    party = (bookings.c.client_id == user_id) | (bookings.c.musician_user_id == user_id)
+    active = bookings.c.status.in_(("pending", "confirmed")) & (bookings.c.starts_at > now)
+    return await BOOKING_ROWS.fetch_all(session, select(bookings).where(party, active))
+
+
+async def open_requests_of(session: Session, client_id: UUID) -> list[UUID]:
+    """Return the ids of a client's requests that are open or in progress."""
+    own = (requests.c.client_id == client_id) & requests.c.status.in_(("open", "in_progress"))
+    return [row.id for row in await session.fetch_all(select(requests.c.id).where(own))]
+
+
+async def has_closed(session: Session, users: Sequence[UUID]) -> bool:
+    """Return whether the account of one of these users is closed."""
+    closed = select(closed_users.c.user_id).where(closed_users.c.user_id.in_(users), closed_users.c.is_closed)
+    return await session.fetch_one(closed.limit(1)) is not None
+
+
+async def close_account(session: Session, user_id: UUID) -> None:
+    """Store that an account is closed, before the event about it is applied here."""
+    row = {"user_id": user_id, "is_closed": True, "position": 0}
+    await session.execute(postgresql.insert(closed_users).values(**row).on_conflict_do_nothing())
+
+
+async def upsert_account(session: Session, user_id: UUID, is_closed: bool, position: int) -> None:
+    """Store whether an account is closed, unless an event with a higher position is stored.
+
+    `position`: the event's position in the outbox of the users service.
+    """
+    row = {"user_id": user_id, "is_closed": is_closed, "position": position}
+    await upsert_newer(session, closed_users, "user_id", row)
 
 
 async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:

@@ -5,7 +5,20 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Date, DateTime, Double, Integer, MetaData, Numeric, Table, Text, Time, Uuid
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Time,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from subgraphs.kit.records import RecordTable
@@ -71,6 +84,9 @@ bookings = Table(
     Column("price", Numeric(10, 2)),
     Column("currency", Text),
     Column("status", Text),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("is_offered", Boolean),
+    Column("objection", Text),
     Column("version", Integer),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
@@ -81,6 +97,14 @@ known_musicians = Table(
     _METADATA,
     Column("musician_id", Uuid, primary_key=True),
     Column("user_id", Uuid),
+    Column("position", Integer),
+)
+
+closed_users = Table(
+    "closed_users",
+    _METADATA,
+    Column("user_id", Uuid, primary_key=True),
+    Column("is_closed", Boolean),
     Column("position", Integer),
 )
 

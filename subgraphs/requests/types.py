@@ -12,35 +12,18 @@ from uuid import UUID
 import strawberry
 from aiodataloader import DataLoader
 
-from subgraphs.kit.graphql import REFERENCE, for_users, object_type, resolver
+from subgraphs.kit.graphql import for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.requests import store
 from subgraphs.requests.enums import ApplicationStatus, BookingStatus, RequestStatus, UrgencyLevel
 from subgraphs.requests.loaders import RequestsContext
+from subgraphs.requests.parts import EventPlace, Skill
 from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 
 Info = strawberry.Info[RequestsContext, None]
 Node = TypeVar("Node")
 Record = TypeVar("Record", ApplicationRecord, BookingRecord, RequestRecord)
-
-
-@object_type(keys=[REFERENCE])
-class Skill:
-    """A skill, of which this subgraph has the id only."""
-
-    id: strawberry.ID = strawberry.field(description="The id of the skill.")
-
-
-@object_type()
-class EventPlace:
-    """The place of an event."""
-
-    latitude: float = strawberry.field(description="Degrees north.")
-    longitude: float = strawberry.field(description="Degrees east.")
-    address: str = strawberry.field(description="Street and number.")
-    city: str = strawberry.field(description="The city.")
-    country: str = strawberry.field(description="The country's code of two letters.")
 
 
 @object_type(keys=["id"])
@@ -312,6 +295,12 @@ class Booking:
     price: Decimal = strawberry.field(description="The price of the whole event.")
     currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
     status: BookingStatus = strawberry.field(description="The status of the booking.")
+    expires_at: datetime | None = strawberry.field(
+        description="Until when the musician can confirm the booking."
+    )
+    objection: str | None = strawberry.field(
+        description="Why a party objects to the payout; null if none does."
+    )
     created_at: datetime = strawberry.field(description="When the booking was made.")
     updated_at: datetime = strawberry.field(description="When the booking was last changed.")
     record: strawberry.Private[BookingRecord]
@@ -366,6 +355,8 @@ class Booking:
             price=record.price,
             currency=record.currency,
             status=BookingStatus(record.status),
+            expires_at=record.expires_at,
+            objection=record.objection or None,
             created_at=record.created_at,
             updated_at=record.updated_at,
             record=record,

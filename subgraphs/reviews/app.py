@@ -28,7 +28,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
     bus = Bus(database, COMMAND_HANDLERS, commands)
     queue = streams.Queue(settings.redis_url)
-    inbox = Inbox(database, queue.redis, "reviews", ("requests",), EVENT_HANDLERS)
+    inbox = Inbox(database, queue.redis, "reviews", ("requests", "payments"), EVENT_HANDLERS)
     return Service(
         "reviews",
         schema=schema,

@@ -1,7 +1,8 @@
-"""Commands and events of the reviews service, and the fields that it reads from an event of `requests`."""
+"""Commands and events of the reviews service, and the fields that it reads from events of other services."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
@@ -44,3 +45,12 @@ class BookingCompleted:
     musician_user_id: UUID
     ends_at: datetime
     title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """The fields that this service reads from events about escrows; `version`: of the escrow."""
+
+    booking_id: UUID
+    released: Decimal
+    version: int

@@ -1,10 +1,13 @@
 """Queries and mutations of the reviews subgraph; the mutation sends a command to the bus."""
 
+from functools import partial
+
 import strawberry
 
 from subgraphs.kit import checks
 from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
 from subgraphs.kit.graphql import Schema, for_users, object_type, resolver
+from subgraphs.kit.own_writes import await_known
 from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.reviews import store
 from subgraphs.reviews.messages import RateBooking
@@ -43,11 +46,12 @@ class Mutation:
     async def rate_booking(
         self, info: Info, input: RateBookingInput, command_id: CommandId = None
     ) -> Review | None:
-        """Rate a completed booking; only its client may, once."""
+        """Rate a completed and paid booking; only its client may, once."""
         author_id, booking_id = (
             info.context.require().user_id,
             checks.identifier(input.booking_id, "bookingId"),
         )
+        await await_known(partial(store.reviewable_booking, info.context.database, booking_id), info.context)
         command = RateBooking(author_id, booking_id, input.rating, input.text)
         return Review.of(await info.context.bus.handle(command, command_id_of(command_id)))
 

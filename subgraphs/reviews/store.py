@@ -12,7 +12,7 @@ from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.pagination import Order
 from subgraphs.kit.records import record_or_none
 from subgraphs.reviews.model import CompletedBooking, Reputation, ReviewRecord
-from subgraphs.reviews.tables import bookings, ratings, reviews
+from subgraphs.reviews.tables import bookings, paid_bookings, ratings, reviews
 
 NEWEST = Order("reviews:newest", reviews.c.created_at, datetime, reviews.c.id, descending=True)
 _REPUTATIONS = select(ratings).where(among_ids(ratings.c.musician_id))
@@ -31,9 +31,9 @@ async def reputations(session: Session, ids: Sequence[UUID]) -> dict[UUID, Reput
     return {row.musician_id: Reputation(row.rating_sum, row.total_reviews) for row in rows}
 
 
-async def completed_booking(session: Session, booking_id: UUID) -> CompletedBooking | None:
-    """Return the copy of a completed booking, None if this service has received no event of its
-    completion.
+async def reviewable_booking(session: Session, booking_id: UUID) -> CompletedBooking | None:
+    """Return the copy of a completed booking that was paid out through escrow; None if this service has not
+    received the events about that.
     """
     columns = (
         bookings.c.booking_id,
@@ -41,13 +41,27 @@ async def completed_booking(session: Session, booking_id: UUID) -> CompletedBook
         bookings.c.musician_id,
         bookings.c.musician_user_id,
     )
-    row = await session.fetch_one(select(*columns).where(bookings.c.booking_id == booking_id))
+    paid = select(paid_bookings.c.booking_id).where(
+        paid_bookings.c.booking_id == booking_id, paid_bookings.c.is_paid
+    )
+    completed = select(*columns).where(bookings.c.booking_id == booking_id, paid.exists())
+    row = await session.fetch_one(completed)
     return record_or_none(CompletedBooking, row)
 
 
 async def upsert_completed_booking(session: Session, values: Mapping[str, Any]) -> None:
     """Insert a copy of a completed booking; an existing one is not changed, because completion is final."""
     await session.execute(insert(bookings).values(**values).on_conflict_do_nothing())
+
+
+async def upsert_payout(session: Session, booking_id: UUID, is_paid: bool, version: int) -> None:
+    """Store whether a booking's musician was paid from escrow, unless an event about a higher version of the
+    escrow is stored.
+    """
+    added = insert(paid_bookings).values(booking_id=booking_id, is_paid=is_paid, version=version)
+    new = {"is_paid": added.excluded.is_paid, "version": added.excluded.version}
+    newer = paid_bookings.c.version < added.excluded.version
+    await session.execute(added.on_conflict_do_update(index_elements=["booking_id"], set_=new, where=newer))
 
 
 async def add(session: Session, values: Mapping[str, Any]) -> ReviewRecord | None:

@@ -5,7 +5,18 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, DateTime, MetaData, SmallInteger, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Integer,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 
 from subgraphs.kit.records import RecordTable
 from subgraphs.reviews.model import ReviewRecord
@@ -35,6 +46,14 @@ bookings = Table(
     Column("title", Text),
     Column("ends_at", DateTime(timezone=True)),
     Column("completed_at", DateTime(timezone=True)),
+)
+
+paid_bookings = Table(
+    "paid_bookings",
+    _METADATA,
+    Column("booking_id", Uuid, primary_key=True),
+    Column("is_paid", Boolean),
+    Column("version", Integer),
 )
 
 ratings = Table(

@@ -161,7 +161,7 @@ class Consumer:
         """Run the handler on a watched envelope and return the class that it reads the event as."""
         watched: Any = _Watched(self.event_type)
         try:
-            if self.service == "notifications":
+            if self.service == "notifications" and self.event_type in DRAFTS:
                 list(DRAFTS[self.event_type](watched, datetime.now(UTC)))
             else:
                 unit: Any = None

@@ -24,6 +24,8 @@ from subgraphs.kit.testing import SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from tests.crash.services import Town
 
+BUSY = "SELECT 1 FROM sagas WHERE wake_at <= clock_timestamp() + interval '1 minute'"
+"""The sagas that are executed, or wait for the retry of a step; timers wait for longer."""
 QUICK = RunnerSettings(lease=0.3, at_once=16, poll=0.05)
 
 
@@ -124,14 +126,15 @@ async def careless(
     return await effect(None)
 
 
-async def has_ended(journal: PointedJournal, saga_id: UUID) -> bool:
-    """Return whether a saga is in the journal and not active any more."""
+async def is_over(journal: PointedJournal, saga_id: UUID) -> bool:
+    """Return whether a saga is in the journal and has ended, and no saga is due."""
     view = await journal.view(saga_id)
-    return view is not None and view.status not in ACTIVE
+    ended = view is not None and view.status not in ACTIVE
+    return ended and not await journal.pool.fetchval(BUSY)
 
 
 async def work(where: Addresses, points: Points, ended: UUID | None, *, careful: bool) -> None:
-    """Execute sagas, until one of them has ended or without end."""
+    """Execute sagas, until one of them has ended and what follows from it, or without end."""
     async with asyncpg.create_pool(
         where.journal, min_size=1, max_size=4, timeout=5, command_timeout=10
     ) as pool:
@@ -143,7 +146,7 @@ async def work(where: Addresses, points: Points, ended: UUID | None, *, careful:
         town = where.town()
         runner = Runner(journal, Definitions.of(town.sagas), QUICK)
         await runner.start()
-        while ended is None or not await has_ended(journal, ended):  # noqa: ASYNC110
+        while ended is None or not await is_over(journal, ended):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.02)  # the saga is given back after its last write
         await runner.stop()

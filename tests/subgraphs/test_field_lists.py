@@ -33,6 +33,7 @@ from subgraphs.requests import messages as requests
 from subgraphs.requests import tables as request_tables
 from subgraphs.requests import types as request_types
 from subgraphs.requests.aggregates import BookingState, RequestState
+from subgraphs.requests.parts import EventPlace
 from subgraphs.requests.records import BookingRecord, RequestRecord
 from subgraphs.reviews import messages as reviews
 
@@ -132,7 +133,7 @@ OWNERS: Final[Mapping[str, tuple[Fields, Sequence[Place]]]] = {
             ),
             Place(
                 "GraphQL type",
-                graphql(request_types.MusicianRequest, {"location": request_types.EventPlace}),
+                graphql(request_types.MusicianRequest, {"location": EventPlace}),
                 renamed={"required_skills": "required_skill_ids"},
                 lacks={LINKS: "client_id", "shown by requestHistory": "version"},
                 adds={
@@ -154,7 +155,7 @@ OWNERS: Final[Mapping[str, tuple[Fields, Sequence[Place]]]] = {
                 lacks={
                     "the envelope has the time and the version": "created_at updated_at version",
                     "the event is about the booking alone": "application_id",
-                    "the times are in UTC": "time_zone",
+                    "what only this service needs": "is_offered objection",
                 },
                 adds={"for notifications, from the request": "title urgency_level"},
             ),
@@ -164,6 +165,7 @@ OWNERS: Final[Mapping[str, tuple[Fields, Sequence[Place]]]] = {
                 lacks={
                     LINKS: "request_id client_id musician_id musician_user_id application_id",
                     "shown by bookingHistory": "version",
+                    "an offer that is still being made": "is_offered",
                 },
                 adds={"links": "request client musician", "computed from the times": "duration_hours"},
             ),
@@ -244,19 +246,13 @@ READERS: Final[Sequence[tuple[str, type[Any], Sequence[type[Event]], str]]] = [
         "booking in notifications",
         notifications.BookingFacts,
         [requests.BookingMade, requests.BookingConfirmed, requests.BookingCompleted],
-        "cancelled_by",
+        "",
     ),
-    ("cancelled booking in notifications", notifications.BookingFacts, [requests.BookingCancelled], ""),
+    ("payout in reviews", reviews.Payout, [payments.EscrowReleased, payments.EscrowRefunded], ""),
     (
         "application in notifications",
         notifications.ApplicationFacts,
         [requests.ApplicationSubmitted, requests.ApplicationRejected, requests.ApplicationWithdrawn],
-        "booking_id",
-    ),
-    (
-        "accepted application in notifications",
-        notifications.ApplicationFacts,
-        [requests.ApplicationAccepted],
         "",
     ),
 ]

@@ -46,6 +46,7 @@ def _bookings(world: SampleData) -> Iterator[Row]:
                 chosen.price,
                 city.currency,
                 gig.booking_status,
+                gig.expires_at(world.now),
                 chosen.at,
                 chosen.at,
             )
@@ -55,6 +56,10 @@ def _completed(world: SampleData) -> Iterator[Row]:
     for gig, musician in world.booked("completed"):
         who = (gig.client.id, musician.id, musician.person.id)
         yield gig.booking_id, gig.id, *who, gig.title, gig.ends_at, gig.ends_at + timedelta(hours=2)
+
+
+def _paid(world: SampleData) -> Iterator[Row]:
+    return ((gig.booking_id, True, 2) for gig, _ in world.booked("completed"))
 
 
 def reviews_of(world: SampleData) -> Iterator[Row]:
@@ -114,9 +119,15 @@ def _notifications(world: SampleData) -> Iterator[Row]:
             )
             if gig.booked is one:
                 booking = {"request_id": str(gig.id), "booking_id": str(gig.booking_id)}
-                text = f"You are booked for {gig.title}"
+                text = f"You are offered {gig.title}"
                 yield _notification(
-                    random, one.musician.person.id, "request_update", "You are booked", text, booking, one.at
+                    random,
+                    one.musician.person.id,
+                    "request_update",
+                    "An offer for you",
+                    text,
+                    booking,
+                    one.at,
                 )
 
 
@@ -153,11 +164,17 @@ REQUEST_TABLES = (
         "requests",
         "bookings",
         "id request_id application_id client_id musician_id musician_user_id starts_at ends_at "
-        "time_zone price currency status created_at updated_at",
+        "time_zone price currency status expires_at created_at updated_at",
         _bookings,
     ),
 )
 REVIEW_TABLES = (
+    Table(
+        "reviews",
+        "paid_bookings",
+        "booking_id is_paid version",
+        _paid,
+    ),
     Table(
         "reviews",
         "completed_bookings",

@@ -22,6 +22,7 @@ from subgraphs.platform.sample.catalogue import (
     named_id,
 )
 from subgraphs.platform.sample.people import People, SampleMusician, SamplePerson, Weighted
+from subgraphs.requests.life import ANSWER_WITHIN
 
 _GENRE = {one.name: one for one in GENRES}
 _STYLE = {one.name: one for one in STYLES}
@@ -72,6 +73,11 @@ class Gig:
     booked: SampleApplication | None = None
     booking_id: UUID | None = None
     booking_status: str | None = None
+
+    def expires_at(self, now: datetime) -> datetime | None:
+        """Return until when an offer can be confirmed, if it was made `now`; None for other bookings."""
+        pending = self.booking_status == "pending"
+        return min(now + ANSWER_WITHIN, self.starts_at) if pending else None
 
 
 class MusicianIndex:

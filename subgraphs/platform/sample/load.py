@@ -15,6 +15,7 @@ import asyncpg
 import orjson
 from argon2 import PasswordHasher
 
+from gateway.saga.postgres import tables_script
 from subgraphs.platform.accounts import DEMO_PASSWORD
 from subgraphs.platform.sample import reads
 from subgraphs.platform.sample.gig_tables import (
@@ -31,6 +32,7 @@ from subgraphs.platform.sample.people import make_people
 from subgraphs.platform.sample.people_tables import MUSICIAN_TABLES, user_tables
 from subgraphs.platform.sample.places import cities
 from subgraphs.platform.sample.table import SEED, SampleData, Table
+from subgraphs.platform.sample.timer_tables import TIMER_TABLES
 
 MUSICIANS = {"small": 2_000, "large": 100_000}
 CHUNK = 5_000
@@ -92,6 +94,8 @@ async def load(databases: Mapping[str, str], size: str, progress: Progress) -> N
                 connection.transaction()
             ):  # one transaction, because deferred constraints check several tables at its end
                 await connection.execute("select set_config('mussikon.loading', 'on', true)")
+                if service == "orchestration":
+                    await connection.execute(tables_script())
                 for table in tables(password_hash):
                     if table.service == service:
                         await _copy(connection, table, world, progress)
@@ -132,4 +136,5 @@ def tables(password_hash: str) -> tuple[Table, ...]:
         *CALENDAR_TABLES,
         *_READ_SIDE_TABLES,
         *NOTIFICATION_TABLES,
+        *TIMER_TABLES,
     )

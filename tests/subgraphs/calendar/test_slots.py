@@ -56,11 +56,24 @@ async def test_taken_back(player: Player) -> None:
     made, release = await block.do(), player.release(block)
     assert await release.do() == await release.do() == made
     assert await player.busy() == []
-    assert await player.release(block).do() == "NOT_FOUND"
+    again = player.release(block)
+    assert await again.do() == {"slotId": None}, "it was released before"
+    await again.undo()
     assert await release.undo() == made
     assert await player.busy() == [(20, 24)]
     taken, freed = ("SlotTaken", "booked"), ("SlotFreed", "booked")
     assert await events_of(player) == [taken, freed, taken, freed, taken]
+
+
+async def test_no_time_is_blocked_for_a_booking_that_has_ended(player: Player) -> None:
+    """A release that arrives before the block releases nothing, and the block is refused afterwards."""
+    block = player.block(20, 24)
+    release = player.release(block)
+    assert await release.do() == {"slotId": None}
+    assert await block.do() == "CONFLICT"
+    assert await player.busy() == []
+    await release.undo()
+    assert "slotId" in await block.do()
 
 
 async def test_time_that_is_gone_does_not_come_back(player: Player) -> None:

@@ -62,42 +62,28 @@ async def test_an_application_is_told_once(client: Client, tell: Any, person: Ap
 
 
 async def test_the_way_of_a_booking(client: Client, tell: Any, person: ApiUser, keys: SigningKeys) -> None:
-    """Client and musician are notified of each other's actions; reminders appear at their time and are
-    deleted with the booking.
+    """Reminders of a confirmed booking appear at their time, in the zone of the event's place, and are
+    deleted with the booking; sagas notify of the rest.
     """
     player = ApiUser.make(keys, "musician")
-    facts = booking(person.id, player.id)
+    facts = {**booking(person.id, player.id), "time_zone": "Asia/Tokyo"}
     await tell("UserRegistered", user_id=person.id, username="ada", user_type="client")
-    await tell("ApplicationAccepted", **application(person, musician_user_id=player.id, booking_id=uuid4()))
     await tell("BookingConfirmed", **facts)
-    assert [item["title"] for item in await told(client, person)] == [
-        "Booking confirmed: A band",
-        "Welcome to MussikOn, ada",
-    ]
-    assert [item["title"] for item in await told(client, player)] == ["You were chosen: A band"]
+    assert [item["title"] for item in await told(client, person)] == ["Welcome to MussikOn, ada"]
+    assert await told(client, player) == []
     reminders = select(notifications).where(
         notifications.c.type == "reminder", notifications.c.user_id.in_([person.id, player.id])
     )
-    assert len(await client.service.database.fetch_all(reminders)) == 2
-    await tell("BookingCancelled", **facts, cancelled_by=player.id)
-    assert await client.service.database.fetch_all(reminders) == []
-    assert (await told(client, person))[0]["booking"] == {"id": str(facts["booking_id"])}
-    assert len(await told(client, player)) == 1
-    await tell("BookingCompleted", **booking(person.id, player.id))
-    assert "Rate" in (await told(client, person))[0]["message"]
+    for ended in ("BookingCancelled", "BookingUndone", "BookingRestored"):
+        made = await client.service.database.fetch_all(reminders)
+        assert len(made) == 2
+        assert "(Asia/Tokyo)" in made[0].message
+        await tell(ended, **facts)
+        assert await client.service.database.fetch_all(reminders) == []
+        await tell("BookingConfirmed", **facts)
     review = {"review_id": uuid4(), "booking_id": uuid4(), "musician_id": uuid4(), "author_id": person.id}
     await tell("ReviewPublished", **review, musician_user_id=player.id, rating=5)
     assert (await told(client, player))[0]["title"] == "A new review: 5 of 5"
-
-
-async def test_a_late_cancellation_is_urgent(
-    client: Client, tell: Any, person: ApiUser, keys: SigningKeys
-) -> None:
-    """A cancellation less than two days before the event makes an urgent notification."""
-    player = ApiUser.make(keys, "musician")
-    await tell("BookingCancelled", **booking(person.id, player.id, days=1), cancelled_by=player.id)
-    await tell("BookingCancelled", **booking(person.id, player.id, days=9), cancelled_by=player.id)
-    assert [item["isUrgent"] for item in await told(client, person)] == [False, True]
 
 
 async def test_reading(client: Client, tell: Any, person: ApiUser, keys: SigningKeys) -> None:

@@ -5,8 +5,8 @@ process.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,6 +16,7 @@ from sqlalchemy import insert, text
 from gateway.saga.runner import RunnerSettings
 from gateway.transport.local import LocalTransport
 from subgraphs.calendar.app import bootstrap as calendar
+from subgraphs.kit.clock import SystemClock
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
@@ -39,14 +40,51 @@ APPLY = """mutation($id: ID!) {
   applyToRequest(requestId: $id, input: {proposedPrice: "400", message: "I would"}) { id } }"""
 
 
+class LaterClock(SystemClock):
+    """The machine's clock, ahead by a span that tests increase."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """Return the machine's time, later."""
+        return super().now() + self.ahead
+
+
 @dataclass
 class Town:
-    """The services by name, the keys, and the users."""
+    """The services by name, the keys, the users, and the clock of the services."""
 
     services: dict[str, Service]
     keys: SigningKeys
     host: ApiUser
     admin: ApiUser
+    clock: LaterClock = field(default_factory=LaterClock)
+
+    def __post_init__(self) -> None:
+        """Give the services the clock; tokens are verified with the machine's."""
+        for service in self.services.values():
+            service.database.clock = self.clock
+
+    async def later(self, **span: float) -> None:
+        """Let a span of time pass for services and for the timers of sagas, and wait until the sagas that
+        become due have ended.
+        """
+        self.clock.ahead += timedelta(**span)
+        orchestration = self.services["orchestration"].database
+        due = (
+            "UPDATE sagas SET wake_at = clock_timestamp()"
+            " WHERE wake_at > clock_timestamp() AND wake_at <= :now"
+        )
+        await orchestration.execute(text(due).bindparams(now=self.clock.now()))
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until no saga is due."""
+        async with asyncio.timeout(30):
+            due = "SELECT 1 FROM sagas WHERE wake_at <= clock_timestamp() + interval '1 minute'"
+            while await self.rows("orchestration", due):  # noqa: ASYNC110 - nobody tells when
+                await asyncio.sleep(0.01)
 
     def client(self, service: str) -> Client:
         """Return a client of a service."""
@@ -65,14 +103,18 @@ class Town:
         await self.services["matching"].database.execute(insert(musicians).values(copy))
         return person, musician_id
 
-    async def request(self, days: int = 20, hour: int = 20) -> str:
-        """Create a request of the host that matching has received."""
-        day = (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+    async def request(self, days: int = 20, hour: int | None = None) -> str:
+        """Create a request of the host that matching has received; its event lasts two hours.
+
+        `hour`: of the start; None: in at most one hour, `days` later.
+        """
+        start = self.clock.now() + timedelta(days=days, hours=1)
+        day, hour = start.date().isoformat(), start.hour if hour is None else hour
         wanted = {
             "title": "A band",
             "eventDate": day,
             "startTime": f"{hour:02}:00",
-            "endTime": f"{hour + 2:02}:00",
+            "endTime": f"{(hour + 2) % 24:02}:00",
             "budgetMin": "1",
             "budgetMax": "500",
             "timeZone": "UTC",
@@ -85,7 +127,7 @@ class Town:
                 await asyncio.sleep(0.01)
         return str(made)
 
-    async def applied(self, player: tuple[ApiUser, UUID], **about: int) -> str:
+    async def applied(self, player: tuple[ApiUser, UUID], **about: Any) -> str:
         """Create a request to which a musician has applied."""
         made = await self.request(**about)
         await self.client("requests").data(APPLY, player[0], id=made)

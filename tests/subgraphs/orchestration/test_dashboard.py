@@ -18,8 +18,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from subgraphs.kit.testing import ApiUser
 from tests.browser import complaints, needs_browser, open_browser
+from tests.subgraphs.orchestration.bookings import assign
 from tests.subgraphs.orchestration.conftest import Town
-from tests.subgraphs.orchestration.test_booking_sagas import assign
 
 
 @pytest.fixture
@@ -67,7 +67,8 @@ def see(browser: Chrome, address: str, token: str) -> int:
     log_in(browser, address, token)
     until(browser, lambda: browser.find_element(By.ID, "live").text == "live")
     until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#sagas tr.row"))
-    browser.find_element(By.CSS_SELECTOR, "#sagas tr.row").click()
+    rows = browser.find_elements(By.CSS_SELECTOR, "#sagas tr.row")
+    next(row for row in rows if "musician_request_assignment" in row.text).click()
     assert len(browser.find_elements(By.CSS_SELECTOR, "#steps tbody tr")) == 5
     assert len(browser.find_elements(By.CSS_SELECTOR, "#timeline li")) == 5
     assert "payments.createEscrow" in browser.find_element(By.ID, "steps").text
@@ -100,11 +101,12 @@ async def test_watching_and_operating(town: Town, address: str, tmp_path: Path, 
     """
     player = await town.musician()
     await assign(town, await town.applied(player, days=80 + dark), player[1])
+    await town.settled()
     with open_browser(tmp_path, *(["force-dark-mode"] if dark else [])) as browser:
         before = await asyncio.to_thread(see, browser, address, token_of(town.admin))
         other = await town.musician()
         await assign(town, await town.applied(other, days=90 + dark), other[1])
-        await asyncio.to_thread(until, browser, lambda: count(browser, "completed") == before + 1)
+        await asyncio.to_thread(until, browser, lambda: count(browser, "completed") == before + 2)
         await asyncio.to_thread(undo, browser)
 
 

@@ -164,7 +164,8 @@ def test_a_service_asks_only_whom_its_row_names() -> None:
     """The services that sagas, checks and fallback call in the code are those of the rows."""
     pairs = (*PAIRS, *ROWS_OF_EVENTS)
     assert set(SERVICES["sync"].calls) == {name for pair in pairs for name in (pair.source, pair.target)}
-    sagas = (ROOT / "subgraphs" / "orchestration" / "sagas.py").read_text()
+    folder = ROOT / "subgraphs" / "orchestration"
+    sagas = "".join((folder / name).read_text() for name in ("sagas.py", "step_calls.py"))
     named = {name for name in SERVICES.names if re.search(f'"{name}"', sagas)}
     assert set(SERVICES["orchestration"].calls) == named
 

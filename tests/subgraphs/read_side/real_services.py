@@ -44,7 +44,7 @@ APPLY = """mutation($id: ID!) { applyToRequest(requestId: $id, input: {proposedP
 RATE = "mutation($id: ID!) { rateBooking(input: {bookingId: $id, rating: 4}) { id } }"
 FIND = "mutation($id: ID!) { findMatches(requestId: $id) { id } }"
 COMPLETED = text(
-    "INSERT INTO completed_bookings"
+    "WITH paid AS (INSERT INTO paid_bookings VALUES (:booking, true, 2)) INSERT INTO completed_bookings"
     " (booking_id, request_id, client_id, musician_id, musician_user_id, ends_at, completed_at) "
     "VALUES (:booking, :booking, :client, :musician, :user, now(), now())"
 )

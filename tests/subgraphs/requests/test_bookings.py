@@ -2,7 +2,9 @@
 objects.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,11 +12,14 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from subgraphs.kit.errors import Conflict, Forbidden
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.requests import steps
 from subgraphs.requests.handlers import EVENT_HANDLERS
 from subgraphs.requests.tables import bookings
+from tests.subgraphs.requests.conftest import make_player
 
 Player = tuple[ApiUser, UUID]
 
@@ -40,13 +45,21 @@ async def publish(client: Client, person: ApiUser) -> str:
     return str(data["publishRequest"]["id"])
 
 
+async def carry(client: Client, step: Callable[..., Awaitable[Any]], **given: Any) -> Any:
+    """Do a step of a saga, and return its result."""
+    async with UnitOfWork(client.service.database) as uow:
+        return await step(uow, given)
+
+
 async def booked(client: Client, host: ApiUser, player: Player) -> tuple[str, str, str]:
-    """Return the ids of a request, its accepted application, and its booking."""
+    """Return the ids of a request, its accepted application, and its booking, which was offered."""
     request = await publish(client, host)
     application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
-    booking = (await client.data(step("acceptApplication"), host, id=application))["acceptApplication"]
-    assert booking["status"] == "PENDING"
-    return request, application, booking["id"]
+    given = {"requestId": request, "clientId": str(host.id), "musicianId": str(player[1])}
+    assign = partial(steps.assign, max_offers=5)
+    made = await carry(client, assign, **given, price=None, acceptOutsideBudget=False)
+    await carry(client, steps.offer, bookingId=made["bookingId"])
+    return request, application, made["bookingId"]
 
 
 async def events_of(client: Client, aggregate_id: str) -> list[tuple[str, dict[str, Any]]]:
@@ -73,16 +86,16 @@ async def test_from_application_to_completion(client: Client, host: ApiUser, pla
     person, musician_id = player
     request, application, booking = await booked(client, host, player)
     assert (await client.data(REQUEST, host, id=request))["request"]["status"] == "ASSIGNED"
-    assert (await client.data(step("confirmBooking"), person, id=booking))["confirmBooking"][
-        "status"
-    ] == "CONFIRMED"
-    assert await client.codes(step("completeBooking"), host, id=booking) == ["CONFLICT"]
+    await carry(client, steps.confirm, bookingId=booking, byUserId=str(person.id))
+    with pytest.raises(Conflict, match="after its event"):
+        await carry(client, steps.complete, bookingId=booking, byUserId=str(host.id))
     await end_event(client, booking)
-    await client.data(step("completeBooking"), host, id=booking)
+    await carry(client, steps.complete, bookingId=booking, byUserId=str(host.id))
     assert (await client.data(REQUEST, host, id=request))["request"]["status"] == "COMPLETED"
     told = await events_of(client, booking)
     assert [kind for kind, _ in told] == [
         "BookingMade",
+        "BookingOffered",
         "BookingConfirmed",
         "BookingUpdated",
         "BookingCompleted",
@@ -92,12 +105,10 @@ async def test_from_application_to_completion(client: Client, host: ApiUser, pla
     assert told[0][1]["price"] == "400.00"
     statuses = [facts["status"] for _, facts in await events_of(client, request)]
     assert statuses == ["open", "in_progress", "assigned", "completed"]
-    assert [kind for kind, _ in await events_of(client, application)] == [
-        "ApplicationSubmitted",
-        "ApplicationAccepted",
-    ]
-    assert await client.codes(step("cancelRequest"), host, id=request) == ["CONFLICT"]
-    assert await client.codes(step("cancelBooking"), host, id=booking) == ["CONFLICT"]
+    assert [kind for kind, _ in await events_of(client, application)] == ["ApplicationSubmitted"]
+    for what in ({"requestId": request, "bookingId": None}, {"requestId": None, "bookingId": booking}):
+        with pytest.raises(Conflict):
+            await carry(client, steps.cancel, **what, byUserId=str(host.id))
 
 
 async def test_applying(
@@ -108,56 +119,82 @@ async def test_applying(
     assert await client.codes(APPLY, None, id=request) == ["UNAUTHENTICATED"]
     assert await client.codes(APPLY, stranger, id=request) == ["FORBIDDEN"]
     assert await client.codes(APPLY, ApiUser.make(keys, "musician"), id=request) == ["FORBIDDEN"]
-    assert await client.codes(APPLY, player[0], id=request, price="-5") == ["BAD_USER_INPUT"]
+    for price in ("-5", "0", "0.00"):
+        assert await client.codes(APPLY, player[0], id=request, price=price) == ["BAD_USER_INPUT"]
     assert await client.codes(APPLY, player[0], id=str(uuid4())) == ["NOT_FOUND"]
-    await client.data(APPLY, player[0], id=request)
+    mine = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
+    assert await client.codes(APPLY, player[0], id=request) == ["CONFLICT"]
+    await client.data(step("withdrawApplication"), player[0], id=mine)
+    again = (await client.data(APPLY, player[0], id=request, price="450"))["applyToRequest"]
+    assert again == {"id": mine, "status": "PENDING", "musician": {"id": str(player[1])}}
+    await client.data(step("rejectApplication"), host, id=mine)
     assert await client.codes(APPLY, player[0], id=request) == ["CONFLICT"]
 
 
 async def test_steps_belong_to_somebody(
     client: Client, host: ApiUser, player: Player, stranger: ApiUser
 ) -> None:
-    """Only the client accepts an application, only the musician confirms a booking; others are refused."""
+    """Only the client rejects an application, only the musician withdraws it and confirms a booking."""
     request = await publish(client, host)
     application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
     for person in (stranger, player[0]):
-        assert await client.codes(step("acceptApplication"), person, id=application) == ["FORBIDDEN"]
         assert await client.codes(step("rejectApplication"), person, id=application) == ["FORBIDDEN"]
     assert await client.codes(step("withdrawApplication"), host, id=application) == ["FORBIDDEN"]
-    booking = (await client.data(step("acceptApplication"), host, id=application))["acceptApplication"]["id"]
-    assert await client.codes(step("confirmBooking"), host, id=booking) == ["FORBIDDEN"]
-    for name in ("confirmBooking", "completeBooking", "cancelBooking"):
-        assert await client.codes(step(name), stranger, id=booking) == ["FORBIDDEN"]
-        assert await client.codes(step(name), None, id=booking) == ["UNAUTHENTICATED"]
-    assert await client.codes(step("cancelRequest"), stranger, id=request) == ["FORBIDDEN"]
+    _, application, booking = await booked(client, host, player)
+    for person in (host, stranger):
+        with pytest.raises(Forbidden):
+            await carry(client, steps.confirm, bookingId=booking, byUserId=str(person.id))
+    for do in (steps.cancel, steps.object_to, steps.complete):
+        given = {"requestId": None, "bookingId": booking, "byUserId": str(stranger.id), "reason": "x"}
+        with pytest.raises(Forbidden):
+            await carry(client, do, **given)
     assert await client.codes(step("withdrawApplication"), player[0], id=application) == ["CONFLICT"]
 
 
 async def test_a_cancelled_booking_opens_the_request(client: Client, host: ApiUser, player: Player) -> None:
-    """After a cancellation the request is in progress again, and the application of the musician who has
-    cancelled cannot be accepted.
-    """
+    """After a cancellation the request is open again; undoing it restores all statuses."""
     request, application, booking = await booked(client, host, player)
-    await client.data(step("cancelBooking"), player[0], id=booking)
+    given = {"requestId": None, "bookingId": booking, "byUserId": str(player[0].id)}
+    done = await carry(client, steps.cancel, **given)
+    assert (done["percent"], done["by"], done["offered"]) == (100, "musician", True)
     data = (await client.data(REQUEST, host, id=request))["request"]
-    assert data == {"status": "IN_PROGRESS", "booking": None}
+    assert data == {"status": "OPEN", "booking": None}
     kind, facts = (await events_of(client, booking))[-1]
     assert (kind, facts["cancelled_by"]) == ("BookingCancelled", str(player[0].id))
-    assert await client.codes(step("acceptApplication"), host, id=application) == ["CONFLICT"]
+    ask = "query($id: ID!) { application(id: $id) { status } }"
+    assert (await client.data(ask, host, id=application))["application"]["status"] == "WITHDRAWN"
+    await carry(client, partial(steps.restore, done=done))
+    data = (await client.data(REQUEST, host, id=request))["request"]
+    assert data == {"status": "ASSIGNED", "booking": {"id": booking, "status": "PENDING", "price": "400.00"}}
+    assert (await client.data(ask, host, id=application))["application"]["status"] == "ACCEPTED"
 
 
-async def test_cancelling_a_request_ends_all(client: Client, host: ApiUser, player: Player) -> None:
-    """Its booking is cancelled, nobody can apply any more, and events are published for all."""
+async def test_cancelling_a_request_ends_all(
+    client: Client, host: ApiUser, player: Player, keys: SigningKeys
+) -> None:
+    """Its booking is cancelled, nobody can apply any more, other applications are rejected, and events are
+    published for all; undoing it restores all.
+    """
+    other = await make_player(client, keys)
     request, _, booking = await booked(client, host, player)
-    await client.data(step("cancelRequest"), host, id=request)
+    rest = await publish(client, host)
+    second = (await client.data(APPLY, other[0], id=rest))["applyToRequest"]["id"]
+    for key in (request, rest):
+        given = {"requestId": key, "bookingId": None, "byUserId": str(host.id)}
+        done = await carry(client, steps.cancel, **given)
+        assert [kind for kind, _ in await events_of(client, key)][-2:] == [
+            "RequestUpdated",
+            "RequestCancelled",
+        ]
+    assert done["booked"] is False
     data = await client.data("query($id: ID!) { booking(id: $id) { status } }", player[0], id=booking)
     assert data["booking"]["status"] == "CANCELLED"
-    assert [kind for kind, _ in await events_of(client, request)][-2:] == [
-        "RequestUpdated",
-        "RequestCancelled",
-    ]
     assert await client.codes(APPLY, player[0], id=request) == ["CONFLICT"]
-    assert await client.codes(step("confirmBooking"), player[0], id=booking) == ["CONFLICT"]
+    assert [kind for kind, _ in await events_of(client, second)][-1] == "ApplicationRejected"
+    await carry(client, partial(steps.restore, done=done))
+    ask = "query($id: ID!) { application(id: $id) { status } }"
+    assert (await client.data(ask, host, id=second))["application"]["status"] == "PENDING"
+    assert (await client.data(REQUEST, host, id=rest))["request"]["status"] == "IN_PROGRESS"
 
 
 FORGED = {"x-user-id": "", "x-user-role": "admin", "x-role": "admin", "authorization-user": ""}

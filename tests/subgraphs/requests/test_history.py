@@ -17,10 +17,11 @@ from subgraphs.kit.event_store.sourced import EventSourcedTable, RowDrift
 from subgraphs.kit.history import entries
 from subgraphs.kit.testing import ApiUser, Client, load_rows
 from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.requests import steps
 from subgraphs.requests.aggregates import BOOKINGS, REQUESTS
 from subgraphs.requests.handlers import change_request_unchecked
 from subgraphs.requests.tables import REQUEST_ROWS, requests
-from tests.subgraphs.requests.test_bookings import Player, booked, publish, step
+from tests.subgraphs.requests.test_bookings import Player, booked, carry, publish
 
 UPDATE = "mutation($id: ID!, $input: UpdateRequestInput!) { updateRequest(id: $id, input: $input) { title } }"
 HISTORY = """query($id: ID!, $before: Int) {
@@ -230,13 +231,13 @@ async def test_of_two_writers_one_is_refused(client: Client, host: ApiUser) -> N
 async def test_bookings_are_what_their_events_say(client: Client, host: ApiUser, player: Player) -> None:
     """The history of a booking has its creation, confirmation and cancellation; its musician may see it."""
     _, _, booking = await booked(client, host, player)
-    await client.data(step("confirmBooking"), player[0], id=booking)
-    await client.data(step("cancelBooking"), host, id=booking)
+    await carry(client, steps.confirm, bookingId=booking, byUserId=str(player[0].id))
+    await carry(client, steps.cancel, bookingId=booking, requestId=None, byUserId=str(host.id))
     query = """query($id: ID!) {
-        bookingHistory(id: $id) { type changes } bookingAsOf(id: $id, version: 2) { state } }"""
+        bookingHistory(id: $id) { type changes } bookingAsOf(id: $id, version: 3) { state } }"""
     data = await client.data(query, player[0], id=booking)
     types = [one["type"] for one in data["bookingHistory"]]
-    assert types == ["BookingCancelled", "BookingConfirmed", "BookingMade"]
+    assert types == ["BookingCancelled", "BookingConfirmed", "BookingOffered", "BookingMade"]
     assert data["bookingHistory"][0]["changes"] == {"status": "cancelled"}
     assert (data["bookingAsOf"]["state"]["status"], data["bookingAsOf"]["state"]["price"]) == (
         "confirmed",

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from subgraphs.kit.errors import BadUserInput, Conflict, Forbidden
+from subgraphs.kit.errors import BadUserInput, Conflict
 from subgraphs.kit.identity import Identity
-from subgraphs.requests import enums, model
+from subgraphs.requests import enums, life, model
 from subgraphs.requests.messages import Budget, Place, UpdateRequest
 from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 
@@ -85,6 +85,9 @@ def booking(status: str = "confirmed", ends_at: datetime = NOW) -> BookingRecord
         price=Decimal("250.00"),
         currency="EUR",
         status=status,
+        expires_at=None,
+        is_offered=True,
+        objection="",
         version=1,
         created_at=NOW,
         updated_at=NOW,
@@ -102,14 +105,14 @@ def allowed(check: Callable[..., None], *arguments: Any) -> bool:
 
 @pytest.mark.parametrize("what", ["request", "application", "booking"])
 def test_the_tables_know_every_status(what: str) -> None:
-    """The tables of transitions have the statuses of the schema, and every status but the first can be
-    reached.
+    """The tables of transitions have the statuses of the schema, and every status can be reached from the
+    first.
     """
     table = model.TRANSITIONS[what]
     reached = set().union(*table.values())
     assert table.keys() | reached == STATUSES[what]
     first = {"request": "open", "application": "pending", "booking": "pending"}[what]
-    assert STATUSES[what] - reached == {first}
+    assert STATUSES[what] - reached <= {first}
     for before in STATUSES[what]:
         for after in STATUSES[what]:
             assert allowed(model.check_transition, what, before, after) == (after in table.get(before, ()))
@@ -119,7 +122,7 @@ def test_the_tables_know_every_status(what: str) -> None:
     ("what", "final"),
     [
         ("request", {"completed", "cancelled"}),
-        ("application", {"rejected", "withdrawn"}),
+        ("application", {"rejected"}),
         ("booking", {"completed", "cancelled"}),
     ],
 )
@@ -140,16 +143,9 @@ def test_deadlines_of_a_request(status: str, hours: int) -> None:
     event = request(status, NOW + timedelta(hours=hours))
     is_open = status in ("open", "in_progress")
     assert allowed(model.check_accepts_applications, event, PLAYER, NOW) == (is_open and hours > 0)
-    assert allowed(model.check_bookable, event, NOW) == (is_open and hours > 0)
+    assert allowed(life.check_bookable, event, NOW) == (is_open and hours > 0)
     assert allowed(model.check_changeable, event) == is_open
     assert not allowed(model.check_accepts_applications, event, CLIENT, NOW)
-
-
-@given(some.sampled_from(sorted(STATUSES["booking"])), some.integers(-3, 3))
-def test_a_booking_is_completed_after_its_event(status: str, hours: int) -> None:
-    """A confirmed booking can be completed from the end of its event on."""
-    done = allowed(model.check_completable, booking(status, NOW + timedelta(hours=hours)), NOW)
-    assert done == (status == "confirmed" and hours <= 0)
 
 
 @pytest.mark.parametrize("status", sorted(STATUSES["application"]))
@@ -157,34 +153,7 @@ def test_only_a_pending_application_is_closed_or_assigned(status: str) -> None:
     """An accepted application cannot be closed without its booking."""
     for after in ("rejected", "withdrawn"):
         assert allowed(model.check_closable, application(status), after) == (status == "pending")
-    assert allowed(model.check_assignable, application(status)) == (status == "pending")
-
-
-def test_parties_of_a_booking() -> None:
-    """Client and musician are the parties; an admin acts as the client."""
-    made = booking()
-    for user_id, party in ((CLIENT, "client"), (PLAYER, "musician")):
-        model.check_party(made, user_id)
-        assert model.party_of(made, user_id) == party
-    with pytest.raises(Forbidden):
-        model.check_party(made, STRANGER)
-    assert model.party_of(made, STRANGER) == "client"
-    assert {model.CLOSED_BY[model.party_of(made, by)] for by in (CLIENT, PLAYER)} == {"rejected", "withdrawn"}
-
-
-def test_the_price_is_the_proposed_one_or_the_highest_of_the_budget() -> None:
-    """Currency, times and client are the request's in both cases."""
-    event, applied = request(), application()
-    agreed = model.BookingTerms.of_applicant(event, applied)
-    assert (agreed.price, agreed.application_id) == (applied.proposed_price, applied.id)
-    assert (agreed.musician_id, agreed.musician_user_id) == (applied.musician_id, PLAYER)
-    musician_id = uuid4()
-    direct = model.BookingTerms.of_musician(event, musician_id, STRANGER)
-    assert (direct.price, direct.application_id) == (event.budget_max, None)
-    assert (direct.musician_id, direct.musician_user_id) == (musician_id, STRANGER)
-    for terms in (agreed, direct):
-        assert (terms.request_id, terms.client_id, terms.currency) == (event.id, CLIENT, "CHF")
-        assert (terms.starts_at, terms.ends_at) == (event.starts_at, event.ends_at)
+    assert allowed(life.check_assignable, application(status)) == (status == "pending")
 
 
 def update(**changes: Any) -> UpdateRequest:

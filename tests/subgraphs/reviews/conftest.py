@@ -64,11 +64,21 @@ class Requests:
         """Publish an event about this booking."""
         await publish_entry(self.queue.redis, "requests", gig.event(event_type))
 
+    async def pay(self, gig: Gig, released: str = "400.00", version: int = 2) -> None:
+        """Publish that the musician was paid from the booking's escrow, as the payments service does."""
+        payload = {"booking_id": gig.id, "released": released, "version": version, "amount": "400.00"}
+        entry = {**gig.event("EscrowReleased"), "event_id": str(uuid4()), "payload": orjson.dumps(payload)}
+        await publish_entry(self.queue.redis, "payments", entry)
+
     async def complete(self, *gigs: Gig) -> None:
         """Publish that these bookings are completed, and wait until the service has copies of all."""
         for gig in gigs:
             await self.tell(gig)
-        known = text("SELECT count(*) FROM completed_bookings WHERE booking_id = ANY(:ids)")
+            await self.pay(gig)
+        known = text(
+            "SELECT count(*) FROM completed_bookings JOIN paid_bookings USING (booking_id)"
+            " WHERE booking_id = ANY(:ids)"
+        )
         asked = known.bindparams(ids=[gig.id for gig in gigs])
         for _ in range(500):
             if await self.client.service.database.fetch_value(asked) == len(gigs):

@@ -15,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test mutants clean
+.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test booking-machine mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -87,6 +87,9 @@ oracle-peers: $(READY)  ## the fuzz's cuts and operations in other people's gate
 
 crash-test: $(READY)  ## kill processes at every write of a saga, and at random: make crash-test ARGS="--every 1 --sagas 1000"
 	@$(BIN)/python -m tests.crash.run $(ARGS)
+
+booking-machine: $(READY)  ## users, time and failures at random over the booking services: make booking-machine ARGS="--runs 20 --steps 500"
+	@$(BIN)/python -m tests.crash.life $(ARGS)
 
 mutants: $(READY)  ## plant faults in the gateway, one at a time, and see whether the fuzz finds them
 	@$(BIN)/python -m tests.fuzz.mutants $(ARGS)

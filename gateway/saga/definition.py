@@ -101,16 +101,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """A saga that is started in the moment in which another one is completed.
+    """A saga that is started in the moment in which another one ends.
 
     `key`: the idempotency key; nothing is started if there is a saga of the type `saga_type` with this key.
-    `data`: the input. `at`: when it begins, a durable timer; None: now.
+    `data`: the input. `at`: when it begins, a durable timer; None: now. `after`: the least number of seconds
+    until it begins.
     """
 
     saga_type: str
     key: str
     data: Mapping[str, Any]
     at: datetime | None = None
+    after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,9 @@ class Saga:
 
     `deadline`: seconds after it begins; from then on no step is begun, and completed steps are undone.
     `follow_ups`: the sagas to start when this one is completed, from its input and the results of its steps;
-    they are written together with its completion. Raises SagaError INVALID_SAGA unless the steps have unique
-    names without colons.
+    they are written together with its completion. `after_undo`: the same for a saga that ends as failed,
+    compensated or cancelled; its first argument is the saga's id. Raises SagaError INVALID_SAGA unless the
+    steps have unique names without colons.
     """
 
     type: str
@@ -128,6 +131,7 @@ class Saga:
     version: int = 1
     deadline: float | None = None
     follow_ups: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[FollowUp]] | None = None
+    after_undo: Callable[[UUID, Mapping[str, Any], Mapping[str, Any]], Sequence[FollowUp]] | None = None
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]

@@ -34,6 +34,7 @@ class SagaRequest:
 
     `key`: the idempotency key; there is one saga per type and key. `data`: the input. `by`: the caller.
     `correlation_id`: the request or process that caused the saga. `at`: when it begins; None: now.
+    `after`: the least number of seconds until it begins.
     """
 
     saga: Saga
@@ -42,6 +43,7 @@ class SagaRequest:
     by: str = ""
     correlation_id: str = ""
     at: datetime | None = None
+    after: float = 0.0
 
     @property
     def digest(self) -> bytes:

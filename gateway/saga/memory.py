@@ -67,6 +67,7 @@ class MemoryJournal:
         about = (False, request.by, request.correlation_id)
         record = SagaRecord(saga_id, saga.type, saga.version, state, data, {}, 0, *about)
         begins = self.now if request.at is None else (request.at - _START).total_seconds()
+        begins = max(begins, self.now + request.after) if request.after else begins
         deadline = None if saga.deadline is None else max(begins, self.now) + saga.deadline
         self.rows[saga_id] = _StoredSaga(record, request, begins, deadline)
         self.keys[saga.type, request.key] = saga_id

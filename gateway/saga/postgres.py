@@ -26,8 +26,9 @@ CHANNEL = "sagas"
 
 _INSERT = """INSERT INTO sagas (saga_type, version, total_steps, data, idempotency_key, input_digest,
         created_by, correlation_id, wake_at, deadline_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($10, clock_timestamp()),
-        greatest($10, clock_timestamp()) + $9 * interval '1 second')
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, wake, greatest(wake, clock_timestamp()) + $9 * interval '1 second'
+    FROM (SELECT CASE WHEN $11 > 0.0::float8 THEN greatest($10, clock_timestamp() + $11 * interval '1 second')
+        ELSE coalesce($10, clock_timestamp()) END AS wake) AS times
     ON CONFLICT (saga_type, idempotency_key) DO NOTHING RETURNING id"""
 _STEPS = (
     "INSERT INTO saga_steps (saga_id, step_number, name, service_name, operation) VALUES ($1, $2, $3, $4, $5)"
@@ -208,9 +209,9 @@ class PostgresJournal:
 async def _insert(connection: Any, request: SagaRequest, digest: bytes) -> UUID | None:
     """Store a saga to be run, in an open transaction; return its id, None if there is one with its key."""
     saga, data = request.saga, payload(request.data, "the input").decode()
-    about = (request.key, digest, request.by, request.correlation_id, saga.deadline, request.at)
+    about = (request.key, digest, request.by, request.correlation_id, saga.deadline)
     made: UUID | None = await connection.fetchval(
-        _INSERT, saga.type, saga.version, len(saga.steps), data, *about
+        _INSERT, saga.type, saga.version, len(saga.steps), data, *about, request.at, request.after
     )
     if made is not None:
         steps = [(made, n, one.name, one.service, one.operation) for n, one in enumerate(saga.steps)]

@@ -9,7 +9,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +19,7 @@ from gateway.core.errors import SagaError
 from gateway.observe.facts import InternalFailure
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
-from gateway.saga.definition import Action, Definitions, Saga, Step, StepCall, StepRefused
+from gateway.saga.definition import Action, Definitions, FollowUp, Saga, Step, StepCall, StepRefused
 from gateway.saga.journal import Journal, LostLease, SagaChange, SagaRecord, SagaRequest, payload
 from gateway.saga.machine import (
     Attempt,
@@ -191,26 +191,25 @@ class Runner:
         A passed deadline is recorded as the reason of a compensation.
         """
         if status != "compensating":
-            follow_ups = self.follow_ups(record) if status == "completed" else ()
+            follow_ups = self.follow_ups(record, status)
             return SagaChange(f"become {status}", replace(state, status=status), follow_ups=follow_ups)
         reason_and_code = ("the deadline has passed", "DEADLINE") if record.late else (None, None)
         return SagaChange(
             f"become {status}", start_compensation(state), error=reason_and_code[0], code=reason_and_code[1]
         )
 
-    def follow_ups(self, record: SagaRecord) -> tuple[SagaRequest, ...]:
-        """Return the sagas that the completion of a saga starts."""
-        find = self.definitions.pinned(record.saga_type, record.version).follow_ups
+    def follow_ups(self, record: SagaRecord, status: Status) -> tuple[SagaRequest, ...]:
+        """Return the sagas that the end of a saga starts. `status`: that with which it ends."""
+        saga = self.definitions.pinned(record.saga_type, record.version)
+        found: Sequence[FollowUp] = ()
+        if status == "completed" and saga.follow_ups is not None:
+            found = saga.follow_ups(record.data, record.results)
+        elif status != "completed" and saga.after_undo is not None:
+            found = saga.after_undo(record.id, record.data, record.results)
+        about = (record.by, record.correlation_id)
         return tuple(
-            SagaRequest(
-                self.definitions.newest(one.saga_type),
-                one.key,
-                one.data,
-                record.by,
-                record.correlation_id,
-                one.at,
-            )
-            for one in (find(record.data, record.results) if find is not None else ())
+            SagaRequest(self.definitions.newest(one.saga_type), one.key, one.data, *about, one.at, one.after)
+            for one in found
         )
 
     async def attempt(

@@ -1,6 +1,7 @@
 """Queries and mutations of the calendar subgraph, and the steps of sagas that block a musician's time."""
 
 from datetime import datetime
+from typing import Final
 
 import strawberry
 from strawberry.scalars import JSON
@@ -18,8 +19,12 @@ from subgraphs.calendar.types import (
     window,
 )
 from subgraphs.kit import budget, checks
+from subgraphs.kit.copies import KeyedTable, digests_field, versions_field
 from subgraphs.kit.graphql import Schema, field_with, for_role, object_type
 from subgraphs.kit.steps import StepOrder, run_step, step_field
+
+OF_BOOKINGS: Final = {"time_of_booking": KeyedTable("booked_times", "booking_id")}
+"""What the consistency check compares with bookings."""
 
 
 @object_type()
@@ -40,6 +45,9 @@ class Query:
         slots = await store.calendar_of(info.context.database, user_id, window(start, to))
         budget.spend(len(slots))
         return [CalendarSlot.of(slot) for slot in slots]
+
+    copy_digests = digests_field(OF_BOOKINGS)
+    copy_versions = versions_field(OF_BOOKINGS)
 
 
 @object_type()

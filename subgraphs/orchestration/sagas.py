@@ -20,12 +20,13 @@ blockAvailability is refused, the steps before it are undone in reverse order.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from gateway.saga.definition import FollowUp, Saga, Step
+from gateway.saga.definition import FollowUp, RetryPolicy, Saga, Step
 from subgraphs.kit.client import ServiceClient
 from subgraphs.orchestration import notices
 from subgraphs.orchestration.notices import booking_of
-from subgraphs.orchestration.step_calls import Given, Steps
+from subgraphs.orchestration.step_calls import PATIENT_RETRY, RETRY, Given, Steps
 
 ASSIGNMENT = "musician_request_assignment"
 OFFER = "booking_offer"
@@ -41,6 +42,7 @@ NOTICES = "booking_notices"
 OBJECT_WITHIN = timedelta(hours=24)
 """How long after the event's end the payout waits for an objection."""
 DEADLINE = 600.0  # seconds
+AGAIN = 3600.0  # the least seconds until a timer of an undone saga
 
 BOOKING = "bookingId: ID!"
 PARTY = f"{BOOKING}, byUserId: ID!"
@@ -129,14 +131,32 @@ def expiry(steps: Steps) -> Saga:
     return Saga(
         EXPIRY,
         (
-            steps.step("expire_booking", "requests", "expireBooking", BOOKING, of_data(BOOKING)),
             steps.step(
-                "free_calendar", "calendar", "releaseAvailability", BOOKING, of_data(BOOKING), when=expired
+                "expire_booking",
+                "requests",
+                "expireBooking",
+                BOOKING,
+                of_data(BOOKING),
+                retry=PATIENT_RETRY,
             ),
-            steps.step("refund", "payments", "refundEscrow", REFUND, _refund_all, when=expired),
-            *_notify_both(steps, notices.EXPIRED_CLIENT, notices.EXPIRED_MUSICIAN, expired),
+            steps.step(
+                "free_calendar",
+                "calendar",
+                "releaseAvailability",
+                BOOKING,
+                of_data(BOOKING),
+                when=expired,
+                retry=PATIENT_RETRY,
+            ),
+            steps.step(
+                "refund", "payments", "refundEscrow", REFUND, _refund_all, when=expired, retry=PATIENT_RETRY
+            ),
+            *_notify_both(
+                steps, notices.EXPIRED_CLIENT, notices.EXPIRED_MUSICIAN, expired, retry=PATIENT_RETRY
+            ),
         ),
         follow_ups=_send,
+        after_undo=_set_timers,
     )
 
 
@@ -162,6 +182,7 @@ def confirmation(steps: Steps) -> Saga:
         ),
         deadline=DEADLINE,
         follow_ups=pay_later,
+        after_undo=_set_timers,
     )
 
 
@@ -175,13 +196,22 @@ def payout(steps: Steps) -> Saga:
     return Saga(
         PAYOUT,
         (
-            steps.step("complete_booking", "requests", "finishBooking", inputs, of_data(inputs)),
             steps.step(
-                "release_escrow", "payments", "releaseEscrow", BOOKING, of_data(BOOKING), when=completed
+                "complete_booking", "requests", "finishBooking", inputs, of_data(inputs), retry=PATIENT_RETRY
             ),
-            *_notify_both(steps, notices.COMPLETED, notices.PAID, completed),
+            steps.step(
+                "release_escrow",
+                "payments",
+                "releaseEscrow",
+                BOOKING,
+                of_data(BOOKING),
+                when=completed,
+                retry=PATIENT_RETRY,
+            ),
+            *_notify_both(steps, notices.COMPLETED, notices.PAID, completed, retry=PATIENT_RETRY),
         ),
         follow_ups=_send,
+        after_undo=_set_timers,
     )
 
 
@@ -196,6 +226,7 @@ def objection(steps: Steps) -> Saga:
         ),
         deadline=DEADLINE,
         follow_ups=_send,
+        after_undo=_set_timers,
     )
 
 
@@ -271,6 +302,7 @@ def cancellation(steps: Steps) -> Saga:
         ),
         deadline=DEADLINE,
         follow_ups=_send,
+        after_undo=_set_timers,
     )
 
 
@@ -300,16 +332,38 @@ def _send(_: Given, results: Given) -> Sequence[FollowUp]:
     return [FollowUp(NOTICES, ids[0], {"ids": ids})] if ids else []
 
 
+def _set_timers(saga_id: UUID, _: Given, results: Given) -> Sequence[FollowUp]:
+    """Return both timers of a booking to which an undone saga has given back its former status.
+
+    The timer that the booking had may have ended while it had another status. The one that does not fit the
+    booking's status does nothing.
+    """
+    booking = booking_of(results)
+    if "bookingId" not in booking:
+        return []
+    expiry = datetime.fromisoformat(booking["expiresAt"] or booking["startsAt"])
+    payout = datetime.fromisoformat(booking["endsAt"]) + OBJECT_WITHIN
+    key, ids = f"undone:{saga_id}", {"bookingId": booking["bookingId"]}
+    return [
+        FollowUp(EXPIRY, key, ids, expiry, AGAIN),
+        FollowUp(PAYOUT, key, {**ids, "byUserId": None}, payout, AGAIN),
+    ]
+
+
 def _was_done(step: str) -> Callable[[Given, Given], bool]:
     return lambda _, results: bool(results[step]["done"])
 
 
 def _notify_both(
-    steps: Steps, client: notices.Notice, musician: notices.Notice, when: Any = None
+    steps: Steps,
+    client: notices.Notice,
+    musician: notices.Notice,
+    when: Any = None,
+    retry: RetryPolicy = RETRY,
 ) -> tuple[Step, Step]:
     return (
-        steps.notification("notify_client", notices.CLIENT, client, when=when),
-        steps.notification("notify_musician", notices.MUSICIAN, musician, when=when),
+        steps.notification("notify_client", notices.CLIENT, client, when=when, retry=retry),
+        steps.notification("notify_musician", notices.MUSICIAN, musician, when=when, retry=retry),
     )
 
 

@@ -11,8 +11,8 @@ Given = Mapping[str, Any]
 When = Callable[[Given, Given], bool]
 RETRY = RetryPolicy(attempts=6, first=0.2, longest=10.0)
 UNDO_RETRY = RetryPolicy(attempts=12, first=0.2, longest=30.0)
-# A notification that can't be sent must not undo anything: it is tried again for a day.
-SENDING_RETRY = RetryPolicy(attempts=100, first=0.2, longest=900.0)
+# What nobody waits for is tried again for months: a timer that gives up would strand money.
+PATIENT_RETRY = RetryPolicy(attempts=10_000, first=0.2, longest=900.0)
 
 
 class Steps:
@@ -47,7 +47,15 @@ class Steps:
         undo = action if undone else None
         return Step(name, action, undo, request, service, field, 10.0, retry, UNDO_RETRY, when)
 
-    def notification(self, name: str, user: str, notice: Notice, *, when: When | None = None) -> Step:
+    def notification(
+        self,
+        name: str,
+        user: str,
+        notice: Notice,
+        *,
+        when: When | None = None,
+        retry: RetryPolicy = RETRY,
+    ) -> Step:
         """Return a step that adds a notification, which is held until the saga has ended.
 
         `user`: the name of the user's id in the booking's values.
@@ -65,7 +73,7 @@ class Steps:
             }
 
         inputs = "userId: ID!, type: String!, title: String!, message: String!, data: JSON!, urgent: Boolean!"
-        return self.step(name, "notifications", "notify", inputs, request, when=when)
+        return self.step(name, "notifications", "notify", inputs, request, when=when, retry=retry)
 
     def sending(self, request: Callable[[Given, Given], Given]) -> Step:
         """Return the step that sends held notifications, or deletes them.
@@ -79,5 +87,5 @@ class Steps:
             "ids: [ID!]!, discard: Boolean!",
             request,
             undone=False,
-            retry=SENDING_RETRY,
+            retry=PATIENT_RETRY,
         )

@@ -1,13 +1,14 @@
 """Queries of the payments subgraph, and the hidden mutations for the steps of sagas that move money."""
 
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
-from subgraphs.kit.copies import verify_field
+from subgraphs.kit.copies import KeyedTable, digests_field, verify_field, versions_field
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, for_users, object_type
 from subgraphs.kit.history import as_of_field, history_field
@@ -18,6 +19,9 @@ from subgraphs.payments import model, steps, store
 from subgraphs.payments.aggregates import ESCROWS
 from subgraphs.payments.tables import PAYMENT_ROWS
 from subgraphs.payments.types import AccountBalance, Booking, Escrow, Info, Payment
+
+OF_BOOKINGS: Final = {"escrow_of_booking": KeyedTable("held_escrows", "booking_id")}
+"""What the consistency check compares with bookings."""
 
 
 async def _own_escrow(info: Info, id: str) -> UUID:
@@ -64,6 +68,9 @@ class Query:
         """
         balances = await store.balances(info.context.database, info.context.require().user_id)
         return [AccountBalance.of(balance) for balance in balances]
+
+    copy_digests = digests_field(OF_BOOKINGS)
+    copy_versions = versions_field(OF_BOOKINGS)
 
     escrow_history = history_field(
         ESCROWS,

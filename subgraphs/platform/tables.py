@@ -233,7 +233,7 @@ SERVICES: Final = ServiceTable(
             "sync",
             12,
             signs="services",
-            calls=("musicians", "requests", "matching", "payments", "read_side"),
+            calls=("musicians", "requests", "matching", "payments", "calendar", "read_side"),
             reads_all_events=True,
         ),
     )

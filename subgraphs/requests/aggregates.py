@@ -70,7 +70,11 @@ REQUESTS: Final = EventSourcedTable(
 BOOKINGS: Final = EventSourcedTable(
     Aggregate(aggregate_type="booking", initial=BookingState(), apply=merge_changes), BOOKING_ROWS
 )
-ORIGINALS: Final = {"musician_request": KeyedTable("musician_requests", "id", "request_facts(it)")}
-"""The tables of which other services have copies, by kind of object, for the consistency check
-(`kit/copies`).
+ORIGINALS: Final = {
+    "musician_request": KeyedTable("musician_requests", "id", "request_facts(it)"),
+    "escrow_of_booking": KeyedTable("bookings_in_escrow", "id"),
+    "time_of_booking": KeyedTable("bookings_with_time", "id"),
+}
+"""The tables of which other services have copies, or for whose rows they must have something, by kind of
+object, for the consistency check (`kit/copies`).
 """

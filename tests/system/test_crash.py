@@ -1,4 +1,4 @@
-"""A part of `make crash-test`: some of the points, and some sagas with kills at random."""
+"""Parts of `make crash-test` and `make booking-machine`: some of the points, and some runs at random."""
 
 import re
 import subprocess
@@ -19,4 +19,17 @@ def test_nothing_is_lost_or_doubled_or_stuck() -> None:
     assert found, done.stdout + done.stderr
     assert int(found[1]) > 150
     assert int(found[2]) > 30
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_money_evening_or_notice_is_stranded() -> None:
+    """A part of `make booking-machine`: whatever users, time and failures do, every booking ends in order; a
+    cancellation without its refund would be found.
+    """
+    command = [sys.executable, "-m", "tests.crash.life", "--runs", "3", "--steps", "40"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+    last = done.stdout.strip().splitlines()[-1]
+    found = re.fullmatch(r"4 runs, (\d+) steps, \d+ kills, \d+ restarts, 0 broken invariants", last)
+    assert found, done.stdout + done.stderr
+    assert int(found[1]) > 100
     assert done.returncode == 0, done.stdout

@@ -25,3 +25,9 @@ create or replace function booking_facts(it bookings) returns jsonb language sql
         || jsonb_build_object('booking_id', it.id, 'title', title, 'urgency_level', urgency_level)
     from musician_requests where id = it.request_id
 $$;
+
+-- What the consistency check compares with other services: the bookings whose price is in escrow, and those whose time is booked.
+create view bookings_in_escrow as
+    select id, 1 as version from bookings where is_offered and status in ('pending', 'confirmed', 'disputed');
+create view bookings_with_time as
+    select id, 1 as version from bookings where is_offered and status <> 'cancelled';

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from gateway.transport.local import LocalTransport
+from subgraphs.calendar.app import bootstrap as calendar
 from subgraphs.kit.clock import SystemClock
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
@@ -47,11 +48,12 @@ OTHERS = {
     "matching": matching,
     "read_side": read_side,
     "payments": payments,
+    "calendar": calendar,
 }
 CHECK = """mutation($deep: Boolean!) { checkConsistency(deep: $deep) {
   entityType sourceService targetService compared missing older different extra repaired
   examples errorMessage } }"""
-FOUND = "{ consistencyChecks(first: 4) { totalCount edges { node { entityType errorMessage } } } }"
+FOUND = "{ consistencyChecks(first: 6) { totalCount edges { node { entityType errorMessage } } } }"
 
 
 class Settling(SystemClock):
@@ -136,7 +138,7 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
     await city.musician()
     request = await publish(Client(city.services["requests"]), ApiUser.make(city.keys))
     await city.arrived(request["id"], "request")
-    for deep, checks in ((False, 4), (True, 8)):
+    for deep, checks in ((False, 6), (True, 10)):
         found = await city.check(deep=deep)
         assert [(counts(report), report["errorMessage"]) for report in found.values()] == [
             ((0, 0, 0, 0, 0), None)
@@ -147,7 +149,12 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
         )
     kept = (await city.sync.data(FOUND, ApiUser.make(city.keys, "admin")))["consistencyChecks"]
     assert kept["totalCount"] >= 12
-    assert {edge["node"]["entityType"] for edge in kept["edges"]} == {"musician", "musician_request"}
+    assert {edge["node"]["entityType"] for edge in kept["edges"]} == {
+        "musician",
+        "musician_request",
+        "escrow_of_booking",
+        "time_of_booking",
+    }
 
 
 async def test_drift_of_copies_is_repaired(city: City) -> None:
@@ -253,3 +260,34 @@ async def test_only_admins_check(city: City) -> None:
     """Other callers can neither see nor start checks."""
     for query in (FOUND, "mutation { checkConsistency { repaired } }"):
         assert await city.sync.codes(query, ApiUser.make(city.keys)) == ["FORBIDDEN"]
+
+
+BOOKED = """INSERT INTO bookings (id, request_id, client_id, musician_id, musician_user_id,
+    starts_at, ends_at, time_zone, price, currency, status, is_offered)
+    SELECT :id, :request, :id, :id, :id,
+    now(), now() + interval '1 hour', 'UTC', 5, 'EUR', :status, :offered"""
+SLOT = """INSERT INTO slots (musician_id, musician_user_id, booking_id, kind, during, time_zone)
+    VALUES (:id, :id, :id, 'booked', tstzrange(now(), now() + interval '1 hour'), 'UTC')"""
+
+
+async def test_what_is_stranded_is_found(city: City) -> None:
+    """A standing booking without an escrow or a time, and a time of a cancelled booking, are reported, and
+    not repaired; an offer that is still being made is no fault.
+    """
+    host = ApiUser.make(city.keys, "client")
+    standing, cancelled, begun = (uuid4() for _ in range(3))
+    for key, status, offered in (
+        (standing, "confirmed", True),
+        (cancelled, "cancelled", True),
+        (begun, "pending", False),
+    ):
+        request = UUID((await publish(Client(city.services["requests"]), host))["id"])
+        await city.execute("requests", BOOKED, id=key, request=request, status=status, offered=offered)
+    await city.execute("calendar", SLOT, id=cancelled)
+    found = await city.check()
+    money = found["escrow_of_booking", "payments"]
+    assert (money["missing"], money["extra"], money["repaired"]) == (1, 0, 0)
+    assert money["errorMessage"] is None
+    times = found["time_of_booking", "calendar"]
+    assert (times["missing"], times["extra"], times["repaired"]) == (1, 1, 0)
+    assert times["examples"] == sorted([str(standing), str(cancelled)])

@@ -5,9 +5,7 @@ The endpoint calls `Gateway.begin` for each request. `prepared_operations` has t
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from gateway.core.context import RequestContext
 from gateway.core.envelope import Envelope, encode_json, error_envelope
@@ -15,10 +13,9 @@ from gateway.core.errors import RequestError, SubgraphError
 from gateway.core.headers import FORWARDED, RequestHeaders
 from gateway.engine import Engine
 from gateway.execute.inputs import ExecutionInputs
-from gateway.execution import EnvelopeCallback, StartExecution, begin, envelope_of, execute
+from gateway.execution import EnvelopeCallback, StartExecution, begin, envelope_of
 from gateway.guards import Guards
-from gateway.pipeline import PreparedOperation
-from gateway.plan.explain import plan_json, print_plan
+from gateway.plan_extension import answer_with_plan, shows_plan
 from gateway.plugins import Hooks
 from gateway.prepared_operations import PlannedRequest, PreparedOperations
 from gateway.request.graphql_request import GraphQLRequest
@@ -163,8 +160,8 @@ class Gateway:
         if self.header_rules is not None:
             headers = self.header_rules.apply(headers, context.headers)
         inputs = ExecutionInputs(variables, headers, settings.timeout, context)
-        if request.plan and settings.plan_header:
-            return asyncio.ensure_future(self._run_with_plan(prepared, inputs, answered))
+        if request.plan and shows_plan(settings, request.plan):
+            return answer_with_plan(engine, prepared, inputs, request.plan, answered)
         if settings.share and known.is_query:
             try:
                 encoded = encode_json(variables) if variables else b""
@@ -175,20 +172,6 @@ class Gateway:
                 (key, encoded, headers.sharing_key, context.sharing_key()), start, answered
             )
         return begin(engine, prepared, inputs, answered)
-
-    async def _run_with_plan(
-        self, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
-    ) -> None:
-        """Execute on the exact path, and add the plan as `extensions.plan`."""
-        try:
-            envelope = await execute(self.engine, replace(prepared, program=None), inputs)
-        except Exception as error:
-            answered(error)
-            return
-        response: Any = envelope.response
-        plan = {"text": print_plan(prepared.plan), "json": plan_json(prepared.plan)}
-        response.setdefault("extensions", {})["plan"] = plan
-        answered(envelope)
 
     def _begin_hooked(
         self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback

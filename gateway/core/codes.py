@@ -82,6 +82,8 @@ QUERY_NOT_IN_SAFELIST | The document is not one of the trusted ones, and only th
     | Add the document to the trusted ones.
 INTROSPECTION_DISABLED | Introspection is disabled. \
     | Use the published schema, or a gateway without --production.
+PLAN_HEADER_DISABLED | The request wants its plan only, and plans are not shown here. \
+    | Send it without `x-gateway-plan: only` to execute it, or set plan_header.
 SUBSCRIPTIONS_NOT_SERVED | Subscriptions are not supported. | Use a query.
 RATE_LIMITED | The caller has asked more in the last time than a rate limit allows. \
     | Wait for the seconds in Retry-After.

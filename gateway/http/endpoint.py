@@ -30,7 +30,7 @@ from gateway.http.request_head import WEBSOCKET
 from gateway.http.respond import HttpReply, http_reply
 from gateway.http.statuses import StatusMode
 from gateway.observe.facts import REQUEST, InternalFailure
-from gateway.request.graphql_request import GraphQLRequest
+from gateway.request.graphql_request import GraphQLRequest, PlanWish
 from gateway.transport.base import Handle
 
 PLAN_HEADER = "x-gateway-plan"
@@ -216,7 +216,7 @@ def read_request(
     `csrf`: checks requests by GET. `finder`: see `read.from_body`. Raises RequestError.
     """
     raw = headers.raw
-    wants_plan = PLAN_HEADER_BYTES in raw and headers.get(PLAN_HEADER) not in ("", "0", "false")
+    wants_plan = plan_wish(headers) if PLAN_HEADER_BYTES in raw else False
     if method == "POST":
         if isinstance(body, RequestError):
             raise body
@@ -230,6 +230,12 @@ def read_request(
             csrf.check(raw)
         return from_query_string(query_string, wants_plan, finder)
     raise RequestError(f"expected POST or GET, got {method}; use POST", "METHOD_NOT_ALLOWED")
+
+
+def plan_wish(headers: RequestHeaders) -> PlanWish:
+    """Return what the header `x-gateway-plan` demands: "", 0 and false nothing, `only` the plan alone."""
+    given = headers.get(PLAN_HEADER).strip().lower()
+    return "only" if given == "only" else given not in ("", "0", "false")
 
 
 def internal_error_envelope(error: BaseException, context: RequestContext) -> Envelope:

@@ -12,7 +12,7 @@ from gateway.documents.selectors import (
     RequestParts,
     read_parameters,
 )
-from gateway.request.graphql_request import NO_VARIABLES, DocumentReference, GraphQLRequest
+from gateway.request.graphql_request import NO_VARIABLES, DocumentReference, GraphQLRequest, PlanWish
 
 ACCEPTED = ", ".join(SUPPORTED_ENCODINGS).encode()
 """The supported content encodings, as the value of an Accept-Encoding header."""
@@ -59,7 +59,7 @@ def too_large(limit: int, when: str = "") -> RequestError:
 
 
 def from_body(
-    body: bytes, content_type: str, plan: bool = False, finder: DocumentFinder | None = None
+    body: bytes, content_type: str, plan: PlanWish = False, finder: DocumentFinder | None = None
 ) -> GraphQLRequest:
     """Return the request in a POST body. `plan`: whether the client wants the plan in the response.
 
@@ -96,7 +96,9 @@ def check_type(content_type: str) -> None:
         raise RequestError(f"expected the charset utf-8, got {charset}", "UNSUPPORTED_MEDIA_TYPE")
 
 
-def from_query_string(raw: bytes, plan: bool = False, finder: DocumentFinder | None = None) -> GraphQLRequest:
+def from_query_string(
+    raw: bytes, plan: PlanWish = False, finder: DocumentFinder | None = None
+) -> GraphQLRequest:
     """Return the request in the query string of a GET; `plan` and `finder` as for `from_body`.
 
     Raises RequestError: INVALID_JSON or BAD_REQUEST.
@@ -116,7 +118,7 @@ def from_query_string(raw: bytes, plan: bool = False, finder: DocumentFinder | N
     return request._replace(document=finder.by_get(payload.get("extensions")))
 
 
-def _request(payload: Mapping[str, Any], query: str, *, query_only: bool, plan: bool) -> GraphQLRequest:
+def _request(payload: Mapping[str, Any], query: str, *, query_only: bool, plan: PlanWish) -> GraphQLRequest:
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
         raise RequestError("the parameter operationName must be a string", "BAD_REQUEST")

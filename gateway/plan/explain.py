@@ -5,6 +5,8 @@ Used by the command line and by the HTTP endpoint.
 
 from typing import Any
 
+from graphql import parse, print_ast
+
 from gateway.plan.nodes import ContextSource, Fetch, Lookup, Path, Plan, RepresentationField, Target
 
 
@@ -21,20 +23,30 @@ def print_path(path: Path) -> str:
     return ".".join(parts)
 
 
-def print_plan(plan: Plan) -> str:
-    """Return the plan as indented text: for each fetch its request, what it waits for, and its targets."""
+def formatted_request(text: str) -> str:
+    """Return the text of a request with one field per line, indented."""
+    return print_ast(parse(text, no_location=True))
+
+
+def print_plan(plan: Plan, *, formatted: bool = False) -> str:
+    """Return the plan as indented text: for each fetch its request, what it waits for, and its targets.
+
+    `formatted`: whether requests have one line per field, otherwise one line.
+    """
     lines = [f"{plan.kind} plan: {len(plan.fetches)} fetches"]
     for number, stage in enumerate(plan.stages):
         if len(plan.stages) > 1:
             lines.append(f"stage {number + 1}")
         for fetch in stage:
-            lines.extend(_print_fetch(fetch))
+            lines.extend(_print_fetch(fetch, formatted))
     return "\n".join(lines) + "\n"
 
 
-def _print_fetch(fetch: Fetch) -> list[str]:
+def _print_fetch(fetch: Fetch, formatted: bool) -> list[str]:
+    text = formatted_request(fetch.text) if formatted else fetch.text
     waits = f" after {', '.join(str(item) for item in fetch.after)}" if fetch.after else ""
-    lines = [f"  fetch {fetch.id} from {fetch.subgraph}{waits}", f"    {fetch.text}"]
+    lines = [f"  fetch {fetch.id} from {fetch.subgraph}{waits}"]
+    lines += [f"    {line}" for line in text.splitlines()]
     for lookup in fetch.lookups:
         for target in lookup.targets:
             lines.append(f"    -> {print_path(target.path)}")
@@ -58,17 +70,18 @@ def _print_rep(item: RepresentationField) -> str:
     return f"{name} {{ {' '.join(_print_rep(one) for one in item.below)} }}" if item.below else name
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """Return the plan as JSON data: its kind, and stages of fetches."""
-    return {"kind": plan.kind, "stages": [[_fetch_json(fetch) for fetch in stage] for stage in plan.stages]}
+def plan_json(plan: Plan, *, formatted: bool = False) -> dict[str, Any]:
+    """Return the plan as JSON data: its kind, and stages of fetches; `formatted` as for `print_plan`."""
+    stages = [[_fetch_json(fetch, formatted) for fetch in stage] for stage in plan.stages]
+    return {"kind": plan.kind, "stages": stages}
 
 
-def _fetch_json(fetch: Fetch) -> dict[str, Any]:
+def _fetch_json(fetch: Fetch, formatted: bool) -> dict[str, Any]:
     return {
         "id": fetch.id,
         "subgraph": fetch.subgraph,
         "kind": fetch.kind,
-        "operation": fetch.text,
+        "operation": formatted_request(fetch.text) if formatted else fetch.text,
         "variables": list(fetch.variables),
         "after": list(fetch.after),
         "lookups": [_target_json(item) for lookup in fetch.lookups for item in lookup.targets],

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+PlanWish = bool | Literal["only"]
+"""Whether a response shall have the operation's plan; "only": the plan without an execution."""
 
 NO_VARIABLES: Mapping[str, Any] = MappingProxyType({})
 
@@ -21,13 +24,14 @@ class DocumentReference(NamedTuple):
 class GraphQLRequest(NamedTuple):
     """A document, the name of the operation to run, and the variables.
 
-    `query_only`: the request came by GET, so only a query may run. `plan`: the client wants the plan in the
-    response's extensions. `document`: how the request refers to its document by id; `query` may then be "".
+    `query_only`: the request came by GET, so only a query may run. `plan`: whether the client wants the plan
+    in the response's extensions. `document`: how the request refers to its document by id; `query` may then
+    be "".
     """
 
     query: str
     variables: Mapping[str, Any] = NO_VARIABLES
     operation_name: str | None = None
     query_only: bool = False
-    plan: bool = False
+    plan: PlanWish = False
     document: DocumentReference | None = None

@@ -82,7 +82,11 @@ class Settings:
     ] = True
     graphiql: Annotated[bool, Meta(description="Whether browsers get GraphiQL at /graphql.")] = True
     plan_header: Annotated[
-        bool, Meta(description="Whether `x-gateway-plan: 1` adds the plan as `extensions.plan`.")
+        bool,
+        Meta(
+            description="Whether `x-gateway-plan: 1` adds the plan and the subgraph requests of the answer as"
+            " `extensions.plan`, and `x-gateway-plan: only` returns the plan without an execution."
+        ),
     ] = True
     operations: Annotated[File | None, Meta(description="A folder of example operations for GraphiQL.")] = (
         None

@@ -7,7 +7,6 @@ site cannot make a browser send.
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,12 +18,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.saga.journal import SagaView
 from gateway.saga.machine import VERBS, Verb
 from gateway.saga.overview import SagaFilter, newest, statistics
 from subgraphs.kit import checks
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated
 from subgraphs.kit.identity import Identity, TokenVerifier
+from subgraphs.orchestration.dashboard_data import deadline, details, summary
 from subgraphs.orchestration.engine import SagaEngine
 
 FOLDER = Path(__file__).parent / "dashboard"
@@ -92,7 +93,11 @@ class Dashboard:
 
     async def saga(self, request: Request, _: Identity) -> Any:
         """Return the whole state of a saga, with its steps and attempts."""
-        return asdict(await self.engine.view(checks.identifier(request.path_params["id"], "id")))
+        return await self.details(await self.engine.view(checks.identifier(request.path_params["id"], "id")))
+
+    async def details(self, view: SagaView) -> Any:
+        """Return all that the page shows of a saga."""
+        return details(view, await deadline(self.engine.journal.pool, view.id))
 
     async def operate(self, request: Request, by: Identity) -> Any:
         """Execute the operator's command in the path on a saga; return its state."""
@@ -105,29 +110,41 @@ class Dashboard:
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise BadUserInput('The body must be a JSON object with a reason: {"reason": "..."}') from error
         saga_id = checks.identifier(request.path_params["id"], "id")
-        return asdict(await self.engine.operate(saga_id, cast(Verb, verb), str(by.user_id), reason))
+        view = await self.engine.operate(saga_id, cast(Verb, verb), str(by.user_id), reason)
+        return await self.details(view)
 
     async def events(self, request: Request) -> Response:
-        """Stream the list of sagas, again at every change, as server-sent events (HTML Standard, 9.2)."""
+        """Stream the list of sagas, again at every change, as server-sent events (HTML Standard, 9.2).
+
+        The parameter `saga` is the id of a saga whose details are in each event, too.
+        """
         try:
             self.admin(request)
-            status, saga_type = (request.query_params.get(name) or None for name in ("status", "type"))
+            status, saga_type, given = (
+                request.query_params.get(name) or None for name in ("status", "type", "saga")
+            )
+            chosen = None if given is None else checks.identifier(given, "saga")
         except DomainError as error:
             return error_response(error)
-        return StreamingResponse(
-            self.changes(request, SagaFilter(status, saga_type)), media_type="text/event-stream"
-        )
+        changes = self.changes(request, SagaFilter(status, saga_type), chosen)
+        return StreamingResponse(changes, media_type="text/event-stream")
 
-    async def changes(self, request: Request, wanted: SagaFilter) -> AsyncIterator[bytes]:
+    async def changes(
+        self, request: Request, wanted: SagaFilter, chosen: uuid.UUID | None
+    ) -> AsyncIterator[bytes]:
         """Yield a server-sent event with the newest sagas that fulfil `wanted`, again at every change.
 
-        After 15 seconds without a change yield a comment, so that a broken connection is noticed.
+        After 15 seconds without a change yield a comment, so that a broken connection is noticed. When the
+        token has expired, yield an event `refused` with the error, and end.
         """
         last, quiet = b"", 0
         while not await request.is_disconnected():
-            ids = await newest(self.engine.journal.pool, wanted, SHOWN_SAGAS)
-            sagas = [asdict(view) for view in await self.engine.journal.views(ids)]
-            encoded = _encode({**await statistics(self.engine.journal.pool), "sagas": sagas})
+            try:
+                self.admin(request)
+            except DomainError as error:
+                yield b"event: refused\ndata: " + orjson.dumps(_body(error)) + b"\n\n"
+                return
+            encoded = _encode(await self.state(wanted, chosen))
             if encoded != last:
                 last, quiet = encoded, 0
                 yield b"event: sagas\ndata: " + encoded + b"\n\n"
@@ -137,11 +154,29 @@ class Dashboard:
                     yield b": still here\n\n"
             await self.clock.sleep(POLL_SECONDS)
 
+    async def state(self, wanted: SagaFilter, chosen: uuid.UUID | None) -> Any:
+        """Return the statistics, the newest sagas that fulfil `wanted`, and the details of `chosen`.
+
+        The details are None if there is no such saga.
+        """
+        journal = self.engine.journal
+        views = await journal.views(await newest(journal.pool, wanted, SHOWN_SAGAS))
+        view = None if chosen is None else await journal.view(chosen)
+        return {
+            **await statistics(journal.pool),
+            "sagas": [summary(one) for one in views],
+            "chosen": None if view is None else await self.details(view),
+        }
+
 
 def error_response(error: DomainError) -> Response:
     """Return an error as a JSON response, with the HTTP status for its code (STATUS_OF_CODE, else 400)."""
-    body = {"message": error.message, "code": error.code}
-    return Response(orjson.dumps(body), STATUS_OF_CODE.get(error.code, 400), media_type="application/json")
+    status = STATUS_OF_CODE.get(error.code, 400)
+    return Response(orjson.dumps(_body(error)), status, media_type="application/json")
+
+
+def _body(error: DomainError) -> dict[str, str]:
+    return {"message": error.message, "code": error.code}
 
 
 def _encode(value: Any) -> bytes:

@@ -69,6 +69,8 @@ def welcome(options: Options, has_sample: bool) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2))
     if not options.production:
         table.add_row("GraphiQL", f"{options.gateway_url}/", style="bold")
+    for title, url in options.pages.items():
+        table.add_row(f"{title}, for admins", url, style="bold")
     table.add_row("GraphQL", f"{options.gateway_url}/graphql")
     for service in options.services.names if not options.in_process else ():
         table.add_row(service, options.url_of(service))
@@ -76,19 +78,23 @@ def welcome(options: Options, has_sample: bool) -> None:
     console.print("\nMussikOn runs.\n", style="bold")
     console.print(table)
     if has_sample:
-        console.print(
-            f"\nDemo accounts, password {DEMO_PASSWORD}: mutation {{ logIn(input: ...) {{ token }} }}"
-        )
-        for account in DEMO_ACCOUNTS:
-            console.print(
-                f"  {account.username:16} {account.user_type:10} {account.description}", markup=False
-            )
+        _print_accounts()
     if options.host not in ("127.0.0.1", "localhost", "::1"):
         console.print(
             "\nOther machines can reach the gateway and log in with the demo accounts:"
             " deactivate them (setUserActive), or start with new data and --no-sample."
         )
     console.print(f"\n{_how_to_end(options)}\n", markup=False)
+
+
+def _print_accounts() -> None:
+    """Print the demo accounts, and how to log in as one of them."""
+    console.print(f"\nDemo accounts, password {DEMO_PASSWORD}:")
+    for account in DEMO_ACCOUNTS:
+        console.print(f"  {account.username:16} {account.user_type:10} {account.description}", markup=False)
+    log_in = f'mutation {{ logIn(input: {{login: "demo_admin", password: "{DEMO_PASSWORD}"}}) {{ token }} }}'
+    console.print("\nTo log in, run this in GraphiQL, and paste the token into the token field of a page:")
+    console.print(f"  {log_in}", markup=False)
 
 
 def _how_to_end(options: Options) -> str:

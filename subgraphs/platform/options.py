@@ -49,6 +49,13 @@ class Options:
         return f"http://127.0.0.1:{self.port_of(service)}/graphql"
 
     @property
+    def pages(self) -> dict[str, str]:
+        """The URLs of the services' web pages for admins, by title; empty if services have no ports."""
+        rows = () if self.in_process else self.services
+        pages = [(row.name, *row.page) for row in rows if row.page is not None]
+        return {title: f"http://127.0.0.1:{self.port_of(name)}{path}" for name, title, path in pages}
+
+    @property
     def gateway_host(self) -> str:
         """The address at which this machine reaches the gateway: loopback if `host` is a wildcard
         (0.0.0.0).

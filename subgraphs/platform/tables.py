@@ -117,6 +117,8 @@ class ServiceRow:
     """The names of the servers to which the service's sinks write (`subgraphs.kit.sinks`)."""
     extensions: tuple[str, ...] = ()
     """The keys of `extensions` in the service's responses that the gateway forwards to clients."""
+    page: tuple[str, str] | None = None
+    """The title and the path of the service's web page for admins; None: it has none."""
 
     @property
     def module(self) -> str:
@@ -221,6 +223,7 @@ SERVICES: Final = ServiceTable(
             9,
             signs="services",
             calls=("requests", "matching", "notifications", "payments", "calendar"),
+            page=("sagas", "/dashboard/"),
         ),
         ServiceRow("events", 10, reads_all_events=True),
         ServiceRow(

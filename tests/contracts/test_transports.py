@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.clock import SYSTEM_CLOCK
 from gateway.core.context import RequestContext
 from gateway.core.envelope import encode_json
 from gateway.core.errors import SubgraphError
@@ -24,6 +25,7 @@ from gateway.transport.headers import Headers
 from gateway.transport.http import HttpTransport
 from gateway.transport.local import LocalTransport
 from gateway.transport.observed import ObservedTransport
+from gateway.transport.recorded import RecordingTransport
 from gateway.transport.template import template_of
 from gateway.triggers import Sagas, Trigger, TriggeringTransport
 
@@ -102,6 +104,7 @@ TRANSPORTS: dict[str, Making] = {
     "local": in_process,
     "loader": wrapped(Loader),
     "hooked": wrapped(lambda inner: Hooks([Passing()]).around(inner)),
+    "recording": wrapped(lambda inner: RecordingTransport(inner, SYSTEM_CLOCK)),
     "observed": wrapped(lambda inner: ObservedTransport(inner, Observer([], [lambda _: None]))),
     "triggering": wrapped(triggering),
 }

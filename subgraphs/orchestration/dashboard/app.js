@@ -1,147 +1,164 @@
-// The dashboard. Text from the server is put in as text, never as HTML.
+// The dashboard: the token, the address, the stream of changes, and the commands. `list` and `saga` show them.
+//
+// The address names what is shown: #saga=ID&status=failed. The token is in no address and no storage.
 
-const $ = (id) => document.getElementById(id);
-const STATUSES = ["started", "in_progress", "completed", "compensating", "compensated", "failed", "compensation_failed", "cancelled"];
-const ALLOWED = {
-  retry: ["started", "in_progress", "compensating", "compensation_failed"],
-  skip: ["in_progress", "compensation_failed"],
-  compensate: ["started", "in_progress", "completed", "compensation_failed"],
-  cancel: ["started", "in_progress"],
-};
-let token = "", chosen = null, stream = null;
+import { $, element, refreshTimes, words } from "./dom.js";
+import { STATUSES, addressOf, forget, mark, showLists } from "./list.js";
+import { showSaga } from "./saga.js";
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== null) made.setAttribute(name, value);
-  }
-  made.append(...children.map((child) => (child === null || child === undefined ? "" : child)));
-  return made;
-}
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const RETRY = 1000; // milliseconds between two attempts to connect
+let token = "", stream = null, last = null;
 
-const status = (name) => element("span", { class: `status ${name}` }, name.replaceAll("_", " "));
-const time = (text) => (text ? new Date(text).toLocaleTimeString() : "");
-
-function table(id, heads, rows) {
-  const head = element("tr", {}, ...heads.map(([name, kind]) => element("th", { class: kind ?? null, scope: "col" }, name)));
-  const body = rows.length ? rows : [element("tr", {}, element("td", { colspan: heads.length }, "nothing yet"))];
-  $(id).replaceChildren(element("thead", {}, head), element("tbody", {}, ...body));
-}
-
-const row = (...cells) => element("tr", {}, ...cells.map((cell) => (cell instanceof HTMLTableCellElement ? cell : element("td", {}, cell))));
-const number = (value) => element("td", { class: "number" }, String(value));
-
-function show(found) {
-  const counts = Object.fromEntries(STATUSES.map((name) => [name, 0]));
-  for (const one of found.counts) counts[one.status] += one.sagas;
-  $("counts").replaceChildren(...STATUSES.map((name) => element("div", { class: "count", "data-status": name }, element("b", {}, String(counts[name])), status(name))));
-  table("durations", [["saga"], ["ended", "number"], ["median", "number"], ["95th", "number"]],
-    found.durations.map((one) => row(one.saga_type, number(one.sagas), number(one.p50), number(one.p95))));
-  table("failing", [["saga"], ["step"], ["failures", "number"], ["for example"]],
-    found.failing.map((one) => row(one.saga_type, `${one.direction} ${one.step}`, number(one.failures), one.example)));
-  table("sagas", [["started"], ["saga"], ["status"], ["at step"], ["error"]], found.sagas.map((one) => {
-    const made = row(time(one.started_at), one.saga_type, status(one.status), at(one), one.error ?? "");
-    made.classList.add("row");
-    made.classList.toggle("chosen", one.id === chosen);
-    made.dataset.id = one.id;
-    made.tabIndex = 0;
-    const open = () => { chosen = one.id; detail(one); for (const other of $("sagas").querySelectorAll("tr")) other.classList.toggle("chosen", other === made); };
-    made.addEventListener("click", open);
-    made.addEventListener("keydown", (event) => { if (event.key === "Enter") open(); });
-    return made;
-  }));
-  const now = found.sagas.find((one) => one.id === chosen);
-  if (now) detail(now);
-}
-
-function at(saga) {
-  const touched = saga.steps.filter((step) => step.status !== "pending");
-  return touched.length ? `${touched.at(-1).name} (${touched.at(-1).number + 1} of ${saga.steps.length})` : "";
-}
-
-function detail(saga) {
-  $("one").hidden = false;
-  $("detail").replaceChildren(element("p", {}, status(saga.status), ` ${saga.saga_type} `, element("code", {}, saga.id)),
-    element("p", {}, "input ", element("code", {}, JSON.stringify(saga.data))), ...(saga.error ? [element("p", { class: "failed" }, `${saga.code}: ${saga.error}`)] : []));
-  table("steps", [["", "number"], ["step"], ["service"], ["status"], ["attempts", "number"], ["result or error"]], saga.steps.map((step) =>
-    row(number(step.number + 1), step.name, `${step.service}.${step.operation}`, status(step.status), number(step.attempts),
-      element("code", {}, step.result ? JSON.stringify(step.result) : step.error ?? ""))));
-  const times = saga.attempts.flatMap((one) => [one.started_at, one.ended_at]).filter(Boolean).map(Date.parse);
-  const from = Math.min(...times), span = Math.max(Math.max(...times) - from, 1);
-  $("timeline").replaceChildren(...saga.attempts.map((one) => {
-    const left = (Date.parse(one.started_at) - from) / span * 100, right = ((one.ended_at ? Date.parse(one.ended_at) : from + span) - from) / span * 100;
-    const bar = element("i", { class: `${one.direction} ${one.ended_at ? one.outcome : "open"}`, title: one.error ?? one.outcome ?? "under way" });
-    bar.style.left = `${left}%`;
-    bar.style.width = `${Math.max(right - left, 0)}%`;
-    const what = one.step ? `${one.direction} ${one.step} (${one.number})` : `operator ${one.by}: ${one.direction} (${one.error})`;
-    return element("li", {}, element("span", {}, `${time(one.started_at)} ${what}`), element("div", { class: "bar" }, bar));
-  }));
-  for (const button of $("operate").querySelectorAll("button")) button.disabled = !ALLOWED[button.value].includes(saga.status);
-}
+const address = () => new URLSearchParams(location.hash.slice(1));
+const chosen = () => address().get("saga");
 
 function problem(text) {
+  if ($("problem").textContent === text) return;
   $("problem").hidden = !text;
   $("problem").textContent = text;
 }
 
 function live(on) {
-  $("live").textContent = on ? "live" : "not connected";
+  const text = on ? "live" : token ? "not connected, trying again" : "not connected";
+  if ($("live").textContent !== text) $("live").textContent = text;
   $("live").className = on ? "on" : "off";
 }
 
+function refused(error) {
+  token = "";
+  live(false);
+  $("token").setAttribute("aria-invalid", "true");
+  const advice = error.code === "UNAUTHENTICATED" ? " Paste a new token above." : "";
+  problem(`${error.message}.${advice}`);
+  $("token").value = "";
+  $("token").focus();
+}
+
+/** Read changes until another stream begins; connect again when the connection is lost. */
 async function listen() {
   stream?.abort();
-  const mine = stream = new AbortController();
+  if (!token) return;
+  const mine = (stream = new AbortController());
   while (!mine.signal.aborted) {
     try {
-      const answer = await fetch(`api/events?status=${$("status").value}`, { headers: { authorization: `Bearer ${token}` }, signal: mine.signal });
-      if (!answer.ok) {
-        problem((await answer.json()).message);
-        return;
-      }
-      problem("");
-      live(true);
-      document.querySelector("main").hidden = false;
-      await read(answer.body.pipeThrough(new TextDecoderStream()).getReader());
-    } catch (error) {
+      const query = new URLSearchParams({ status: $("status").value, saga: ID.test(chosen()) ? chosen() : "" });
+      const answer = await fetch(`api/events?${query}`, { headers: { authorization: `Bearer ${token}` }, signal: mine.signal });
+      if (answer.status === 401 || answer.status === 403) return refused(await answer.json());
+      if (!answer.ok) throw new Error((await answer.json()).message);
+      begin();
+      if (await read(answer.body.pipeThrough(new TextDecoderStream()).getReader())) return;
+    } catch {
       if (mine.signal.aborted) return;
     }
     live(false);
-    await new Promise((again) => setTimeout(again, 1000));
+    problem("The orchestration service does not reply. What you see may be old; this page connects again by itself.");
+    await new Promise((again) => setTimeout(again, RETRY));
   }
 }
 
+function begin() {
+  problem("");
+  live(true);
+  $("token").removeAttribute("aria-invalid");
+  $("welcome").hidden = true;
+  document.querySelector("main").hidden = false;
+}
+
+/** Show each event of a stream. Return whether the stream has ended because the token is refused. */
 async function read(reader) {
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) return;
+    if (done) return false;
     const events = (rest + value).split("\n\n");
     rest = events.pop();
     for (const event of events) {
-      const data = event.split("\n").find((line) => line.startsWith("data: "));
-      if (data) show(JSON.parse(data.slice(6)));
+      const data = event.split("\n").find((line) => line.startsWith("data: "))?.slice(6);
+      if (event.startsWith("event: refused")) return refused(JSON.parse(data)) ?? true;
+      if (data) show(JSON.parse(data));
     }
   }
 }
 
-$("status").append(element("option", { value: "" }, "all"), ...STATUSES.map((name) => element("option", { value: name }, name.replaceAll("_", " "))));
-$("status").addEventListener("change", listen);
-$("login").addEventListener("submit", (event) => {
-  event.preventDefault();
-  token = $("token").value.trim();
+function show(found) {
+  showLists(found, chosen());
+  showChosen(found.chosen);
+}
+
+function showChosen(saga) {
+  const wanted = chosen();
+  const opened = wanted !== null && last !== wanted;
+  if (wanted && !saga) {
+    $("one").hidden = true;
+    problem(`There is no saga with the id ${wanted}: check the address.`);
+    return;
+  }
+  $("one").hidden = !saga;
+  document.title = saga ? `${words(saga.saga_type)} · Sagas · MussikOn` : "Sagas · MussikOn";
+  if (!saga || saga.id !== wanted) return;
+  last = wanted;
+  showSaga(saga);
+  if (opened) {
+    $("one").scrollIntoView({ block: "start" });
+    $("one-title").focus({ preventScroll: true });
+  }
+}
+
+/** Follow the address: a link, the back button, or a shared address. */
+function follow() {
+  const status = address().get("status") ?? "";
+  if ($("status").value !== status) {
+    $("status").value = STATUSES.includes(status) ? status : "";
+    forget();
+  }
+  mark(chosen());
+  $("back").href = addressOf(null);
+  if (chosen() === null) leave();
   listen();
-});
-$("operate").addEventListener("submit", async (event) => {
+}
+
+function leave() {
+  const row = last && $("sagas").querySelector(`[data-id="${last}"]`);
+  last = null;
+  $("one").hidden = true;
+  problem("");
+  row?.scrollIntoView({ block: "center" });
+  row?.querySelector("a").focus({ preventScroll: true });
+}
+
+async function operate(event) {
   event.preventDefault();
   const verb = event.submitter.value;
-  const answer = await fetch(`api/sagas/${chosen}/${verb}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ reason: $("reason").value }),
-  });
-  const found = await answer.json();
-  problem(answer.ok ? "" : found.message);
-  if (answer.ok) detail(found);
+  try {
+    const answer = await fetch(`api/sagas/${chosen()}/${verb}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ reason: $("reason").value }),
+    });
+    const found = await answer.json();
+    if (answer.status === 401) refused(found);
+    else problem(answer.ok ? "" : found.message);
+    if (!answer.ok) return;
+    $("reason").value = "";
+    showSaga(found);
+  } catch {
+    problem("The orchestration service does not reply; the command may or may not have been executed.");
+  }
+}
+
+$("status").append(element("option", { value: "" }, "all"), ...STATUSES.map((name) => element("option", { value: name }, words(name))));
+$("status").addEventListener("change", () => {
+  location.hash = addressOf(chosen());
+  forget();
 });
+$("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  token = $("token").value.trim().replace(/^bearer\s+/i, "");
+  if (/^[\x21-\x7e]+$/.test(token)) listen();
+  else refused({ message: "This is not a token: it has characters that no token has" });
+});
+$("operate").addEventListener("submit", operate);
+addEventListener("hashchange", follow);
+setInterval(refreshTimes, 10_000);
+follow();

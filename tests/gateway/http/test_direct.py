@@ -85,7 +85,7 @@ SAME: dict[
         1,
     ),
     "mutation": ((post("mutation { add }"),) * 2, (200, 200, 200), 2),
-    "plan": ((post(HELLO, "a"), post(HELLO, "a", b"X-Gateway-Plan: 1")), (200, 200, 200), 2),
+    "plan": ((post(HELLO, "a"), post(HELLO, "a", b"X-Gateway-Plan: only")), (200, 200, 200), 2),
     "a large answer": ((post(LARGE, "a"), post(LARGE, "a")), (200, 200, 200), 2),
 }
 
@@ -106,6 +106,22 @@ async def test_both_ways_answer_the_same(pair: tuple[Served, Served], name: str)
     assert Watched.short == short
     assert pair[0].subgraph.calls == pair[1].subgraph.calls
     assert len({one.server.server_state.total_requests for one in pair}) == 1
+
+
+async def test_both_ways_answer_with_the_same_calls(pair: tuple[Served, Served]) -> None:
+    """A plan with the calls of its response is the same on both paths, except for the times."""
+    found = []
+    for one in pair:
+        one.subgraph.renew()
+        async with connected(one) as (reader, writer):
+            writer.write(post(HELLO, "a", b"X-Gateway-Plan: 1"))
+            answer = body_of(await read_one(reader))
+        for call in answer["extensions"]["plan"]["calls"]:
+            assert call.pop("startMs") >= 0
+            assert call.pop("durationMs") > 0
+        found.append(answer)
+    assert found[0] == found[1]
+    assert [call["status"] for call in found[0]["extensions"]["plan"]["calls"]] == [200]
 
 
 @pytest.mark.parametrize(("trusted", "seen"), [("127.0.0.1", "10.1.2.3"), ("10.9.9.9", "127.0.0.1")])

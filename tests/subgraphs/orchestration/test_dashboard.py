@@ -4,20 +4,17 @@ see it.
 
 import asyncio
 import os
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from subgraphs.kit.testing import ApiUser
 from tests.browser import complaints, needs_browser, open_browser
+from tests.pages import serving, until
 from tests.subgraphs.orchestration.bookings import assign
 from tests.subgraphs.orchestration.conftest import Town
 
@@ -25,19 +22,8 @@ from tests.subgraphs.orchestration.conftest import Town
 @pytest.fixture
 async def address(town: Town) -> AsyncIterator[str]:
     """The URL of the orchestration service."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    app = town.services["orchestration"].asgi
-    server = uvicorn.Server(
-        uvicorn.Config(app, port=port, lifespan="off", log_level="warning", timeout_graceful_shutdown=1)
-    )
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await task
+    async with serving(town.services["orchestration"].asgi) as url:
+        yield url
 
 
 def token_of(person: ApiUser) -> str:
@@ -48,11 +34,6 @@ def token_of(person: ApiUser) -> str:
 def count(browser: Chrome, status: str) -> int:
     """Return how many sagas of a status the page shows."""
     return int(browser.find_element(By.CSS_SELECTOR, f'[data-status="{status}"] b').text)
-
-
-def until(browser: Chrome, there: Callable[[], Any]) -> Any:
-    """Wait at most a minute until the page fulfils a condition."""
-    return WebDriverWait(browser, 60, ignored_exceptions=[Exception]).until(lambda _: there())
 
 
 def log_in(browser: Chrome, address: str, token: str) -> None:
@@ -68,8 +49,9 @@ def see(browser: Chrome, address: str, token: str) -> int:
     until(browser, lambda: browser.find_element(By.ID, "live").text == "live")
     until(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#sagas tr.row"))
     rows = browser.find_elements(By.CSS_SELECTOR, "#sagas tr.row")
-    next(row for row in rows if "musician_request_assignment" in row.text).click()
-    assert len(browser.find_elements(By.CSS_SELECTOR, "#steps tbody tr")) == 5
+    (row,) = [row for row in rows if "assignment" in row.text][:1]
+    row.click()
+    until(browser, lambda: len(browser.find_elements(By.CSS_SELECTOR, "#steps tbody tr")) == 5)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#timeline li")) == 5
     assert "payments.createEscrow" in browser.find_element(By.ID, "steps").text
     enabled = [
@@ -87,9 +69,10 @@ def undo(browser: Chrome) -> None:
     browser.find_element(By.ID, "reason").send_keys("a mistake")
     browser.find_element(By.CSS_SELECTOR, '#operate button[value="compensate"]').click()
     until(browser, lambda: "compensated" in browser.find_element(By.ID, "detail").text)
+    until(browser, lambda: "undo create escrow" in browser.find_element(By.ID, "timeline").text)
     timeline = browser.find_element(By.ID, "timeline").text
     assert ": compensate (" in timeline
-    assert "undo create_escrow" in timeline
+    assert "undo create escrow" in timeline
     assert complaints(browser) == []
 
 

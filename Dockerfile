@@ -21,7 +21,7 @@ COPY schema ./schema
 COPY --from=graphiql /page/dist ./gateway/http/graphiql/dist
 RUN uv pip install --system --no-cache --no-deps --editable . \
     && useradd --system --home-dir /app mussikon \
-    && install -d -o mussikon -g mussikon /keys/private /keys/service /keys/public /keys/partners /data
+    && install -d -o mussikon -g mussikon /keys/private /keys/service /keys/public /keys/partners /data /mailbox
 USER mussikon
 ENV PYTHONUNBUFFERED=1
 CMD ["gateway", "--help"]

@@ -80,6 +80,20 @@ class ServiceClient:
         return data
 
 
+class TransportPart:
+    """A part of the service that closes the transport when the service stops."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def start(self) -> None:
+        """Do nothing: the transport connects when it sends the first request."""
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        await self._transport.close()
+
+
 def authorization(private_key: Path, self_id: UUID, clock: Clock = SYSTEM_CLOCK) -> Callable[[], str]:
     """Return a function that returns the `authorization` header for requests by the service `self_id`.
 

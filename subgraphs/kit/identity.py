@@ -5,11 +5,12 @@ and the public key as its secret, is refused.
 """
 
 import hashlib
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from joserfc import jwt
@@ -25,9 +26,12 @@ ISSUER = "mussikon"
 SERVICE = "service"
 SERVICE_PRIVATE, SERVICE_PUBLIC = "service.pem", "service.pub.pem"
 ROLES = ("client", "musician", "admin", SERVICE)
-LIFETIME_SECONDS = 8 * 3600
+LIFETIME_SECONDS = 15 * 60
+LONGEST_LIFETIME_SECONDS = 8 * 3600
+"""A token of users is valid for at most this time, so a revocation has to be stored no longer."""
 CACHED_TOKENS = 4096
 _INVALID = "The token is not valid or has expired: log in again"
+_REVOKED = "The session of this token has ended: log in again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,34 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A signed token, and the time at which it expires."""
+    """A signed token, its id (`jti`), and the time at which it expires."""
 
     value: str
     expires_at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValidToken:
+    """The facts in a token that was verified.
+
+    `id`: the claim `jti`, "" if the token has none. `session_id`: the session for which it was issued.
+    `issued_at` and `expires_at`: seconds since 1970.
+    """
+
+    identity: Identity
+    id: str
+    session_id: UUID | None
+    issued_at: float
+    expires_at: float
+
+
+class Revoked(Protocol):
+    """Knows the revoked tokens (`kit/revocation`)."""
+
+    def covers(self, token: ValidToken) -> bool:
+        """Return whether a token is revoked."""
+        ...
 
 
 class TokenVerifier:
@@ -62,7 +90,12 @@ class TokenVerifier:
 
     Tokens of services are signed with a key of their own, whose public file is in the same folder as that for
     users. A token with the role `service` that is signed with the users' key is refused, and vice versa.
+
+    `revoked`: the revoked tokens, which are refused although they are in the cache; None: no token is revoked
+    (`Service.guard` sets it).
     """
+
+    revoked: Revoked | None = None
 
     def __init__(self, public_key_file: Path, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
@@ -70,18 +103,26 @@ class TokenVerifier:
         self._service_key_file = public_key_file.with_name(SERVICE_PUBLIC)
         self._service_key: ECKey | None = None
         self._claims = jwt.JWTClaimsRegistry(
-            now=lambda: int(clock.now().timestamp()),
+            now=lambda: math.ceil(clock.now().timestamp()),  # `iat` has fractions of a second
             iss={"essential": True, "value": ISSUER},
             aud={"essential": True, "value": AUDIENCE},
             exp={"essential": True},
             sub={"essential": True},
         )
-        self._cached: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
+        self._cached: OrderedDict[bytes, ValidToken] = OrderedDict()
 
     def identity(self, authorization: str | None) -> Identity | None:
         """Return the identity in the value of an `authorization` header; None without a header.
 
-        Raises Unauthenticated for a token that is not valid or has expired.
+        Raises Unauthenticated for a token that is not valid, has expired or is revoked.
+        """
+        token = self.token(authorization)
+        return token.identity if token is not None else None
+
+    def token(self, authorization: str | None) -> ValidToken | None:
+        """Return the facts of the token in an `authorization` header; None without a header.
+
+        Raises Unauthenticated for a token that is not valid, has expired or is revoked.
         """
         if not authorization:
             return None
@@ -90,26 +131,35 @@ class TokenVerifier:
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("The authorization header must be 'Bearer <token>'")
         digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
-        expires, identity = self._cached.get(digest) or self._cache(digest, self._verify(token))
-        if expires <= self._clock.now().timestamp():
+        found = self._cached.get(digest) or self._cache(digest, self._verify(token))
+        if found.expires_at <= self._clock.now().timestamp():
             self._cached.pop(digest, None)
             raise Unauthenticated(_INVALID)
-        return identity
+        if self.revoked is not None and self.revoked.covers(found):
+            raise Unauthenticated(_REVOKED)
+        return found
 
-    def _cache(self, digest: bytes, entry: tuple[float, Identity]) -> tuple[float, Identity]:
-        self._cached[digest] = entry
+    def _cache(self, digest: bytes, token: ValidToken) -> ValidToken:
+        self._cached[digest] = token
         if len(self._cached) > CACHED_TOKENS:
             self._cached.popitem(last=False)
-        return entry
+        return token
 
-    def _verify(self, token: str) -> tuple[float, Identity]:
+    def _verify(self, token: str) -> ValidToken:
         try:
             decoded = jwt.decode(token, self._key_for, algorithms=[ALGORITHM])
             claims = decoded.claims
             self._claims.validate(claims)
             if (claims["role"] == SERVICE) != (decoded.header.get("kid") == SERVICE):
                 raise ValueError("the token is not signed with the key for its role")
-            return float(claims["exp"]), Identity(UUID(claims["sub"]), _role(claims))
+            session = claims.get("sid")
+            return ValidToken(
+                Identity(UUID(claims["sub"]), _role(claims)),
+                str(claims.get("jti", "")),
+                UUID(session) if session is not None else None,
+                float(claims.get("iat", 0)),
+                float(claims["exp"]),
+            )
         except (JoseError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
             raise Unauthenticated(_INVALID) from error
 
@@ -135,12 +185,14 @@ class TokenSigner:
         self._key_id = key_id(self._key)
         self._lifetime = lifetime_seconds
 
-    def sign(self, user_id: UUID, role: str) -> Token:
+    def sign(self, user_id: UUID, role: str, session_id: UUID | None = None) -> Token:
         """Return a new token for the user or service with this id.
 
-        The gateway reads `scope` (RFC 9068); services read `role`.
+        The gateway reads `scope` (RFC 9068); services read `role`. `iat` has fractions of a second, so that a
+        revocation of all earlier tokens of a user spares a token that is issued in the same second.
         """
-        now = int(self._clock.now().timestamp())
+        now = self._clock.now().timestamp()
+        expires, token_id = int(now) + self._lifetime, uuid4().hex
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -148,12 +200,13 @@ class TokenSigner:
             "role": role,
             "scope": role,
             "iat": now,
-            "exp": now + self._lifetime,
-            "jti": uuid4().hex,
+            "exp": expires,
+            "jti": token_id,
+            **({"sid": str(session_id)} if session_id is not None else {}),
         }
         header = {"alg": ALGORITHM, "typ": "JWT", "kid": SERVICE if role == SERVICE else self._key_id}
         value = jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
-        return Token(value, datetime.fromtimestamp(now + self._lifetime, UTC))
+        return Token(value, datetime.fromtimestamp(expires, UTC), token_id)
 
 
 def _role(claims: dict[str, Any]) -> str:

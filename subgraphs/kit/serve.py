@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import structlog
@@ -22,6 +23,7 @@ import uvicorn
 
 from subgraphs.kit.logs import configure
 from subgraphs.kit.migrations import MigrationError
+from subgraphs.kit.revocation import RevokedTokens
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
 from subgraphs.kit.tasks import cancel
@@ -41,15 +43,24 @@ If the service calls others, the function has a second, optional parameter: the 
 def load_bootstrap(name: str, package: str | None = None) -> Bootstrap:
     """Return the function `bootstrap` of the service `name`, whose code is in `package`.
 
-    `package` None: `subgraphs.<name>`. Raises ServiceSettingsError if there is no such service.
+    `package` None: `subgraphs.<name>`. The services that the function makes refuse revoked tokens. Raises
+    ServiceSettingsError if there is no such service.
     """
     module = f"{package or f'subgraphs.{name}'}.app"
     if not name.isidentifier() or _spec_of(module) is None:
         raise ServiceSettingsError(
             f"there is no service {name!r}: choose one of {', '.join(_service_names())}"
         )
-    bootstrap: Bootstrap = importlib.import_module(module).bootstrap
-    return bootstrap
+    return guarded(importlib.import_module(module).bootstrap)
+
+
+def guarded(bootstrap: Bootstrap) -> Bootstrap:
+    """Return a function that makes the service that `bootstrap` makes, and makes it refuse revoked tokens."""
+
+    def make(settings: ServiceSettings, *others: Any) -> Service:
+        return bootstrap(settings, *others).guard(RevokedTokens(settings.redis_url, settings.clock))
+
+    return make
 
 
 def _spec_of(module: str) -> ModuleSpec | None:

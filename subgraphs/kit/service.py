@@ -23,19 +23,22 @@ from subgraphs.kit.cause import Cause, because, correlation_of
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated, format_error, refusal
 from subgraphs.kit.graphql import Schema
-from subgraphs.kit.identity import SERVICE, Identity, TokenVerifier
+from subgraphs.kit.identity import SERVICE, Identity, TokenVerifier, ValidToken
+from subgraphs.kit.revocation import RevokedTokens
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The caller of a request: the identity in its token (None without a token), and its address, if known.
 
-    `authorization` is the received header, for services that call others on behalf of the caller.
+    `authorization` is the received header, for services that call others on behalf of the caller. `token`:
+    the facts in it.
     """
 
     identity: Identity | None
     address: str | None
     authorization: str | None = field(default=None, repr=False)
+    token: ValidToken | None = field(default=None, repr=False)
 
 
 class ServiceContext:
@@ -47,6 +50,7 @@ class ServiceContext:
         self.identity = caller.identity
         self.address = caller.address
         self.authorization = caller.authorization
+        self.token = caller.token
         self.database = database
         self.bus = bus
         self.extensions: dict[str, Any] = {}
@@ -147,6 +151,15 @@ class Service:
         """The schema as SDL with federation's directives."""
         return print_schema(self.schema)
 
+    def guard(self, revoked: RevokedTokens) -> "Service":
+        """Refuse revoked tokens from now on, and return the service.
+
+        `revoked` becomes the first of its parts.
+        """
+        self._verifier.revoked = revoked
+        self.parts = [revoked, *self.parts]
+        return self
+
     async def start(self) -> None:
         """Migrate the database and start the parts; if a part fails, stop those that run and raise
         its error.
@@ -180,11 +193,12 @@ class Service:
         headers = headers or {}
         try:
             authorization = headers.get("authorization")
-            identity = self._verifier.identity(authorization)
+            token = self._verifier.token(authorization)
         except DomainError as error:
             return refusal(error)
         address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or None
-        context = self._context(Caller(identity, address, authorization))
+        identity = token.identity if token is not None else None
+        context = self._context(Caller(identity, address, authorization, token))
         budget.begin()
         by = str(identity.user_id) if identity is not None else ""
         try:

@@ -34,6 +34,11 @@ class ServiceSettings:
     clock: Clock = SYSTEM_CLOCK
     server_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The URLs of further servers, such as the targets of sinks, by name."""
+    own: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The variables of this service only, by name without the prefix: SMTP_URL for NOTIFICATIONS_SMTP_URL.
+
+    Empty variables are left out.
+    """
     max_offers: int = 5
     """How many unanswered offers a client may have."""
 
@@ -59,8 +64,22 @@ class ServiceSettings:
             service_urls=_urls(name, "SERVICE_URLS", environment),
             event_sources=tuple(filter(None, environment.get("EVENT_SOURCES", "").split(","))),
             server_urls=_urls(name, "SERVER_URLS", environment),
+            own=_own(name, environment),
             max_offers=_whole(name, "MAX_OFFERS", environment.get("MAX_OFFERS") or "5", 1, 1000),
         )
+
+    def whole_number(self, name: str, default: int, least: int, most: int) -> int:
+        """Return the value of a variable in `own` as a number. Raises ServiceSettingsError."""
+        return _whole(self.name, f"{self.name.upper()}_{name}", self.own.get(name, str(default)), least, most)
+
+
+def _own(name: str, environment: Mapping[str, str]) -> Mapping[str, str]:
+    prefix = f"{name.upper()}_"
+    return {
+        key.removeprefix(prefix): value
+        for key, value in environment.items()
+        if key.startswith(prefix) and value
+    }
 
 
 def _existing(name: str, key: str, value: str) -> Path:
@@ -83,7 +102,7 @@ def _urls(name: str, key: str, environment: Mapping[str, str]) -> Mapping[str, s
 
 
 def _whole(name: str, key: str, value: str, least: int, most: int) -> int:
-    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+    if not (value.isascii() and value.isdigit() and len(value) < 19 and least <= int(value) <= most):
         raise ServiceSettingsError(
             f"service {name}: {key} must be a number from {least} to {most}, got {value!r}"
         )

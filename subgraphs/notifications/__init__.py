@@ -1,3 +1,3 @@
-"""The notifications service: makes notifications from other services' events, and publishes an event for
-each notification that is to be sent. Other programs send mail, push and SMS.
+"""The notifications service: makes notifications from other services' events, and sends them by e-mail, push
+and SMS; it also sends the users service's e-mail about accounts.
 """

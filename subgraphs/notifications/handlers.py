@@ -10,7 +10,8 @@ from subgraphs.kit.errors import Forbidden, NotFound
 from subgraphs.kit.messages import Command, Envelope
 from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.notifications import messages, model, store
+from subgraphs.notifications import delivery_store, messages, model, store
+from subgraphs.notifications.delivery_store import DeliveryRecord
 from subgraphs.notifications.drafts import DRAFTS
 from subgraphs.notifications.tables import NOTIFICATION_ROWS
 
@@ -39,11 +40,12 @@ async def update_settings(uow: UnitOfWork, command: messages.UpdateSettings) -> 
 
 
 async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
-    """Publish NotificationDue for due notifications, at most `command.most`, and mark them as sent.
+    """Add the deliveries of due notifications, at most `command.most`, and publish NotificationDue for them.
 
-    A notification without a channel is only marked. Returns how many were due.
+    A notification without a channel is only marked as sent. Returns how many were due.
     """
     claimed = await store.claim_due(uow, command.most)
+    await delivery_store.add_notifications(uow, claimed)
     for due in claimed:
         if due.channels:
             uow.emit(
@@ -58,6 +60,11 @@ async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
                 )
             )
     return len(claimed)
+
+
+async def send_again(uow: UnitOfWork, command: messages.SendAgain) -> DeliveryRecord:
+    """Send a message that has failed or was skipped. Raises NotFound, Conflict."""
+    return await delivery_store.send_again(uow, command.delivery_id)
 
 
 async def notify(uow: UnitOfWork, envelope: Envelope) -> None:
@@ -78,13 +85,25 @@ async def delete_reminders(uow: UnitOfWork, envelope: Envelope) -> None:
     await store.delete_reminders(uow, str(envelope.read(messages.BookingId).booking_id))
 
 
+async def send_account_mail(uow: UnitOfWork, envelope: Envelope) -> None:
+    """Add the delivery of a mail of the users service (a handler of events).
+
+    An event without a user is ignored: somebody has asked for the password of an account that does not exist.
+    """
+    facts = envelope.read(messages.AccountMailFacts)
+    if facts.user_id is not None:
+        await delivery_store.add_mail(uow, facts.mail_id, facts.kind, facts.user_id, facts.expires_at)
+
+
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     messages.MarkRead: mark_read,
     messages.MarkAllRead: mark_all_read,
     messages.UpdateSettings: update_settings,
     messages.SendDue: send_due,
+    messages.SendAgain: send_again,
 }
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
     **dict.fromkeys(DRAFTS, notify),
+    "AccountMailRequested": send_account_mail,
     **dict.fromkeys(("BookingCancelled", "BookingUndone", "BookingRestored"), delete_reminders),
 }

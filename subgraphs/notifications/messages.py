@@ -12,6 +12,7 @@ import msgspec
 
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command, Event
+from subgraphs.notifications.delivery_store import DeliveryRecord
 from subgraphs.notifications.model import DeliverySettings, NotificationRecord
 
 
@@ -46,11 +47,15 @@ class SendDue(Command[int]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NotificationDue(Event):
-    """A notification is to be sent now by `channels` (email, push, sms).
+class SendAgain(Command[DeliveryRecord]):
+    """Send a message that has failed or was skipped; returns its record."""
 
-    Programs that send mail, push or SMS consume the event.
-    """
+    delivery_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotificationDue(Event):
+    """A notification is sent from now on by `channels` (email, push, sms); see `deliverer`."""
 
     aggregate_type: ClassVar[str] = "notification"
     aggregate_key: ClassVar[str] = "notification_id"
@@ -69,6 +74,15 @@ class RegisteredUser(msgspec.Struct, frozen=True):
 
     user_id: UUID
     username: str
+
+
+class AccountMailFacts(msgspec.Struct, frozen=True):
+    """The fields that this service reads from AccountMailRequested."""
+
+    mail_id: UUID
+    user_id: UUID | None
+    kind: str
+    expires_at: datetime
 
 
 class ApplicationFacts(msgspec.Struct, frozen=True):

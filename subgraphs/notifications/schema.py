@@ -7,10 +7,13 @@ from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.graphql import Schema, for_users, object_type
+from subgraphs.kit.graphql import Schema, for_role, for_users, object_type
+from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
 from subgraphs.kit.steps import StepOrder, run_step, step_field
-from subgraphs.notifications import steps
-from subgraphs.notifications.messages import MarkAllRead, MarkRead, UpdateSettings
+from subgraphs.notifications import delivery_store, steps
+from subgraphs.notifications.delivery_store import DELIVERY_ROWS
+from subgraphs.notifications.delivery_types import Delivery, DeliveryStatus, conditions
+from subgraphs.notifications.messages import MarkAllRead, MarkRead, SendAgain, UpdateSettings
 from subgraphs.notifications.model import TYPES
 from subgraphs.notifications.types import (
     Info,
@@ -29,6 +32,25 @@ class Query:
     async def notification(self, info: Info, id: strawberry.ID) -> Notification | None:
         """The caller's notification with this id; null if there is none."""
         return await Notification.load(info, id)
+
+    @for_role("admin")
+    async def deliveries(
+        self,
+        info: Info,
+        first: First = DEFAULT_FIRST,
+        after: After = None,
+        status: DeliveryStatus | None = None,
+    ) -> Connection[Delivery] | None:
+        """Messages by e-mail, push and SMS of the last 90 days, the newest first; for admins."""
+        info.context.require_role("admin")
+        page, wanted = Page.of(delivery_store.NEWEST, first, after), conditions(status)
+        database = info.context.database
+        return page.connection(
+            await DELIVERY_ROWS.page(database, page, wanted),
+            Delivery.of,
+            lambda record: (record.created_at, record.id),
+            lambda: DELIVERY_ROWS.count(database, wanted),
+        )
 
 
 @object_type()
@@ -53,6 +75,13 @@ class Mutation:
         """Change the caller's settings for notifications."""
         command = UpdateSettings(by=info.context.require(), changes=input.read())
         return NotificationSettings.of(await info.context.bus.handle(command))
+
+    @for_role("admin")
+    async def send_again(self, info: Info, id: strawberry.ID) -> Delivery | None:
+        """Send a message that has failed or was skipped; for admins."""
+        info.context.require_role("admin")
+        command = SendAgain(delivery_id=checks.identifier(id, "id"))
+        return Delivery.of(await info.context.bus.handle(command))
 
     @step_field
     async def notify(

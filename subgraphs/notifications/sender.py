@@ -1,4 +1,7 @@
-"""A background task that sends due notifications every second: it executes the command SendDue."""
+"""A background task that makes the deliveries of due notifications every second, by the command SendDue.
+
+`deliverer` sends them.
+"""
 
 import structlog
 

@@ -28,6 +28,7 @@ from subgraphs.platform.preparation import (
 )
 from subgraphs.platform.server_options import Urls, with_server_options
 from subgraphs.platform.servers import Servers, check_servers, start_servers
+from subgraphs.platform.service_options import Own, with_service_options
 
 app = typer.Typer(
     help="MussikOn: clients book musicians for events.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -40,6 +41,7 @@ Size = Annotated[
 
 @app.command()
 @with_server_options
+@with_service_options
 def run(
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="The gateway's port; services listen on the next ones.")
@@ -65,11 +67,12 @@ def run(
     ] = False,
     *,
     urls: Urls,
+    own: Own,
 ) -> None:
     """Start the platform and run it until Ctrl-C."""
     loads_sample = sample and not production  # everybody knows the passwords of the demo accounts
     options = Options(port, host, workers, data, _checked(size), loads_sample, urls, in_process)
-    launch(replace_fields(options, production=production))
+    launch(replace_fields(options, production=production, own=own))
 
 
 def launch(options: Options) -> None:

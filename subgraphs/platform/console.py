@@ -74,6 +74,8 @@ def welcome(options: Options, has_sample: bool) -> None:
     table.add_row("GraphQL", f"{options.gateway_url}/graphql")
     for service in options.services.names if not options.in_process else ():
         table.add_row(service, options.url_of(service))
+    if options.mailbox_url is not None:
+        table.add_row("mailbox", options.mailbox_url)
     table.add_row("data and logs", str(options.data.resolve()))
     console.print("\nMussikOn runs.\n", style="bold")
     console.print(table)

@@ -4,12 +4,13 @@ They follow from the service's row in the table of services, the options, the se
 """
 
 import json
+import os
 from collections.abc import Mapping
 
 from subgraphs.platform.options import Options
 from subgraphs.platform.preparation import KeyFiles
 from subgraphs.platform.servers import Servers
-from subgraphs.platform.tables import SERVERS
+from subgraphs.platform.tables import SERVERS, ServiceRow
 
 
 def environment_of(service: str, options: Options, servers: Servers, keys: KeyFiles) -> Mapping[str, str]:
@@ -20,6 +21,9 @@ def environment_of(service: str, options: Options, servers: Servers, keys: KeyFi
         "PORT": str(options.port_of(service)),
         "JWT_PUBLIC_KEY_FILE": str(keys.public),
         **_addresses(service, options, servers),
+        **_folder(row, options),
+        **_own(service, os.environ),
+        **options.own.get(service, {}),
     }
     if row.signs:
         variables["JWT_PRIVATE_KEY_FILE"] = str(keys.private if row.signs == "people" else keys.service)
@@ -33,7 +37,8 @@ def environment_of(service: str, options: Options, servers: Servers, keys: KeyFi
 def gateway_environment(options: Options, servers: Servers, keys: KeyFiles) -> Mapping[str, str]:
     """Return the variables that `gateway.yaml` refers to.
 
-    All processes of the gateway count rates together, in Valkey; a single process counts in its memory.
+    All processes of the gateway count rates together, in Valkey, and read the revoked tokens there; a single
+    process counts in its memory, and its services refuse revoked tokens.
     """
     found = {
         "MUSSIKON_KEY_SET": str(keys.key_set),
@@ -41,10 +46,28 @@ def gateway_environment(options: Options, servers: Servers, keys: KeyFiles) -> M
         "MUSSIKON_MANIFEST": str(options.manifest.resolve()),
     }
     if not options.in_process:
-        found |= {"MUSSIKON_RATES": "redis", "MUSSIKON_REDIS": servers.redis_url}
+        found |= {
+            "MUSSIKON_RATES": "redis",
+            "MUSSIKON_REDIS": servers.redis_url,
+            "MUSSIKON_REVOCATION": "true",
+        }
     if options.production:
         found |= {"MUSSIKON_PROFILE": "production", "MUSSIKON_DOCUMENTS": "require_listed"}
     return found
+
+
+def _folder(row: ServiceRow, options: Options) -> dict[str, str]:
+    """Return the variables for the folder that a service writes, and for the page that shows it."""
+    if row.folder is None:
+        return {}
+    name = f"{row.name}_{row.folder}".upper()
+    page = {} if options.production else {f"{name}_PAGE": "on"}
+    return {name: str(options.data.resolve() / row.folder), **page}
+
+
+def _own(service: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of this process that are for one service only: USERS_REFRESH_TOKEN_DAYS."""
+    return {key: value for key, value in environment.items() if key.startswith(f"{service.upper()}_")}
 
 
 def _addresses(service: str, options: Options, servers: Servers) -> dict[str, str]:

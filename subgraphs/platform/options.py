@@ -3,6 +3,7 @@
 The launcher's modules receive them as one frozen value.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ class Options:
     services: ServiceTable = SERVICES
     schema: Path = SCHEMA
     """The folder with the supergraph and the operations."""
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """Variables for single services (`ServiceSettings.own`), with their values, by service."""
     production: bool = False
     """Whether the gateway hides the schema and accepts only the operations of the manifest."""
 
@@ -54,6 +57,15 @@ class Options:
         rows = () if self.in_process else self.services
         pages = [(row.name, *row.page) for row in rows if row.page is not None]
         return {title: f"http://127.0.0.1:{self.port_of(name)}{path}" for name, title, path in pages}
+
+    @property
+    def mailbox_url(self) -> str | None:
+        """The URL of the page that shows e-mail in place of sending it; None if there is none."""
+        own = {**os.environ, **self.own.get("notifications", {})}
+        if self.production or self.in_process or own.get("NOTIFICATIONS_SMTP_URL"):
+            return None
+        ports = [self.port_of(row.name) for row in self.services if row.folder == "mailbox"]
+        return f"http://127.0.0.1:{ports[0]}/mailbox" if ports else None
 
     @property
     def gateway_host(self) -> str:

@@ -115,6 +115,10 @@ class ServiceRow:
     servers: tuple[str, ...] = (POSTGRES, VALKEY)
     sinks: tuple[str, ...] = ()
     """The names of the servers to which the service's sinks write (`subgraphs.kit.sinks`)."""
+    folder: str | None = None
+    """The name of a folder in the data folder that the service writes, such as `mailbox`; its path is the
+    variable NOTIFICATIONS_MAILBOX. Outside production NOTIFICATIONS_MAILBOX_PAGE is `on`: a page may show it.
+    """
     extensions: tuple[str, ...] = ()
     """The keys of `extensions` in the service's responses that the gateway forwards to clients."""
     page: tuple[str, str] | None = None
@@ -215,7 +219,7 @@ SERVICES: Final = ServiceTable(
         ServiceRow("reviews", 3),
         ServiceRow("requests", 4),
         ServiceRow("matching", 5),
-        ServiceRow("notifications", 6),
+        ServiceRow("notifications", 6, signs="services", calls=("users",), folder="mailbox"),
         ServiceRow("payments", 7),
         ServiceRow("calendar", 8),
         ServiceRow(

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.settings import ConnectionSettings
 from gateway.transport.base import Transport
 from gateway.transport.http import HttpTransport
+from subgraphs.kit.client import TransportPart
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection_runner import ProjectionRunner
 from subgraphs.kit.identity import TokenVerifier
@@ -16,7 +17,6 @@ from subgraphs.kit.queue.inbox import ANY_TYPE, Inbox
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.read_side.command_side import TransportPart
 from subgraphs.read_side.freshness import FreshnessMonitor
 from subgraphs.read_side.loaders import ReadContext, ReadSideParts
 from subgraphs.read_side.log import append_to_log

@@ -80,20 +80,6 @@ class CommandSide:
         return [entity or {} for entity in data["_entities"]]
 
 
-class TransportPart:
-    """A part of the service that closes the transport when the service stops."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-
-    async def start(self) -> None:
-        """Do nothing: the transport connects when it sends the first request."""
-
-    async def stop(self) -> None:
-        """Close every connection."""
-        await self._transport.close()
-
-
 def _unavailable(service: str) -> ReadModelUnavailable:
     return ReadModelUnavailable(
         f"Neither the read model nor the {service} service answers now: try again later"

@@ -1,38 +1,42 @@
 """Commands and events of the users service.
 
 `schema` makes the commands from GraphQL inputs, and `handlers` publishes the events. The handler of each
-command returns the account after the change.
+command returns the account after the change, or the session that it opens. Those of sessions and of e-mail
+alone are in `session_messages` and `mail_messages`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from subgraphs.kit.messages import Command, Event
 from subgraphs.users.model import Account
+from subgraphs.users.session_model import Client, OpenedSession
 
 
 @dataclass(frozen=True)
-class Register(Command[Account]):
+class Register(Command[OpenedSession]):
     """Create an account; `user_type` is "client" or "musician"."""
 
     username: str
     email: str
-    password: str
+    password: str = field(repr=False)
     user_type: str
+    client: Client
 
 
 @dataclass(frozen=True)
-class LogIn(Command[Account]):
+class LogIn(Command[OpenedSession]):
     """Check a name (or email address) and a password.
 
-    `address`: the caller's network address, by which attempts are limited; None: unknown.
+    `client`: the caller's program and address, by which attempts are limited.
     """
 
     login: str
-    password: str
-    address: str | None
+    password: str = field(repr=False)
+    client: Client
 
 
 @dataclass(frozen=True)
@@ -44,24 +48,25 @@ class UpdateProfile(Command[Account]):
 
 
 @dataclass(frozen=True)
-class ChangePassword(Command[Account]):
+class ChangePassword(Command[OpenedSession]):
     """Replace a password; `current_password` proves that the caller is the user.
 
-    `address`: the caller's network address, by which attempts are limited; None: unknown.
+    `client`: the caller's program and address, by which attempts are limited.
     """
 
     user_id: UUID
-    current_password: str
-    new_password: str
-    address: str | None
+    current_password: str = field(repr=False)
+    new_password: str = field(repr=False)
+    client: Client
 
 
 @dataclass(frozen=True)
 class SetActive(Command[Account]):
-    """Activate or deactivate an account."""
+    """Activate or deactivate an account; `by`: the admin."""
 
     user_id: UUID
     is_active: bool
+    by: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,3 +90,33 @@ class UserUpdated(Event):
     username: str
     user_type: str
     is_active: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountClosed(Event):
+    """An account was closed: it cannot log in, and its tokens have ended.
+
+    `closed_by`: its user or an admin; None: somebody at the database's prompt.
+    """
+
+    aggregate_type: ClassVar[str] = "user"
+    aggregate_key: ClassVar[str] = "user_id"
+    user_id: UUID
+    username: str
+    user_type: str
+    closed_by: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountMailRequested(Event):
+    """A mail with a token is to be sent; its address and token are asked for by its id.
+
+    `user_id`: None if no account has the address: nothing is sent. `kind`: confirm_email, reset_password.
+    """
+
+    aggregate_type: ClassVar[str] = "account_mail"
+    aggregate_key: ClassVar[str] = "mail_id"
+    mail_id: UUID
+    user_id: UUID | None
+    kind: str
+    expires_at: datetime

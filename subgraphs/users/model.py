@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,6 +18,7 @@ LOGIN_WINDOW: Final = timedelta(minutes=15)
 PER_ACCOUNT_AND_ADDRESS: Final = 5
 PER_ACCOUNT: Final = 20
 PER_ADDRESS: Final = 100
+PER_DEVICE: Final = 10
 SHORTEST_PASSWORD: Final = 8
 LONGEST_PASSWORD: Final = 128
 _LARGEST_PREFERENCES: Final = 16_000
@@ -34,6 +36,7 @@ class Account:
     is_active: bool
     created_at: datetime
     updated_at: datetime
+    email_confirmed_at: datetime | None
     first_name: str | None
     last_name: str | None
     phone: str | None
@@ -50,6 +53,18 @@ class Credentials:
     username: str
     email: str
     password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """What is known of the client of a log-in.
+
+    `device_id`: the known device whose token it has sent. `knows_address`: whether the user has logged in
+    from its address before.
+    """
+
+    device_id: UUID | None = None
+    knows_address: bool = False
 
 
 def username(value: str) -> str:
@@ -98,19 +113,37 @@ def profile_changes(changes: Mapping[str, Any], today: date) -> dict[str, Any]:
     return checked
 
 
-def login_limits(login: str, address: str | None) -> dict[str, int]:
+def login_limits(login: str, address: str | None, known: KnownDevice) -> dict[str, int]:
     """Return how many attempts to log in are allowed within LOGIN_WINDOW, by subject.
 
-    The subjects are: the account from this address (few attempts); the account from all addresses (more, so
-    that a stranger cannot lock out its owner with five requests); and the address, for all accounts. Example:
-    {"account:ada@10.0.0.1": 5, "account:ada": 20, "address:10.0.0.1": 100}.
+    A known device is counted for itself alone, so that no stranger can lock it out. For all others the
+    subjects are: the account from this network (few attempts); the account from all networks together, unless
+    its user has logged in from this one before (more attempts; only they are used up by strangers); and the
+    network, for all accounts. Example: {"account:ada@10.0.0.1": 5, "account:ada": 20,
+    "address:10.0.0.1": 100}.
     """
-    account = login.strip().lower()
-    limits = {
-        f"account:{account}@{address or ''}": PER_ACCOUNT_AND_ADDRESS,
-        f"account:{account}": PER_ACCOUNT,
-    }
-    return limits | ({f"address:{address}": PER_ADDRESS} if address else {})
+    if known.device_id is not None:
+        return {f"device:{known.device_id}": PER_DEVICE}
+    account, network = login.strip().lower(), client_network(address)
+    limits = {f"account:{account}@{network or ''}": PER_ACCOUNT_AND_ADDRESS}
+    if not known.knows_address:
+        limits[f"account:{account}"] = PER_ACCOUNT
+    return limits | ({f"address:{network}": PER_ADDRESS} if network else {})
+
+
+def client_network(address: str | None) -> str | None:
+    """Return the network by which attempts are counted: an IPv4 address, or the /64 of an IPv6 address.
+
+    The owner of an IPv6 network has 2**64 addresses in it. A text that is no address is returned as it is.
+    """
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    mapped = parsed.ipv4_mapped
+    return str(mapped) if mapped else str(IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
 def _phone(value: str | None) -> str | None:

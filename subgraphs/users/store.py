@@ -32,10 +32,7 @@ from subgraphs.users.tables import attempts, profiles, users
 
 NEWEST = Order("users:newest", users.c.created_at, datetime, users.c.id, descending=True)
 _ACCOUNT = [
-    *[
-        users.c[name]
-        for name in ("id", "username", "email", "user_type", "is_active", "created_at", "updated_at")
-    ],
+    *[column for column in users.c if column.name != "password_hash"],
     *[column for column in profiles.c if column.name != "user_id"],
 ]
 _accounts = select(*_ACCOUNT).select_from(users.outerjoin(profiles, profiles.c.user_id == users.c.id))
@@ -64,20 +61,20 @@ async def count_accounts(session: Session, conditions: Sequence[Any]) -> int:
     return await count(session, users, conditions)
 
 
-def conditions(user_type: str | None, search: str | None, *, only_active: bool, in_emails: bool) -> list[Any]:
+def conditions(user_type: str | None, search: str | None, *, for_admin: bool) -> list[Any]:
     """Return the SQL conditions for a list of users.
 
-    `user_type`: None: all types. `search`: a part of the user name, with `in_emails` also a whole email
-    address. `only_active`: without deactivated accounts.
+    `user_type`: None: all types. `search`: a part of the user name, for admins also a whole email address.
+    Only for admins the list contains deactivated accounts and admins.
     """
     clauses: list[Any] = []
     if user_type:
         clauses.append(users.c.user_type == user_type)
-    if only_active:
-        clauses.append(users.c.is_active)
+    if not for_admin:
+        clauses += [users.c.is_active, users.c.user_type != "admin"]
     if search:
         in_name = func.lower(users.c.username).contains(search.lower(), autoescape=True)
-        clauses.append(in_name | (func.lower(users.c.email) == search.lower()) if in_emails else in_name)
+        clauses.append(in_name | (func.lower(users.c.email) == search.lower()) if for_admin else in_name)
     return clauses
 
 
@@ -105,6 +102,13 @@ async def credentials(session: Session, login: str) -> Credentials | None:
 async def credentials_of(session: Session, user_id: UUID) -> Credentials | None:
     """Return the credentials of a user, None if the user does not exist."""
     return record_or_none(Credentials, await session.fetch_one(_credentials.where(users.c.id == user_id)))
+
+
+async def open_account_with(session: Session, email: str) -> UUID | None:
+    """Return the id of the account with this email address, None if there is none or it is closed."""
+    chosen = select(users.c.id).where(_is(users.c.email, email), users.c.is_active)
+    found: UUID | None = await session.fetch_value(chosen)
+    return found
 
 
 async def change(session: Session, user_id: UUID, **values: Any) -> bool:

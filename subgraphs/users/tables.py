@@ -19,6 +19,7 @@ users = Table(
     Column("is_active", Boolean),
     Column("created_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True)),
+    Column("email_confirmed_at", DateTime(timezone=True)),
 )
 
 profiles = Table(

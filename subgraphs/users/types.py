@@ -5,6 +5,7 @@ The method `of` makes an object from a record; `resolve_reference` resolves the 
 
 import enum
 from datetime import date, datetime
+from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
@@ -13,6 +14,7 @@ from subgraphs.kit.graphql import enum_type, input_type, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.users.loaders import UsersContext
 from subgraphs.users.model import Account
+from subgraphs.users.session_model import OpenedSession, SessionRecord
 
 Info = strawberry.Info[UsersContext, None]
 
@@ -53,6 +55,11 @@ class User:
     def email(self, info: Info) -> str | None:
         """The email address; private."""
         return self._own(info).email
+
+    @resolver
+    def email_confirmed(self, info: Info) -> bool | None:
+        """Whether the user has confirmed the email address; private."""
+        return self._own(info).email_confirmed_at is not None
 
     @resolver
     def phone(self, info: Info) -> str | None:
@@ -105,11 +112,76 @@ class User:
 
 @object_type()
 class Session:
-    """The result of a log-in; send the token as header `Authorization: Bearer <token>`."""
+    """The tokens of a session, and its user; send `token` as header `Authorization: Bearer <token>`."""
 
-    token: str = strawberry.field(description="The signed token.")
-    expires_at: datetime = strawberry.field(description="When the token expires; log in again then.")
+    token: str = strawberry.field(description="The signed access token, for some minutes.")
+    expires_at: datetime = strawberry.field(
+        description="When the access token expires; get a new one by refreshSession."
+    )
+    refresh_token: str = strawberry.field(
+        description="The secret for refreshSession, which can be used once; a second use ends the session."
+    )
+    refresh_expires_at: datetime = strawberry.field(
+        description="When the refresh token expires; log in again then."
+    )
+    device_token: str | None = strawberry.field(
+        description="A secret by which this device is known at the next log-in, so that wrong passwords of"
+        " others do not lock it out; store it, also after log-out. Null after refreshSession."
+    )
     user: User = strawberry.field(description="The user who is logged in.")
+
+    @classmethod
+    def of(cls, opened: OpenedSession) -> "Session":
+        """Return the GraphQL object of a session that was opened or refreshed."""
+        return cls(
+            token=opened.access.value,
+            expires_at=opened.access.expires_at,
+            refresh_token=opened.refresh_token,
+            refresh_expires_at=opened.refresh_expires_at,
+            device_token=opened.device_token,
+            user=User.of(opened.account),
+        )
+
+
+@object_type()
+class OpenSession:
+    """A session of the caller: a log-in on a device, until it is ended or not used for 30 days."""
+
+    id: strawberry.ID = strawberry.field(description="The id, for endSession.")
+    device: str = strawberry.field(description="The name that the device gave at the log-in.")
+    created_at: datetime = strawberry.field(description="The time of the log-in.")
+    last_used_at: datetime = strawberry.field(description="The time of the last refreshSession or log-in.")
+    is_current: bool = strawberry.field(description="Whether it is the session of this request's token.")
+
+    @classmethod
+    def of(cls, record: SessionRecord, current: UUID | None) -> "OpenSession":
+        """Return the GraphQL object of a session. `current`: the id of the session of the request."""
+        return cls(
+            id=strawberry.ID(str(record.id)),
+            device=record.device,
+            created_at=record.created_at,
+            last_used_at=record.last_used_at,
+            is_current=record.id == current,
+        )
+
+
+@object_type(inaccessible=True)
+class Contact:
+    """The addresses of a user, for services that send messages."""
+
+    user_id: strawberry.ID = strawberry.field(description="The user's id.")
+    username: str = strawberry.field(description="The user name.")
+    email: str = strawberry.field(description="The email address.")
+    phone: str | None = strawberry.field(description="The telephone number.")
+
+
+@object_type(inaccessible=True)
+class AccountMail:
+    """An e-mail about an account that is to be sent, for the service that sends it."""
+
+    username: str = strawberry.field(description="The name of the account.")
+    email: str = strawberry.field(description="The address to send it to.")
+    token: str = strawberry.field(description="The token that proves that its user has read the mail.")
 
 
 @input_type
@@ -132,6 +204,9 @@ class RegisterInput:
     email: str = strawberry.field(description="The email address; it must not be taken.")
     password: str = strawberry.field(description="8 to 128 characters.")
     user_type: UserType = strawberry.field(default=UserType.CLIENT, description="CLIENT or MUSICIAN.")
+    device: str | None = strawberry.field(
+        default=None, description="A name for the device, which the user sees in the list of sessions."
+    )
 
 
 @input_type
@@ -140,6 +215,12 @@ class LogInInput:
 
     login: str = strawberry.field(description="The user name or the email address.")
     password: str = strawberry.field(description="The password.")
+    device: str | None = strawberry.field(
+        default=None, description="A name for the device, which the user sees in the list of sessions."
+    )
+    device_token: str | None = strawberry.field(
+        default=None, description="The deviceToken of an earlier log-in on this device."
+    )
 
 
 @input_type
@@ -164,3 +245,6 @@ class ChangePasswordInput:
 
     current_password: str = strawberry.field(description="The current password.")
     new_password: str = strawberry.field(description="The new password, 8 to 128 characters.")
+    device: str | None = strawberry.field(
+        default=None, description="A name for the device, which the user sees in the list of sessions."
+    )

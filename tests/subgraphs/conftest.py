@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 from sqlalchemy import make_url
 
+from subgraphs.kit.serve import guarded
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
 from subgraphs.kit.testing import Bootstrap, Running, SigningKeys, fresh_database
@@ -41,7 +42,7 @@ def running(postgres_url: str, queue_url: str, keys: SigningKeys) -> Running:
             settings = ServiceSettings(
                 name, url, queue_url, keys.public, keys.private, event_sources=SERVICES.others(name)
             )
-            service = bootstrap(settings)
+            service = guarded(bootstrap)(settings)
             await service.start()
             try:
                 yield service

@@ -23,7 +23,9 @@ PUBLIC = {
         *("latestReviews", "request", "requests", "matchingAlgorithms", "findMusicians", "findRequests"),
         *("topMusicians", "activeRequestsSummary"),
     },
-    "Mutation": {"logIn", "register"},
+    "Mutation": {
+        *("logIn", "register", "refreshSession", "confirmEmail", "requestPasswordReset", "resetPassword")
+    },
 }
 OWNERS = {
     "User": "users",

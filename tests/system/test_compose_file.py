@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from subgraphs.platform.options import Options
+from subgraphs.platform.service_options import SERVICE_OPTIONS
 from subgraphs.platform.tables import SERVERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,12 @@ def test_every_container_is_its_row(services: dict[str, Any]) -> None:
             "REDIS_URL": "redis://:${REDIS_PASSWORD:-mussikon}@redis:6379/0",
             "JWT_PUBLIC_KEY_FILE": "/keys/public/jwt.pem",
             **({"JWT_PRIVATE_KEY_FILE": key} if key else {}),
+            **({f"{row.name}_{row.folder}".upper(): f"/{row.folder}"} if row.folder else {}),
+            **{
+                one.variable: f"${{{one.variable.removeprefix('NOTIFICATIONS_')}:-}}"
+                for one in SERVICE_OPTIONS
+                if one.service == row.name
+            },
         }
         assert services[row.name]["command"][-1] == row.name
 

@@ -35,7 +35,7 @@ FIELDS = sorted(
 )
 # what only its people (and admins) see; every other field has to be the same for all
 PRIVATE = {
-    ("users", "User"): {"email", "phone", "dateOfBirth", "preferences", "updatedAt"},
+    ("users", "User"): {"email", "emailConfirmed", "phone", "dateOfBirth", "preferences", "updatedAt"},
     ("requests", "User"): {"bookings"},
     ("requests", "Musician"): {"applications", "bookings"},
     ("requests", "MusicianRequest"): {"applications", "booking"},

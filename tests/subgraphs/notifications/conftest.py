@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.settings import ServiceSettings
@@ -15,6 +16,8 @@ from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.notifications.app import MIGRATIONS, bootstrap
 from subgraphs.notifications.handlers import EVENT_HANDLERS
+from subgraphs.notifications.messages import SendDue
+from tests.subgraphs.notifications.delivery_rig import UNSUBSCRIBED, World
 
 Tell = Callable[..., Any]
 
@@ -45,7 +48,7 @@ def person(keys: SigningKeys) -> ApiUser:
 def tell(client: Client) -> Tell:
     """A function that calls the service's handler with an event of another service."""
 
-    async def told(kind: str, event_id: UUID | None = None, **facts: Any) -> None:
+    async def told(kind: str, /, event_id: UUID | None = None, **facts: Any) -> None:
         payload = {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items()}
         envelope = Envelope(
             event_id=event_id or uuid4(),
@@ -61,3 +64,13 @@ def tell(client: Client) -> Tell:
             await EVENT_HANDLERS[kind](uow, envelope)
 
     return told
+
+
+@pytest.fixture
+async def world(client: Client, tell: Any, person: ApiUser) -> World:
+    """A world without deliveries of earlier tests."""
+    made = World(client, tell, person)
+    while await made.bus.handle(SendDue()):
+        pass
+    await client.service.database.execute(text(UNSUBSCRIBED))
+    return made

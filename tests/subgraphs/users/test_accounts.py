@@ -25,7 +25,7 @@ PROFILE = """mutation($input: UpdateProfileInput!) {
   }
 }"""
 CHANGE = """mutation($old: String!, $new: String!) {
-  changePassword(input: {currentPassword: $old, newPassword: $new}) { id }
+  changePassword(input: {currentPassword: $old, newPassword: $new}) { token }
 }"""
 PASSWORD = "correct horse"
 

@@ -34,7 +34,8 @@ async def test_a_change_by_hand_is_told_once(
     """One event has the same fields as the service's own, and the database's user as its author."""
     before = await told(client, ann)
     await client.service.database.execute(text(statement).bindparams(id=ann.id))
-    (event,) = (await told(client, ann))[len(before) :]
+    event, *closed = (await told(client, ann))[len(before) :]
+    assert [one[0] for one in closed] == ([] if names["is_active"] else ["AccountClosed"])
     assert event[0] == "UserUpdated"
     assert set(event[1]) == set(before[-1][1])
     assert {name: event[1][name] for name in names} == names

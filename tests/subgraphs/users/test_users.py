@@ -16,7 +16,7 @@ from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statemen
 
 Register = Callable[..., Awaitable[ApiUser]]
 PUBLIC = {"id", "username", "userType", "isActive", "createdAt", "profile"}
-PRIVATE = {"email", "phone", "dateOfBirth", "preferences", "updatedAt"}
+PRIVATE = {"email", "emailConfirmed", "phone", "dateOfBirth", "preferences", "updatedAt"}
 FIELDS = {
     name: "profile { firstName lastName profilePictureUrl }" if name == "profile" else name
     for name in PUBLIC | PRIVATE

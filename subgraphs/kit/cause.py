@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4, uuid5
 
 MAX_LENGTH = 100
+SAGA = "saga:"  # the start of the correlation id of what a saga does; no client can choose it
 _NAMES = UUID("5d3a3f43-31a5-4b0f-8d5e-3c0f6b1f6c52")
 
 
@@ -48,19 +49,23 @@ def because(cause: Cause) -> Iterator[None]:
 
 
 def correlation_of(header: str | None) -> str:
-    """Return the caller's request id if it is printable ASCII of 1 to 100 characters, else a new id."""
+    """Return the caller's request id if it is printable ASCII of 1 to 100 characters and not a saga's, else a
+    new id.
+    """
     value = (header or "").strip()
-    return value if 0 < len(value) <= MAX_LENGTH and value.isprintable() and value.isascii() else uuid4().hex
+    allowed = 0 < len(value) <= MAX_LENGTH and value.isprintable() and value.isascii()
+    return value if allowed and not value.lower().startswith(SAGA) else uuid4().hex
 
 
 def as_uuid(correlation_id: str) -> UUID:
     """Return a correlation id as a UUID.
 
-    The text of a UUID is parsed, any other text is hashed to a UUID, and for "" a new UUID is generated.
+    The text of a UUID, also after SAGA, is parsed, any other text is hashed to a UUID, and for "" a new UUID
+    is generated.
     """
     if not correlation_id:
         return uuid4()
     try:
-        return UUID(correlation_id)
+        return UUID(correlation_id.removeprefix(SAGA))
     except ValueError:
         return uuid5(_NAMES, correlation_id)

@@ -53,6 +53,7 @@ class ServiceClient:
             "step": call.step,
             "direction": call.direction.upper(),
             "token": str(call.token),
+            "cause": cause_of(call),
         }
         headers = Headers.of([("authorization", self.authorization())])
         variables = {"order": order, **{name: given[name] for name in names}}
@@ -92,6 +93,15 @@ class TransportPart:
     async def stop(self) -> None:
         """Close every connection."""
         await self._transport.close()
+
+
+def cause_of(call: StepCall) -> str | None:
+    """Return the id of the last event of a saga's earlier steps; before the first one, that of the saga which
+    has started this one.
+    """
+    events = [found["eventId"] for found in call.results.values() if found and "eventId" in found]
+    given: str | None = call.data.get("cause")
+    return events[-1] if events else given
 
 
 def authorization(private_key: Path, self_id: UUID, clock: Clock = SYSTEM_CLOCK) -> Callable[[], str]:

@@ -17,7 +17,7 @@ from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
 from subgraphs.kit import checks
-from subgraphs.kit.cause import Cause, because
+from subgraphs.kit.cause import SAGA, Cause, because
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import field_with
@@ -35,6 +35,7 @@ Undo = Callable[[UnitOfWork, Given, Given], Awaitable[Given]]
 It returns the result of undoing it.
 """
 MAX_STEP_LENGTH = 100
+EVENT = "eventId"
 
 
 @strawberry.federation.enum(inaccessible=True, description="Whether to do or to undo a step.")
@@ -50,12 +51,17 @@ class StepDirection(Enum):
     description="A call of a saga's step: the saga, the step, the direction, and the fencing token.",
 )
 class StepOrder:
-    """The argument `order` of a step's mutation. `token`: the fencing token of the process that calls it."""
+    """The argument `order` of a step's mutation.
+
+    `token`: the fencing token of the process that calls it. `cause`: the event that led to the call: the last
+    one of the saga's earlier steps.
+    """
 
     saga_id: strawberry.ID
     step: str
     direction: StepDirection
     token: str
+    cause: strawberry.ID | None = None
 
     def read(self) -> SagaCall:
         """Return the checked call. Raises BadUserInput for a field that is not valid."""
@@ -81,18 +87,24 @@ async def run_step(
 ) -> JSON | None:
     """Do or undo a step, as `order` demands, at its first call; return its result at every call.
 
-    `given` is the step's input; the functions `do` and `undo` change the service's data. Returns None for the
-    undo of a step that was not done. Raises Unauthenticated or Forbidden for other callers than services,
-    BadUserInput for a wrong `order`, and the errors of `idempotency.run_once`.
+    `given` is the step's input; the functions `do` and `undo` change the service's data. The result of a step
+    has the id of its last event under EVENT. Returns None for the undo of a step that was not done. Raises
+    Unauthenticated or Forbidden for other callers than services, BadUserInput for a wrong `order`, and the
+    errors of `idempotency.run_once`.
     """
     context.require_service()
     database: Database = context.database
     async with UnitOfWork(database) as uow:
 
         async def effect(done: Given | None) -> Given:
-            return await do(uow, given) if done is None else await undo(uow, given, done)
+            if done is not None:
+                return await undo(uow, given, done)
+            result = await do(uow, given)
+            event = uow.last_event
+            return result if event is None else {**result, EVENT: str(event)}
 
         call = order.read()
-        with because(Cause("service:orchestration", str(call.saga_id))):
+        led_by = None if order.cause is None else checks.identifier(order.cause, "cause")
+        with because(Cause("service:orchestration", f"{SAGA}{call.saga_id}", led_by)):
             result = await run_once(uow, call, given, effect)
     return None if result is None else JSON(result)

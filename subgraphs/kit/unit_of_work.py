@@ -8,6 +8,7 @@ connection.
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 from sqlalchemy import Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,6 +37,11 @@ class UnitOfWork:
         `version`: the version of its aggregate after it (0: the aggregate has no versions).
         """
         self._events.append(outbox.OutboxEvent(event, cause.current(), version))
+
+    @property
+    def last_event(self) -> UUID | None:
+        """Return the id of the event that was emitted last; None before the first."""
+        return self._events[-1].event.event_id if self._events else None
 
     def before_commit(self, work: Callable[[], Awaitable[None]]) -> None:
         """Call `work` right before the commit; if it raises an error, the transaction is rolled back."""

@@ -97,7 +97,8 @@ def assignment(steps: Steps) -> Saga:
 
 def _offered(_: Given, results: Given) -> Sequence[FollowUp]:
     booking = str(booking_of(results)["bookingId"])
-    return [FollowUp(OFFER, booking, {"bookingId": booking, "ids": notices.ids_of(results)})]
+    data = {"bookingId": booking, "ids": notices.ids_of(results), "cause": notices.last_event(results)}
+    return [FollowUp(OFFER, booking, data)]
 
 
 def offer(steps: Steps) -> Saga:
@@ -113,7 +114,8 @@ def offer(steps: Steps) -> Saga:
         if not results["offer_booking"]["done"]:
             return []
         at = datetime.fromisoformat(results["offer_booking"]["expiresAt"])
-        return [FollowUp(EXPIRY, data["bookingId"], {"bookingId": data["bookingId"]}, at)]
+        timer = {"bookingId": data["bookingId"], "cause": notices.last_event(results)}
+        return [FollowUp(EXPIRY, data["bookingId"], timer, at)]
 
     return Saga(
         OFFER,
@@ -171,7 +173,8 @@ def confirmation(steps: Steps) -> Saga:
 
     def pay_later(data: Given, results: Given) -> Sequence[FollowUp]:
         at = datetime.fromisoformat(booking_of(results)["endsAt"]) + OBJECT_WITHIN
-        timer = {"bookingId": data["bookingId"], "byUserId": None}
+        cause = notices.last_event(results)
+        timer = {"bookingId": data["bookingId"], "byUserId": None, "cause": cause}
         return [*_send(data, results), FollowUp(PAYOUT, f"timer:{data['bookingId']}", timer, at)]
 
     return Saga(

@@ -1,14 +1,12 @@
 """Tests of the life of a booking: offered, confirmed, completed, cancelled, objected to."""
 
-import asyncio
-import json
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from subgraphs.kit.queue.streams import Queue
-from subgraphs.kit.testing import ApiUser, publish_entry
+from subgraphs.kit.cause import correlation_of
+from subgraphs.kit.testing import ApiUser
 from tests.subgraphs.orchestration.bookings import (
     assign,
     booking_of,
@@ -21,6 +19,7 @@ from tests.subgraphs.orchestration.bookings import (
 )
 from tests.subgraphs.orchestration.conftest import Town
 
+OF_SAGAS = ("Booking", "Escrow", "Slot")
 CANCELLED = {"booking": "cancelled", "escrow": ["refunded"], "slots": 0, "unbalanced": 0}
 HELD = {"escrow": ["held"], "slots": 1, "unbalanced": 0}
 
@@ -305,48 +304,6 @@ async def test_a_client_has_few_unanswered_offers(town: Town) -> None:
         town.host = host
 
 
-async def test_a_closed_account(town: Town) -> None:
-    """A closed musician's offers end and confirmed bookings are cancelled, with all money back; nobody can
-    book or rank the musician any more.
-    """
-    player = await town.musician()
-    first, pending = await offered(town, player, days=20)
-    second, booked = await confirmed(town, player, days=21)
-    third = await town.applied(player, days=22)
-    await close(town, player[0])
-    await town.settled()
-    for request, booking in ((first, pending), (second, booked)):
-        assert await state(town, request, booking) == {"request": "open", **CANCELLED}
-    query = "SELECT status FROM applications WHERE request_id = :id"
-    assert [row.status for row in await town.rows("requests", query, id=UUID(third))] == ["withdrawn"]
-    refused = await assign(town, third, player[1], price="400")
-    assert (refused["status"], refused["errorCode"]) == ("failed", "CONFLICT")
-    ask = "mutation($id: ID!) { findMatches(requestId: $id) { matches(first: 100) { musician { id } } } }"
-    answer = json.dumps(await town.client("matching").send(ask, town.host, id=third))
-    assert str(player[1]) not in answer
-
-
-async def test_a_closed_clients_account(town: Town) -> None:
-    """It counts as the client's cancellation, requests included."""
-    client = ApiUser.make(town.keys, "client")
-    host, town.host = town.host, client
-    try:
-        player = await town.musician()
-        request, booking = await confirmed(town, player, days=3)
-        without = await town.request(days=9)
-        await close(town, client)
-        await town.settled()
-    finally:
-        town.host = host
-    after = await state(town, request, booking)
-    assert (after["request"], after["booking"], after["slots"]) == ("cancelled", "cancelled", 0)
-    assert await paid(town, booking) == ("400.00", "0.00")
-    (row,) = await town.rows(
-        "requests", "SELECT status FROM musician_requests WHERE id = :id", id=UUID(without)
-    )
-    assert row.status == "cancelled"
-
-
 async def test_an_event_must_last(town: Town) -> None:
     """An event of a minute is no event."""
     wanted = {
@@ -363,6 +320,34 @@ async def test_an_event_must_last(town: Town) -> None:
     assert await town.client("requests").codes(ask, town.host, input=wanted) == ["BAD_USER_INPUT"]
 
 
+async def test_each_step_has_a_cause(town: Town) -> None:
+    """The events of a booking's sagas follow from each other, and no client's request id joins them."""
+    player = await town.musician()
+    request, booking = await confirmed(town, player)
+    types: dict[UUID, str] = {}
+    causes: dict[str, UUID] = {}
+    for service in ("requests", "payments", "calendar"):
+        query = """SELECT event_type, event_id, causation_id, correlation_id FROM outbox
+            WHERE payload->>'booking_id' = :booking OR payload->>'request_id' = :request"""
+        for row in await town.rows(service, query, booking=booking, request=request):
+            types[row.event_id], causes[row.event_type] = row.event_type, row.causation_id
+            assert row.correlation_id.startswith("saga:") or not row.event_type.startswith(OF_SAGAS)
+    named = {name: types.get(cause) for name, cause in causes.items()}
+    assert (named["EscrowCreated"], named["SlotTaken"]) == ("RequestUpdated", "EscrowCreated")
+    assert named["BookingOffered"] == "SlotTaken"
+    for forged in ("saga:1", "SAGA:" + str(uuid4()), " saga:x"):
+        assert len(correlation_of(forged)) == 32
+
+
+@pytest.mark.parametrize("key", ["", " ", "k" * 101, "a\0b"])
+async def test_an_idempotency_key_is_a_key(town: Town, key: str) -> None:
+    """It has 1 to 100 characters; an empty one is refused."""
+    query = """mutation($r: ID!, $k: String!) {
+      assignMusician(requestId: $r, musicianId: $r, idempotencyKey: $k) { id } }"""
+    codes = await town.client("orchestration").codes(query, town.host, r=str(uuid4()), k=key)
+    assert codes == ["BAD_USER_INPUT"]
+
+
 async def test_an_own_request_can_be_used_at_once(town: Town) -> None:
     """assignMusician at once after publishRequest: matching waits for the event."""
     player = await town.musician()
@@ -370,26 +355,3 @@ async def test_an_own_request_can_be_used_at_once(town: Town) -> None:
     town_request = await publish(days=33)
     saga = await assign(town, town_request, player[1], price="400")
     assert saga["status"] == "completed"
-
-
-async def close(town: Town, person: ApiUser) -> None:
-    """Publish the event that a user's account was closed, as the users service does; wait for the saga."""
-    queue = next(part for part in town.services["requests"].parts if isinstance(part, Queue))
-    facts = {"user_id": str(person.id), "username": "x", "user_type": person.role, "is_active": False}
-    fields = {
-        "event_id": str(uuid4()),
-        "position": "1",
-        "event_type": "UserUpdated",
-        "aggregate_type": "user",
-        "aggregate_id": str(person.id),
-        "occurred_at": town.clock.now().isoformat(),
-        "payload": json.dumps(facts),
-    }
-    await publish_entry(queue.redis, "users", fields)
-    begun = "SELECT 1 FROM sagas WHERE saga_type = 'account_closure' AND data->>'userId' = :id"
-    async with asyncio.timeout(20):
-        while not await town.rows("orchestration", begun, id=str(person.id)):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        closed = "SELECT 1 FROM closed_users WHERE user_id = :id AND is_closed"
-        while not await town.rows("matching", closed, id=person.id):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)

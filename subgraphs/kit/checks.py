@@ -17,9 +17,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import orjson
 
+from subgraphs.kit.currencies import CODES, unit_of
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.loaders import uuid_of
 
+_INVISIBLE = frozenset({"Cf", "Co", "Cn", "Zl", "Zp"})
+_BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+)  # of other categories, but never visible
+_ALIKE = frozenset({"LATIN", "GREEK", "CYRILLIC"})
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 
 
@@ -36,6 +42,29 @@ def text(value: str, field: str, longest: int, shortest: int = 1, *, lines: bool
         raise BadUserInput(
             f"'{field}' must have {shortest} to {longest} characters, got {len(cleaned)}", field
         )
+    return cleaned
+
+
+def label(value: str, field: str, longest: int, shortest: int = 1) -> str:
+    """Return a name or title of one line, as `text` does, whose characters are what they seem.
+
+    Refused are invisible characters, variants of letters such as fullwidth ones, and words that mix letters
+    of scripts that look alike: Latin, Greek and Cyrillic.
+    """
+    cleaned = text(value, field, longest, shortest)
+    for char in cleaned:
+        variant = char.isalpha() and unicodedata.normalize("NFKC", char) != char
+        if variant or char in _BLANK or unicodedata.category(char) in _INVISIBLE:
+            raise BadUserInput(
+                f"'{field}' must not contain invisible characters or variants of letters,"
+                f" got U+{ord(char):04X}",
+                field,
+            )
+    for word in re.findall(r"[^\W\d_]+", cleaned):
+        scripts = {unicodedata.name(char, "").partition(" ")[0] for char in word} & _ALIKE
+        if len(scripts) > 1:
+            names = " and ".join(sorted(script.capitalize() for script in scripts))
+            raise BadUserInput(f"'{field}' must not mix {names} letters in a word, got {word!r}", field)
     return cleaned
 
 
@@ -119,19 +148,26 @@ def period(
     return first, last
 
 
-def money(value: Decimal, field: str) -> Decimal:
-    """Return an amount of money that fits numeric(10,2): not negative, with at most two decimals."""
+def money(value: Decimal, field: str, code: str = "EUR") -> Decimal:
+    """Return an amount of money that fits numeric(10,2): not negative, with the decimals of its currency.
+
+    `code`: the currency's.
+    """
     if not value.is_finite() or not 0 <= value < 10**8:
         raise BadUserInput(f"'{field}' must be an amount from 0 to 99999999.99, got {value}", field)
     if value != value.quantize(Decimal("0.01")):
         raise BadUserInput(f"'{field}' must have at most two decimals, got {value}", field)
+    if value != value.quantize(unit_of(code)):
+        raise BadUserInput(f"'{field}' must be a whole amount: {code} has no decimals, got {value}", field)
     return value.quantize(Decimal("0.01"))
 
 
 def currency(value: str) -> str:
-    """Return a currency code of three capital letters (ISO 4217); whether it is assigned is not checked."""
-    if not re.fullmatch(r"[A-Z]{3}", value):
-        raise BadUserInput("'currency' must be a code of three capital letters, such as EUR", "currency")
+    """Return the code of a currency (ISO 4217) that has at most two decimals."""
+    if value not in CODES:
+        raise BadUserInput(
+            f"'currency' must be the code of a currency, such as EUR, got {value[:10]!r}", "currency"
+        )
     return value
 
 

@@ -141,7 +141,7 @@ def _urls(values: Sequence[str] | None) -> list[str]:
 
 
 _CHECKS: Final[Mapping[str, Any]] = {
-    "stage_name": lambda value: {"stage_name": checks.text(_not_null(value, "stageName"), "stageName", 100)},
+    "stage_name": lambda value: {"stage_name": checks.label(_not_null(value, "stageName"), "stageName", 100)},
     "bio": lambda value: {"bio": checks.optional_text(value, "bio", 5000, lines=True) or ""},
     "hourly_rate": lambda value: {
         "hourly_rate": checks.money(Decimal(_not_null(value, "hourlyRate")), "hourlyRate")

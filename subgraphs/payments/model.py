@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from subgraphs.kit import checks
+from subgraphs.kit.currencies import unit_of
 from subgraphs.kit.errors import BadUserInput, Conflict
 from subgraphs.payments.records import EscrowRecord, PaymentRecord
 
@@ -78,13 +79,14 @@ def payout_to_client(escrow: EscrowRecord) -> Payout:
     return Payout(NO_PAYOUT.released, escrow.amount)
 
 
-def split_payout(amount: Decimal, percent: int) -> Payout:
+def split_payout(amount: Decimal, percent: int, currency: str = "EUR") -> Payout:
     """Return the payout of `amount` of which `percent` (0 to 100) is refunded and the rest goes to
     the musician.
 
-    Half a cent is rounded in favour of the client; the two parts add up to the amount.
+    Half of the currency's smallest amount is rounded in favour of the client; the two parts add up to the
+    amount.
     """
-    refunded = (amount * percent / 100).quantize(CENT, ROUND_HALF_UP)
+    refunded = (amount * percent / 100).quantize(unit_of(currency), ROUND_HALF_UP).quantize(CENT)
     return Payout(amount - refunded, refunded)
 
 

@@ -101,7 +101,7 @@ async def refund(uow: UnitOfWork, given: Given) -> Given:
             "paidToMusician": "0.00",
         }
     model.check_held(escrow)
-    payout = model.split_payout(escrow.amount, given["percent"])
+    payout = model.split_payout(escrow.amount, given["percent"], escrow.currency)
     transaction = await _post(uow, escrow, model.payout_entries(escrow, payout))
     if payout.refunded:
         refund_ids = {"id": uuid4(), "escrow_id": escrow.id}

@@ -56,10 +56,10 @@ async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) ->
     musician_id = await store.musician_of_user(uow, command.by.user_id)
     if musician_id is None:
         raise Forbidden("Only musicians with a profile can apply: create one with createMusicianProfile")
-    price = model.check_price(command.proposed_price)
     message = checks.optional_text(command.message, "message", 2000, lines=True) or ""
     request = await REQUEST_ROWS.lock(uow, command.request_id, _no_such("request"))
     model.check_accepts_applications(request, command.by.user_id, uow.clock.now())
+    price = model.check_price(command.proposed_price, request.currency)
     values = {
         "id": uuid4(),
         "request_id": request.id,

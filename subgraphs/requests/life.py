@@ -51,7 +51,7 @@ def check_assignable(application: ApplicationRecord) -> None:
         raise Conflict(f"The musician's application must be pending, it is {application.status}")
 
 
-def price_of(application: ApplicationRecord | None, named: Decimal | None) -> Decimal:
+def price_of(application: ApplicationRecord | None, named: Decimal | None, currency: str) -> Decimal:
     """Return the price of an offer: the application's, or the one that the client has `named`.
 
     Raises BadUserInput without either, and Conflict if they differ.
@@ -61,13 +61,13 @@ def price_of(application: ApplicationRecord | None, named: Decimal | None) -> De
             raise BadUserInput(
                 "The musician has not applied, so the offer needs a price: name it in 'price'", "price"
             )
-        return check_price(named, "price")
+        return check_price(named, currency, "price")
     if named is not None and named != application.proposed_price:
         raise Conflict(
             f"The musician's price is {application.proposed_price}, and 'price' is {named}: leave 'price' out"
             " to accept the application, or ask the musician for another one"
         )
-    return check_price(application.proposed_price, "price")
+    return check_price(application.proposed_price, currency, "price")
 
 
 def check_within_budget(request: RequestRecord, price: Decimal, accepted: bool) -> None:

@@ -217,13 +217,14 @@ def check_budget(budget: Budget) -> Budget:
 
     Raises BadUserInput for a negative amount, and for a lowest price above the highest.
     """
-    least = checks.money(budget.least, "budgetMin")
-    most = checks.money(budget.most, "budgetMax")
+    currency = checks.currency(budget.currency)
+    least = checks.money(budget.least, "budgetMin", currency)
+    most = checks.money(budget.most, "budgetMax", currency)
     if least > most:
         raise BadUserInput(
             f"'budgetMin' must not be greater than 'budgetMax', got {least} and {most}", "budgetMin"
         )
-    return Budget(least=least, most=most, currency=checks.currency(budget.currency))
+    return Budget(least=least, most=most, currency=currency)
 
 
 def check_place(place: Place) -> Place:
@@ -241,7 +242,7 @@ def check_place(place: Place) -> Place:
 
 def check_title(title: str) -> str:
     """Return a trimmed title of one line and 1 to 200 characters. Raises BadUserInput."""
-    return checks.text(title, "title", 200)
+    return checks.label(title, "title", 200)
 
 
 def check_description(description: str) -> str:
@@ -258,8 +259,10 @@ def check_skills(skills: tuple[UUID, ...]) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(skills))
 
 
-def check_price(price: Decimal, field: str = "proposedPrice") -> Decimal:
-    """Return a checked price. Raises BadUserInput unless it is above 0 and not too high."""
-    if not (checked := checks.money(price, field)):
+def check_price(price: Decimal, currency: str, field: str = "proposedPrice") -> Decimal:
+    """Return a checked price. Raises BadUserInput unless it is above 0 and not too high, with the decimals of
+    the currency.
+    """
+    if not (checked := checks.money(price, field, currency)):
         raise BadUserInput(f"'{field}' must be greater than 0, got 0", field)
     return checked

@@ -72,7 +72,7 @@ def username(value: str) -> str:
 
     Raises BadUserInput.
     """
-    cleaned = checks.text(value, "username", 50, 3)
+    cleaned = checks.label(value, "username", 50, 3)
     if not _USERNAME.fullmatch(cleaned):
         raise BadUserInput(
             "'username' may contain letters, digits and '_', and '.' and '-' except at its ends", "username"

@@ -45,7 +45,7 @@ def test_texts_are_cleaned() -> None:
             lambda value: checks.money(Decimal(value), "x"),
             ["-0.01", "1.001", "1e8", "NaN", "Infinity", "1e99999"],
         ),
-        (checks.currency, ["", "eur", "EURO", "€"]),
+        (checks.currency, ["", "eur", "EURO", "€", "ZZZ", "XXX", "KWD"]),
         (lambda value: checks.country(value, "x"), ["", "de", "DEU", "D", "DE\n", "ÄÖ"]),
         (lambda value: checks.latitude(value, "x"), [90.1, -90.1, float("nan")]),
         (lambda value: checks.longitude(value, "x"), [180.1, -180.1, float("nan")]),
@@ -86,3 +86,60 @@ def test_times_in_utc() -> None:
     assert checks.period(None, None, names) == (None, None)
     assert checks.period(NOON.replace(tzinfo=None), None, names) == (NOON, None)
     assert checks.period(NOON, NOON, names) == (NOON, NOON)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ada Lovelace",
+        "José Müller-Łukasz",
+        "Владимир Бах",
+        "Ελένη",
+        "東京ジャズ",
+        "אורי",
+        "Ω Trio",
+        "Trio №5",
+        "DJ Ö 🎷",
+        "Владимир & Ada",
+    ],
+)
+def test_a_name_is_in_any_script(name: str) -> None:
+    """Names of all scripts are names, also two scripts in two words."""
+    assert checks.label(f" {name} ", "x", 100) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ada\u200bLovelace",  # zero width space
+        "\u202eecalevoL",  # written from right to left
+        "Ada\u00ad",  # soft hyphen
+        "\u3164",  # Hangul filler: a letter that is not visible
+        "\u2800\u2800",  # blank of braille
+        "\ufeffAda",  # byte order mark
+        "Ada\u2028Lovelace",  # line separator
+        "\ue000",  # private use
+        "Аda",  # a Cyrillic A
+        "pаypal",  # a Cyrillic a
+        "Ελlas",  # Greek and Latin
+        "Ａｄａ",  # fullwidth letters
+        "𝐀𝐝𝐚",  # mathematical letters
+        "ﬁdelio",  # a ligature
+        "A\ndB",
+        "\x00",
+        "",
+        "x" * 101,
+    ],
+)
+def test_a_name_is_what_it_seems(name: str) -> None:
+    """Invisible characters, variants of letters and mixed scripts are refused."""
+    with pytest.raises(BadUserInput, match="'x'"):
+        checks.label(name, "x", 100)
+
+
+@pytest.mark.parametrize(("code", "amount"), [("JPY", "1.50"), ("ISK", "0.01"), ("EUR", "0.001")])
+def test_amounts_have_the_decimals_of_their_currency(code: str, amount: str) -> None:
+    """A currency without decimals has whole amounts."""
+    with pytest.raises(BadUserInput, match="'x'"):
+        checks.money(Decimal(amount), "x", code)
+    assert checks.money(Decimal("150.00"), "x", code) == 150

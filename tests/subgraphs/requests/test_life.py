@@ -104,14 +104,16 @@ def test_parties_of_a_booking() -> None:
 def test_a_price_that_somebody_has_named() -> None:
     """It is the application's, or the client's; never none, 0, or another than the application's."""
     applied = application()
-    assert life.price_of(applied, None) == applied.proposed_price
-    assert life.price_of(applied, applied.proposed_price) == applied.proposed_price
-    assert life.price_of(None, Decimal("250.50")) == Decimal("250.50")
+    assert life.price_of(applied, None, "EUR") == applied.proposed_price
+    assert life.price_of(applied, applied.proposed_price, "EUR") == applied.proposed_price
+    assert life.price_of(None, Decimal("250.50"), "EUR") == Decimal("250.50")
     with pytest.raises(Conflict, match=str(applied.proposed_price)):
-        life.price_of(applied, Decimal(1))
+        life.price_of(applied, Decimal(1), "EUR")
     for wrong in (None, Decimal(0), Decimal(-1)):
         with pytest.raises(BadUserInput, match="price"):
-            life.price_of(None, wrong)
+            life.price_of(None, wrong, "EUR")
+    with pytest.raises(BadUserInput, match="JPY has no decimals"):
+        life.price_of(None, Decimal("250.50"), "JPY")
 
 
 def test_the_budget_needs_a_word() -> None:

@@ -186,7 +186,7 @@ def main() -> int:
 
     setattr(Town, "__init__", blinded)  # noqa: B010 - the workers make their own
     with ground() as place:
-        blind = run(place, 4, 120, options.seed)  # the first run is always a trivial one
+        blind = run(place, 3, min(options.steps, 120), options.seed)  # the first run is always a trivial one
     for line in found[:20]:
         print(line)
     print(f"without the refund: {len(blind)} faults (has to be above 0)")

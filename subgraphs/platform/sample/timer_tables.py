@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from gateway.saga.definition import Saga
@@ -17,29 +17,40 @@ _STEPS = Steps(ServiceClient(LocalTransport({}), lambda: ""))  # only the names 
 _SAGAS = {EXPIRY: expiry(_STEPS), PAYOUT: payout(_STEPS)}
 
 
-def _timers(world: SampleData) -> Iterator[tuple[UUID, Saga, str, dict[str, Any], datetime]]:
-    """Yield the id, the saga, the key, the input and the time of each timer."""
+class Timer(NamedTuple):
+    """A saga that waits. `begun`: when the booking was made, `at`: when the saga begins."""
+
+    id: UUID
+    saga: Saga
+    key: str
+    data: dict[str, Any]
+    begun: datetime
+    at: datetime
+
+
+def _timers(world: SampleData) -> Iterator[Timer]:
     for gig, _ in world.booked():
-        booking = str(gig.booking_id)
+        booking, begun = str(gig.booking_id), gig.booked.at if gig.booked else gig.at
         if gig.booking_status == "pending":
             at = gig.expires_at(world.now) or gig.starts_at
-            yield uuid5(gig.id, EXPIRY), _SAGAS[EXPIRY], booking, {"bookingId": booking}, at
+            yield Timer(uuid5(gig.id, EXPIRY), _SAGAS[EXPIRY], booking, {"bookingId": booking}, begun, at)
         elif gig.booking_status == "confirmed":
             timer = {"bookingId": booking, "byUserId": None}
             at = gig.ends_at + OBJECT_WITHIN
-            yield uuid5(gig.id, PAYOUT), _SAGAS[PAYOUT], f"timer:{booking}", timer, at
+            yield Timer(uuid5(gig.id, PAYOUT), _SAGAS[PAYOUT], f"timer:{booking}", timer, begun, at)
 
 
 def _sagas(world: SampleData) -> Iterator[Row]:
-    for saga_id, saga, key, data, at in _timers(world):
-        digest = SagaRequest(saga, key, data).digest
-        yield saga_id, saga.type, saga.version, len(saga.steps), data, key, digest, world.now, at
+    for one in _timers(world):
+        saga, digest = one.saga, SagaRequest(one.saga, one.key, one.data).digest
+        kind = (one.id, saga.type, saga.version, len(saga.steps))
+        yield *kind, one.data, one.key, digest, one.begun, one.at
 
 
 def _steps(world: SampleData) -> Iterator[Row]:
-    for saga_id, saga, *_ in _timers(world):
-        for number, step in enumerate(saga.steps):
-            yield saga_id, number, step.name, step.service, step.operation
+    for one in _timers(world):
+        for number, step in enumerate(one.saga.steps):
+            yield one.id, number, step.name, step.service, step.operation
 
 
 TIMER_TABLES = (

@@ -15,6 +15,7 @@ from subgraphs.platform.sample.load import MUSICIANS, make_sample_data
 from subgraphs.platform.sample.places import RATES, cities
 from subgraphs.platform.sample.social import MAX_DEGREE, connections
 from subgraphs.platform.sample.table import SampleData
+from subgraphs.platform.sample.timer_tables import TIMER_TABLES
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MIGRATION = Path(__file__).parents[3] / "subgraphs/musicians/migrations/0002_skills.sql"
@@ -113,3 +114,15 @@ def test_somebody_is_at_the_top() -> None:
     top = [one for one in ratings.values() if len(one) >= 10 and sum(one) / len(one) >= 4.5]
     assert 1 <= len(top) <= 20
     assert median(len(one) for one in ratings.values()) <= 2
+
+
+def test_every_standing_booking_has_its_timer(world: SampleData) -> None:
+    """An offer expires, and a confirmed booking is paid, by a saga that waits; it began with the booking."""
+    sagas, steps = (list(table.rows(world)) for table in TIMER_TABLES)
+    standing = [gig for gig, _ in world.booked() if gig.booking_status in ("pending", "confirmed")]
+    bookings = Counter(str(gig.booking_id) for gig in standing)
+    assert Counter(row[4]["bookingId"] for row in sagas) == bookings
+    assert {row[1] for row in sagas} == {"offer_expiry", "booking_payout"}
+    assert all(begun <= NOW < at for *_, begun, at in sagas)
+    numbers = Counter(row[0] for row in steps)
+    assert all(numbers[row[0]] == row[3] for row in sagas)

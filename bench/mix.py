@@ -32,8 +32,8 @@ LOGINS = {"myGigs": "demo_musician"}  # by operation, the account for its token 
 # Seconds of the measured load, of the load before it, and of the load with each operation alone.
 CONNECTIONS, SECONDS, WARM, ALONE = 50, 15.0, 3.0, 0.4
 TEXT = """All queries of `schema/operations` in random order, a token for those that need one; platform,
-sample and load on the same machine. Requests per second per core: for one second of CPU of the gateway,
-and of the whole platform with its databases."""
+sample data and load tool on the same machine. Requests per second per core: for one second of CPU of the
+gateway, and of the whole platform with its databases."""
 
 
 @dataclass(slots=True)
@@ -82,7 +82,8 @@ def slowest(port: int, requests: Mapping[str, bytes]) -> str:
         medians[name] = statistics.median(mix.latencies)
     worst = sorted(medians, key=lambda name: -medians[name])[:3]
     middle = statistics.median(medians.values())
-    return f"{', '.join(f'{name} {medians[name]:.0f}' for name in worst)}; half of them ≤ {middle:.0f} ms"
+    slowest = ", ".join(f"{name} {medians[name]:.0f}" for name in worst)
+    return f"{slowest}; half of all operations ≤ {middle:.0f} ms"
 
 
 @contextmanager

@@ -45,10 +45,13 @@ SYSTEMS = """Medians of interleaved rounds. CPU is per request, of all processes
 are subgraph requests per query; `/ ceiling` is the system's CPU divided by the ceiling's, measured in the
 same round of the benchmark and with the same sharing. `shared`: equal queries in flight share one
 execution; where it says no, Hive Gateway's sharing of subgraph requests, which is on by default, is off,
-too. `ours, subgraphs in process` contains the cost of its subgraphs (a look-up and reading JSON)."""
-OTHERS = """From another run on another day: CPU ms per request at 50 connections. Only Hive Router ran
-together with a ceiling, that of the last row; compare neither with the table above. `PEER=name=url make
-bench` measures any gateway that runs here over the subgraphs at port 4200."""
+too. `ours, subgraphs in process` contains the cost of its subgraphs (a look-up and reading JSON);
+`ours, entity fetches batched` joins the requests for entities of concurrent operations; `ours, exact path`
+runs without compiled plans (`--no-compile`)."""
+OTHERS = """From another run on another day: CPU ms per request at 50 connections. Compare no
+row with the table above: these gateways ran elsewhere. The ceiling of the last row was measured beside Hive
+Router. To measure another gateway, start it on this machine in front of the benchmark's subgraphs, which
+listen on port 4200, and give its URL: `PEER=name=url make bench`."""
 
 
 @dataclass(slots=True)

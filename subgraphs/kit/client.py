@@ -99,9 +99,14 @@ def cause_of(call: StepCall) -> str | None:
     """Return the id of the last event of a saga's earlier steps; before the first one, that of the saga which
     has started this one.
     """
-    events = [found["eventId"] for found in call.results.values() if found and "eventId" in found]
     given: str | None = call.data.get("cause")
-    return events[-1] if events else given
+    return last_event(call.results) or given
+
+
+def last_event(results: Mapping[str, Any]) -> str | None:
+    """Return the id of the last event of a saga's steps, from their results; None without one."""
+    found = [one["eventId"] for one in results.values() if one and "eventId" in one]
+    return found[-1] if found else None
 
 
 def authorization(private_key: Path, self_id: UUID, clock: Clock = SYSTEM_CLOCK) -> Callable[[], str]:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from subgraphs.kit import closed_accounts
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import BadUserInput, Conflict, Forbidden, NotFound
 from subgraphs.kit.messages import Command, Envelope
@@ -59,17 +60,10 @@ async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
     await store.upsert_musician(uow, {**_values(envelope.read(MusicianFacts)), **_order(envelope)})
 
 
-class _AccountFacts(msgspec.Struct):
-    """The fields that this service reads from events about accounts."""
-
-    user_id: UUID
-    is_active: bool = True
-
-
 async def store_account(uow: UnitOfWork, envelope: Envelope) -> None:
     """Store whether an account is closed (a handler of events): its musician is not ranked then."""
-    facts = envelope.read(_AccountFacts)
-    await store.upsert_account(uow, facts.user_id, not facts.is_active, envelope.position)
+    facts = await closed_accounts.store_account(uow, envelope)
+    await store.refresh_musician(uow, facts.user_id)
 
 
 async def store_request(uow: UnitOfWork, envelope: Envelope) -> None:

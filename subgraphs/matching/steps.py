@@ -6,6 +6,7 @@
 from typing import Any
 from uuid import UUID
 
+from subgraphs.kit.closed_accounts import has_closed
 from subgraphs.kit.errors import Conflict, NotFound
 from subgraphs.kit.steps import Given
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -27,7 +28,7 @@ async def validate(uow: UnitOfWork, given: Given) -> Given:
     musician = await store.musician(uow, musician_id)
     if musician is None:
         raise NotFound(f"There is no musician with the id {musician_id}")
-    if await store.is_closed(uow, musician.user_id):
+    if await has_closed(uow, [musician.user_id]):
         raise Conflict("The musician's account is closed")
     if musician.currency == request.currency and musician.hourly_rate > request.budget_max:
         raise Conflict(

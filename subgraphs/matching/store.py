@@ -16,7 +16,6 @@ from subgraphs.matching.tables import (
     MUSICIAN_ROWS,
     REQUEST_ROWS,
     algorithms,
-    closed_users,
     musicians,
     requests,
     results,
@@ -65,18 +64,10 @@ async def add_results(session: Session, rows: Sequence[Mapping[str, Any]]) -> li
     return records(ResultRecord, await session.fetch_all(added))
 
 
-async def upsert_account(session: Session, user_id: UUID, is_closed: bool, position: int) -> None:
-    """Store whether an account is closed, unless an event with a higher position is stored."""
-    row = {"user_id": user_id, "is_closed": is_closed, "position": position}
-    await upsert_newer(session, closed_users, "user_id", row)
-    own = update(musicians).where(musicians.c.user_id == user_id)  # its trigger reads the account
+async def refresh_musician(session: Session, user_id: UUID) -> None:
+    """Write the copy of a user's musician again, whose trigger reads whether the account is closed."""
+    own = update(musicians).where(musicians.c.user_id == user_id)
     await session.execute(own.values(position=musicians.c.position))
-
-
-async def is_closed(session: Session, user_id: UUID) -> bool:
-    """Return whether a user's account is closed."""
-    closed = select(closed_users).where(closed_users.c.user_id == user_id, closed_users.c.is_closed)
-    return await session.fetch_one(closed) is not None
 
 
 async def upsert_musician(session: Session, values: Mapping[str, Any]) -> None:

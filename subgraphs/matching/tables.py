@@ -91,14 +91,6 @@ requests = Table(
     Column("version", Integer),
 )
 
-closed_users = Table(
-    "closed_users",
-    _METADATA,
-    Column("user_id", Uuid, primary_key=True),
-    Column("is_closed", Boolean),
-    Column("position", BigInteger),
-)
-
 ALGORITHM_ROWS: Final = RecordTable(algorithms, AlgorithmRecord)
 RESULT_ROWS: Final = RecordTable(results, ResultRecord)
 MUSICIAN_ROWS: Final = RecordTable(musicians, MusicianCopy)

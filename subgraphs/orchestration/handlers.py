@@ -1,10 +1,8 @@
 """The handlers of events from which sagas follow: a closed account ends what it has begun."""
 
 from collections.abc import Mapping
-from uuid import UUID
 
-import msgspec
-
+from subgraphs.kit.closed_accounts import AccountFacts
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -12,18 +10,11 @@ from subgraphs.orchestration.engine import SagaEngine
 from subgraphs.orchestration.sagas import CLOSURE
 
 
-class _AccountFacts(msgspec.Struct):
-    """The fields that this service reads from events about accounts."""
-
-    user_id: UUID
-    is_active: bool = True
-
-
 def event_handlers(engine: SagaEngine) -> Mapping[str, EventHandler]:
     """Return the handlers, by event type; they start sagas of `engine`."""
 
     async def close_account(uow: UnitOfWork, envelope: Envelope) -> None:
-        facts = envelope.read(_AccountFacts)
+        facts = envelope.read(AccountFacts)
         if not facts.is_active:
             data = {"userId": str(facts.user_id)}
             await engine.start_once(CLOSURE, str(envelope.event_id), data, str(facts.user_id))

@@ -35,12 +35,6 @@ def ids_of(results: Given) -> list[str]:
     return [one["notificationId"] for one in found if one is not None]
 
 
-def last_event(results: Given) -> str | None:
-    """Return the id of the last event of a saga's steps: the cause of what follows from the saga."""
-    found = [one["eventId"] for one in results.values() if one and "eventId" in one]
-    return found[-1] if found else None
-
-
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A notification. `message`: returns the text, from the saga's input and the results of its steps."""

@@ -18,15 +18,15 @@ blockAvailability is refused, the steps before it are undone in reverse order.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from gateway.saga.definition import FollowUp, RetryPolicy, Saga, Step
-from subgraphs.kit.client import ServiceClient
+from subgraphs.kit.client import ServiceClient, last_event
 from subgraphs.orchestration import notices
 from subgraphs.orchestration.notices import booking_of
-from subgraphs.orchestration.step_calls import PATIENT_RETRY, RETRY, Given, Steps
+from subgraphs.orchestration.step_calls import PATIENT_RETRY, RETRY, Given, Steps, When
 
 ASSIGNMENT = "musician_request_assignment"
 OFFER = "booking_offer"
@@ -39,8 +39,6 @@ CANCELLATION = "cancellation_refund"
 CLOSURE = "account_closure"
 NOTICES = "booking_notices"
 
-OBJECT_WITHIN = timedelta(hours=24)
-"""How long after the event's end the payout waits for an objection."""
 DEADLINE = 600.0  # seconds
 AGAIN = 3600.0  # the least seconds until a timer of an undone saga
 
@@ -97,7 +95,7 @@ def assignment(steps: Steps) -> Saga:
 
 def _offered(_: Given, results: Given) -> Sequence[FollowUp]:
     booking = str(booking_of(results)["bookingId"])
-    data = {"bookingId": booking, "ids": notices.ids_of(results), "cause": notices.last_event(results)}
+    data = {"bookingId": booking, "ids": notices.ids_of(results), "cause": last_event(results)}
     return [FollowUp(OFFER, booking, data)]
 
 
@@ -114,7 +112,7 @@ def offer(steps: Steps) -> Saga:
         if not results["offer_booking"]["done"]:
             return []
         at = datetime.fromisoformat(results["offer_booking"]["expiresAt"])
-        timer = {"bookingId": data["bookingId"], "cause": notices.last_event(results)}
+        timer = {"bookingId": data["bookingId"], "cause": last_event(results)}
         return [FollowUp(EXPIRY, data["bookingId"], timer, at)]
 
     return Saga(
@@ -141,15 +139,7 @@ def expiry(steps: Steps) -> Saga:
                 of_data(BOOKING),
                 retry=PATIENT_RETRY,
             ),
-            steps.step(
-                "free_calendar",
-                "calendar",
-                "releaseAvailability",
-                BOOKING,
-                of_data(BOOKING),
-                when=expired,
-                retry=PATIENT_RETRY,
-            ),
+            _free_calendar(steps, of_data(BOOKING), when=expired, retry=PATIENT_RETRY),
             steps.step(
                 "refund", "payments", "refundEscrow", REFUND, _refund_all, when=expired, retry=PATIENT_RETRY
             ),
@@ -172,8 +162,8 @@ def confirmation(steps: Steps) -> Saga:
     """
 
     def pay_later(data: Given, results: Given) -> Sequence[FollowUp]:
-        at = datetime.fromisoformat(booking_of(results)["endsAt"]) + OBJECT_WITHIN
-        cause = notices.last_event(results)
+        at = datetime.fromisoformat(booking_of(results)["payableAt"])
+        cause = last_event(results)
         timer = {"bookingId": data["bookingId"], "byUserId": None, "cause": cause}
         return [*_send(data, results), FollowUp(PAYOUT, f"timer:{data['bookingId']}", timer, at)]
 
@@ -202,15 +192,7 @@ def payout(steps: Steps) -> Saga:
             steps.step(
                 "complete_booking", "requests", "finishBooking", inputs, of_data(inputs), retry=PATIENT_RETRY
             ),
-            steps.step(
-                "release_escrow",
-                "payments",
-                "releaseEscrow",
-                BOOKING,
-                of_data(BOOKING),
-                when=completed,
-                retry=PATIENT_RETRY,
-            ),
+            _release(steps, when=completed, retry=PATIENT_RETRY),
             *_notify_both(steps, notices.COMPLETED, notices.PAID, completed, retry=PATIENT_RETRY),
         ),
         follow_ups=_send,
@@ -240,14 +222,7 @@ def decision(steps: Steps) -> Saga:
         DECISION,
         (
             steps.step("decide", "requests", "decideBooking", inputs, of_data(inputs)),
-            steps.step(
-                "release_escrow",
-                "payments",
-                "releaseEscrow",
-                BOOKING,
-                of_data(BOOKING),
-                when=lambda data, _: data["percent"] == 0,
-            ),
+            _release(steps, when=lambda data, _: data["percent"] == 0),
             steps.step(
                 "refund",
                 "payments",
@@ -256,14 +231,7 @@ def decision(steps: Steps) -> Saga:
                 of_data(REFUND),
                 when=lambda data, _: data["percent"] > 0,
             ),
-            steps.step(
-                "free_calendar",
-                "calendar",
-                "releaseAvailability",
-                BOOKING,
-                of_data(BOOKING),
-                when=lambda data, _: data["percent"] == 100,
-            ),
+            _free_calendar(steps, of_data(BOOKING), when=lambda data, _: data["percent"] == 100),
             *_notify_both(steps, notices.DECIDED, notices.DECIDED),
         ),
         deadline=DEADLINE,
@@ -296,9 +264,7 @@ def cancellation(steps: Steps) -> Saga:
         CANCELLATION,
         (
             steps.step("cancel_booking", "requests", "callOffBooking", CANCELLED, of_data(CANCELLED)),
-            steps.step(
-                "free_calendar", "calendar", "releaseAvailability", BOOKING, of_booking(BOOKING), when=booked
-            ),
+            _free_calendar(steps, of_booking(BOOKING), when=booked),
             steps.step("refund", "payments", "refundEscrow", REFUND, refund, when=booked),
             steps.notification("notify_client", notices.CLIENT, notices.CANCELLED, when=booked),
             steps.notification("notify_musician", notices.MUSICIAN, notices.CANCELLED, when=offered),
@@ -345,7 +311,7 @@ def _set_timers(saga_id: UUID, _: Given, results: Given) -> Sequence[FollowUp]:
     if "bookingId" not in booking:
         return []
     expiry = datetime.fromisoformat(booking["expiresAt"] or booking["startsAt"])
-    payout = datetime.fromisoformat(booking["endsAt"]) + OBJECT_WITHIN
+    payout = datetime.fromisoformat(booking["payableAt"])
     key, ids = f"undone:{saga_id}", {"bookingId": booking["bookingId"]}
     return [
         FollowUp(EXPIRY, key, ids, expiry, AGAIN),
@@ -355,6 +321,18 @@ def _set_timers(saga_id: UUID, _: Given, results: Given) -> Sequence[FollowUp]:
 
 def _was_done(step: str) -> Callable[[Given, Given], bool]:
     return lambda _, results: bool(results[step]["done"])
+
+
+def _free_calendar(steps: Steps, request: Any, when: When, retry: RetryPolicy = RETRY) -> Step:
+    return steps.step(
+        "free_calendar", "calendar", "releaseAvailability", BOOKING, request, when=when, retry=retry
+    )
+
+
+def _release(steps: Steps, when: When, retry: RetryPolicy = RETRY) -> Step:
+    return steps.step(
+        "release_escrow", "payments", "releaseEscrow", BOOKING, of_data(BOOKING), when=when, retry=retry
+    )
 
 
 def _notify_both(

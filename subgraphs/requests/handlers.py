@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from subgraphs.kit import checks
+from subgraphs.kit import checks, closed_accounts
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.commands.log import Reload
 from subgraphs.kit.errors import Conflict, Forbidden, NotFound
@@ -240,22 +240,14 @@ class _MusicianFacts(msgspec.Struct):
     user_id: UUID
 
 
-class _AccountFacts(msgspec.Struct):
-    """The fields that this service reads from events about accounts."""
-
-    user_id: UUID
-    is_active: bool = True
-
-
 async def store_account(uow: UnitOfWork, envelope: Envelope) -> None:
     """Store whether an account is closed (a handler of events): closed accounts book nothing."""
-    facts = envelope.read(_AccountFacts)
-    await store.upsert_account(uow, facts.user_id, not facts.is_active, envelope.position)
+    await closed_accounts.store_account(uow, envelope)
 
 
 async def check_open_account(uow: UnitOfWork, *users: UUID) -> None:
     """Raise Forbidden if the account of one of these users is closed."""
-    if await store.has_closed(uow, users):
+    if await closed_accounts.has_closed(uow, users):
         raise Forbidden("The account is closed")
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from subgraphs.kit.closed_accounts import mark_closed
 from subgraphs.kit.errors import Conflict, Forbidden, NotFound
 from subgraphs.kit.messages import Event
 from subgraphs.kit.records import values_of
@@ -247,7 +248,7 @@ async def close_account(uow: UnitOfWork, given: Given) -> Given:
     client with their requests.
     """
     user_id = UUID(given["userId"])
-    await store.close_account(uow, user_id)
+    await mark_closed(uow, user_id)
     for application in await store.withdraw_applications(uow, user_id):
         request = await REQUEST_ROWS.lock(uow, application.request_id, "There is no request with this id")
         uow.emit(messages.ApplicationWithdrawn(**handlers.application_facts(application, request)))
@@ -328,6 +329,7 @@ def _facts(booking: BookingRecord, request: RequestRecord) -> dict[str, Any]:
         "musicianUserId": str(booking.musician_user_id),
         "startsAt": booking.starts_at.isoformat(),
         "endsAt": booking.ends_at.isoformat(),
+        "payableAt": (booking.ends_at + life.OBJECT_WITHIN).isoformat(),
         "expiresAt": booking.expires_at.isoformat() if booking.expires_at else None,
         "timeZone": booking.time_zone,
         "price": str(booking.price),

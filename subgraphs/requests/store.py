@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, func, select, update
-from sqlalchemy.dialects import postgresql
 
 from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.geography import Circle
@@ -22,7 +21,6 @@ from subgraphs.requests.tables import (
     BOOKING_ROWS,
     applications,
     bookings,
-    closed_users,
     known_musicians,
     requests,
 )
@@ -201,27 +199,6 @@ async def open_requests_of(session: Session, client_id: UUID) -> list[UUID]:
     """Return the ids of a client's requests that are open or in progress."""
     own = (requests.c.client_id == client_id) & requests.c.status.in_(("open", "in_progress"))
     return [row.id for row in await session.fetch_all(select(requests.c.id).where(own))]
-
-
-async def has_closed(session: Session, users: Sequence[UUID]) -> bool:
-    """Return whether the account of one of these users is closed."""
-    closed = select(closed_users.c.user_id).where(closed_users.c.user_id.in_(users), closed_users.c.is_closed)
-    return await session.fetch_one(closed.limit(1)) is not None
-
-
-async def close_account(session: Session, user_id: UUID) -> None:
-    """Store that an account is closed, before the event about it is applied here."""
-    row = {"user_id": user_id, "is_closed": True, "position": 0}
-    await session.execute(postgresql.insert(closed_users).values(**row).on_conflict_do_nothing())
-
-
-async def upsert_account(session: Session, user_id: UUID, is_closed: bool, position: int) -> None:
-    """Store whether an account is closed, unless an event with a higher position is stored.
-
-    `position`: the event's position in the outbox of the users service.
-    """
-    row = {"user_id": user_id, "is_closed": is_closed, "position": position}
-    await upsert_newer(session, closed_users, "user_id", row)
 
 
 async def upsert_musician(session: Session, musician_id: UUID, user_id: UUID, position: int) -> None:

@@ -100,14 +100,6 @@ known_musicians = Table(
     Column("position", Integer),
 )
 
-closed_users = Table(
-    "closed_users",
-    _METADATA,
-    Column("user_id", Uuid, primary_key=True),
-    Column("is_closed", Boolean),
-    Column("position", Integer),
-)
-
 REQUEST_ROWS: Final = RecordTable(requests, RequestRecord)
 APPLICATION_ROWS: Final = RecordTable(applications, ApplicationRecord)
 BOOKING_ROWS: Final = RecordTable(bookings, BookingRecord)

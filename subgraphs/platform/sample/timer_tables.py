@@ -9,9 +9,10 @@ from gateway.saga.definition import Saga
 from gateway.saga.journal import SagaRequest
 from gateway.transport.local import LocalTransport
 from subgraphs.kit.client import ServiceClient
-from subgraphs.orchestration.sagas import EXPIRY, OBJECT_WITHIN, PAYOUT, expiry, payout
+from subgraphs.orchestration.sagas import EXPIRY, PAYOUT, expiry, payout
 from subgraphs.orchestration.step_calls import Steps
 from subgraphs.platform.sample.table import Row, SampleData, Table
+from subgraphs.requests.life import OBJECT_WITHIN
 
 _STEPS = Steps(ServiceClient(LocalTransport({}), lambda: ""))  # only the names of the steps are read
 _SAGAS = {EXPIRY: expiry(_STEPS), PAYOUT: payout(_STEPS)}

@@ -137,7 +137,11 @@ class Gateway:
         context: RequestContext,
         start: StartExecution,
     ) -> StartExecution:
-        """Return `start`, when the guards from the position `rest` on let a planned request pass."""
+        """Return `start` once all guards have let a planned request pass.
+
+        `waiting`: the result of the guard that has to wait; `rest`: the position of the next guard. Raises
+        the error of a guard that refuses the request.
+        """
         await waiting
         await self.guards.pass_execution(planned, context, rest)
         return start

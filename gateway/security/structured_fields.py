@@ -64,7 +64,10 @@ def read_signatures(header: bytes) -> dict[str, bytes]:
 def _members(header: bytes, member: "re.Pattern[bytes]") -> "list[re.Match[bytes]]":
     """Return a match for each member of a dictionary."""
     if len(header) > LONGEST:
-        raise Unreadable(f"expected at most {LONGEST} bytes, got {len(header)}")
+        raise Unreadable(
+            f"expected a Signature or Signature-Input header of at most {LONGEST:,} bytes,"
+            f" got {len(header):,}"
+        )
     found, at = [], 0
     while True:
         match = member.match(header, at)

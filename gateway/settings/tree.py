@@ -80,7 +80,9 @@ class Settings:
     suggestions: Annotated[
         bool, Meta(description="Whether error messages name similar fields and types.")
     ] = True
-    graphiql: Annotated[bool, Meta(description="Whether browsers get GraphiQL at /graphql.")] = True
+    graphiql: Annotated[
+        bool, Meta(description="Whether browsers get GraphiQL at /graphql, to which / redirects.")
+    ] = True
     plan_header: Annotated[
         bool,
         Meta(

@@ -267,7 +267,12 @@ def test_configurations_have_no_mistakes(text: str) -> None:
     settings_from(text, EXAMPLE_SECRETS, ROOT / "gateway.yaml")
 
 
-EXAMPLE_SECRETS = {"SIGNING_KEY": "k" * 48, "REGION": "eu", "PAYMENTS_TOKEN": "t"}
+EXAMPLE_SECRETS = {
+    "SIGNING_KEY": "k" * 48,
+    "PAYMENTS_SIGNING_KEY": "p" * 48,
+    "REGION": "eu",
+    "PAYMENTS_TOKEN": "t",
+}
 """The environment variables that the examples name."""
 
 

@@ -39,7 +39,8 @@ CONTINENT = {
 }
 FIND = """mutation($id: ID!, $algorithm: String!) {
   findMatches(requestId: $id, algorithm: $algorithm, forceRefresh: true) {
-    candidates executionTimeMs cacheHit matches(first: 10) { totalScore distanceKm rankingPosition } } }"""
+    result { candidates executionTimeMs cacheHit
+      matches(first: 10) { totalScore distanceKm rankingPosition } } userErrors { code field message } } }"""
 
 
 def cities() -> tuple[list[Any], list[int]]:
@@ -195,7 +196,7 @@ async def measure(url: str, queue: str, folder: Path, count: int) -> int:
     for number, key in enumerate(ids):
         name = names[number % len(names)]
         begin = time.perf_counter()
-        data = (await client.data(FIND, person, id=str(key), algorithm=name))["findMatches"]
+        data = (await client.data(FIND, person, id=str(key), algorithm=name))["findMatches"]["result"]
         whole[name].append((time.perf_counter() - begin) * 1000)
         inside.append(data["executionTimeMs"])
         candidates.append(data["candidates"])

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import secrets
 import statistics
 import sys
@@ -25,10 +26,11 @@ from bench.data import ROOT
 from bench.processes import CORES, cpu_ms, is_free, listener, running
 from bench.report import save_rows, write_page
 from bench.systems import PYTHON
-from subgraphs.platform.accounts import DEMO_PASSWORD
+from subgraphs.platform.accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
 
 FOLDER = ROOT / "schema" / "operations"
-LOGINS = {"myGigs": "demo_musician"}  # by operation, the account for its token if it is not demo_client
+LOGIN = re.compile(r"# Needs a token.*?(demo_\w+)")  # the account for its token, in its first line
+WITHOUT_OBJECT = {"saga"}  # whose example has no object in the sample data
 # Seconds of the measured load, of the load before it, and of the load with each operation alone.
 CONNECTIONS, SECONDS, WARM, ALONE = 50, 15.0, 3.0, 0.4
 TEXT = """All queries of `schema/operations` in random order, a token for those that need one; platform,
@@ -123,22 +125,26 @@ def post(port: int, query: str, variables: Any) -> Any:
 
 def token(port: int, login: str) -> str:
     """Log in with a demo account and return the token."""
-    query = "mutation ($input: LogInInput!) { logIn(input: $input) { token } }"
-    found: str = post(port, query, {"input": {"login": login, "password": DEMO_PASSWORD}})["logIn"]["token"]
+    query = """mutation ($input: LogInInput!) {
+      logIn(input: $input) { session { token } userErrors { code message } } }"""
+    answer = post(port, query, {"input": {"login": login, "password": DEMO_PASSWORD}})["logIn"]
+    if answer["session"] is None:
+        sys.exit(f"bench: {login} cannot log in: {answer['userErrors'][0]['message']}")
+    found: str = answer["session"]["token"]
     return found
 
 
 def read_requests(port: int) -> dict[str, bytes]:
     """Return the queries of schema/operations by name, each as the bytes of an HTTP request.
 
-    A query whose file begins with "# Needs a token" gets the token of a demo account.
+    A query whose file begins with "# Needs a token" gets the token of the demo account that it names.
     """
-    tokens = {login: token(port, login) for login in ("demo_client", "demo_musician")}
+    tokens = {account.username: token(port, account.username) for account in DEMO_ACCOUNTS}
     found = {}
     for path in sorted(FOLDER.glob("*.graphql")):
         query, beside = path.read_text(), path.with_suffix(".json")
         lines = [line for line in query.splitlines() if line.strip() and not line.startswith("#")]
-        if lines[0].startswith("mutation"):
+        if lines[0].startswith("mutation") or path.stem in WITHOUT_OBJECT:
             continue
         variables = json.loads(beside.read_text()) if beside.exists() else {}
         body = json.dumps({"query": query, "variables": variables}).encode()
@@ -146,8 +152,8 @@ def read_requests(port: int) -> dict[str, bytes]:
             "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\n"
         )
-        if query.startswith("# Needs a token"):
-            head += f"authorization: Bearer {tokens[LOGINS.get(path.stem, 'demo_client')]}\r\n"
+        if needed := LOGIN.match(query):
+            head += f"authorization: Bearer {tokens[needed[1]]}\r\n"
         found[path.stem] = head.encode() + b"\r\n" + body
     return found
 

@@ -21,8 +21,9 @@ CASES = json.loads(Path(TOLD["cases"]).read_text())
 CLIENT = httpx.AsyncClient(timeout=10, limits=httpx.Limits(max_connections=100))
 INPUTS = {
     "validateAvailability": "requestId: ID!, musicianId: ID!",
-    "updateStatus": "requestId: ID!, clientId: ID!, musicianId: ID!",
-    "notify": "userId: ID!, type: String!, title: String!, message: String!, data: JSON!",
+    "updateStatus": "requestId: ID!, clientId: ID!, musicianId: ID!, price: Decimal, "
+    "acceptOutsideBudget: Boolean!",
+    "notify": "userId: ID!, type: String!, title: String!, message: String!, data: JSON!, urgent: Boolean!",
     "createEscrow": "bookingId: ID!, requestId: ID!, clientId: ID!, musicianId: ID!, musicianUserId: ID!, "
     "amount: Decimal!, currency: String!",
     "blockAvailability": "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, "
@@ -72,6 +73,7 @@ async def book(saga, data):
         "title": "You are booked",
         "message": "You have been chosen.",
         "data": {},
+        "urgent": booking["urgent"],
     }
     await mutate(saga, "notify_musician", "notifications", "notify", told)
     await mutate(saga, "create_escrow", "payments", "createEscrow", {**booking, "amount": booking["price"]})

@@ -23,10 +23,12 @@ from subgraphs.musicians.app import bootstrap
 from subgraphs.platform.valkey import start_valkey
 
 MUSICIANS, RATE, SECONDS = 50, 100, 10  # profiles, changes per second, seconds
-CREATE = (
-    "mutation($name: String!) { createMusicianProfile(input: {stageName: $name, hourlyRate: 50}) { id } }"
-)
-UPDATE = "mutation($rate: Decimal!) { updateMusicianProfile(input: {hourlyRate: $rate}) { id } }"
+CREATE = """mutation($name: String!) {
+  createMusicianProfile(input: {stageName: $name, hourlyRate: {amount: "50", currency: "EUR"}}) {
+    musician { uuid } userErrors { code field message } } }"""
+UPDATE = """mutation($rate: Decimal!) {
+  updateMusicianProfile(input: {hourlyRate: {amount: $rate, currency: "EUR"}}) {
+    musician { uuid } userErrors { code field message } } }"""
 STATE = "{ readModels { name eventsApplied latency { events p50Ms p95Ms p99Ms } } }"
 
 
@@ -42,7 +44,7 @@ async def change(service: Service, keys: SigningKeys) -> int:
     begun, tasks = loop.time(), set()
     for number in range(RATE * SECONDS):
         await asyncio.sleep(max(0.0, begun + number / RATE - loop.time()))
-        given = str(Decimal(5000 + number) / 100)
+        given = str(Decimal(5001 + number) / 100)
         task = asyncio.create_task(client.data(UPDATE, people[number % MUSICIANS], rate=given))
         tasks.add(task)
         task.add_done_callback(tasks.discard)

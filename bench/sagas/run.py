@@ -85,10 +85,14 @@ async def start_ours(place: Ground, made: Sequence[dict[str, Any]]) -> None:
 
 
 async def wait_until_completed(place: Ground, count: int) -> None:
-    """Wait until `count` sagas are completed. Raises RuntimeError if a saga ends in another status."""
+    """Wait until `count` assignments are completed, without the sagas that follow from them.
+
+    Raises RuntimeError if an assignment ends in another status.
+    """
     connection = await asyncpg.connect(place.where.journal)
+    query = "SELECT status, count(*) AS sagas FROM sagas WHERE saga_type = $1 GROUP BY status"
     while True:
-        rows = await connection.fetch("SELECT status, count(*) AS sagas FROM sagas GROUP BY status")
+        rows = await connection.fetch(query, ASSIGNMENT)
         found = {row["status"]: row["sagas"] for row in rows}
         if set(found) & {"failed", "compensated", "compensation_failed", "cancelled"}:
             raise RuntimeError(f"expected {count} completed sagas, got the statuses {found}")

@@ -5,10 +5,12 @@
 
 from pathlib import Path
 
-from subgraphs.calendar.handlers import COMMAND_HANDLERS, EVENT_HANDLERS
+from subgraphs.calendar.handlers import COMMAND_HANDLERS, EVENT_HANDLERS, RESULTS
 from subgraphs.calendar.loaders import CalendarContext
 from subgraphs.calendar.schema import schema
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.commands.log import CommandLog
+from subgraphs.kit.commands.recovery import Recovery
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.queue.inbox import Inbox
@@ -23,7 +25,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def bootstrap(settings: ServiceSettings) -> Service:
     """Return the calendar service; the caller starts it."""
     database = Database(settings.database_url, clock=settings.clock)
-    bus = Bus(database, COMMAND_HANDLERS)
+    commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
+    bus = Bus(database, COMMAND_HANDLERS, commands)
     queue = Queue(settings.redis_url)
     return Service(
         "calendar",
@@ -36,5 +39,6 @@ def bootstrap(settings: ServiceSettings) -> Service:
             queue,
             Relay(database, queue.redis, "calendar"),
             Inbox(database, queue.redis, "calendar", ["musicians"], EVENT_HANDLERS),
+            Recovery(database, commands),
         ],
     )

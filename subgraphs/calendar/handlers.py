@@ -1,4 +1,4 @@
-"""The use cases of the calendar service: musicians block and free time in their calendars.
+"""The use cases of the calendar service: musicians block and free time in their calendars, and remove slots.
 
 A new slot replaces the parts of the musician's own slots (blocked or free) in its span; booked slots are
 changed by sagas only (`steps`).
@@ -11,6 +11,7 @@ from uuid import UUID
 from subgraphs.calendar import messages, model, store
 from subgraphs.calendar.model import NewSlot, SlotRecord, Span
 from subgraphs.kit.bus import CommandHandler
+from subgraphs.kit.commands.log import Reload
 from subgraphs.kit.errors import Conflict, Forbidden
 from subgraphs.kit.messages import Command, Envelope
 from subgraphs.kit.queue.inbox import EventHandler
@@ -32,6 +33,19 @@ async def free_time(uow: UnitOfWork, command: messages.FreeTime) -> SlotRecord:
     Raises the errors of `block_time`.
     """
     return await _set_time(uow, command, "free")
+
+
+async def remove_time(uow: UnitOfWork, command: messages.RemoveTime) -> SlotRecord:
+    """Remove a blocked or free slot from the caller's calendar; return its record.
+
+    Raises NotFound unless it is an active slot of the caller, Conflict if it is booked.
+    """
+    slot = await store.lock(uow, command.slot_id)
+    model.check_removable(slot, command.by.user_id)
+    await store.cancel(uow, [slot.id], "musician")
+    if slot.kind == "blocked":
+        uow.emit(messages.SlotFreed(**facts_of(slot)))
+    return slot
 
 
 async def _set_time(
@@ -94,7 +108,10 @@ async def store_musician(uow: UnitOfWork, envelope: Envelope) -> None:
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     messages.BlockTime: block_time,
     messages.FreeTime: free_time,
+    messages.RemoveTime: remove_time,
 }
+RESULTS: Mapping[type[Command[Any]], Reload] = dict.fromkeys(COMMAND_HANDLERS, store.slot)
+"""By command type, the function that loads the slot that an earlier execution of the command returned."""
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
     "MusicianProfileCreated": store_musician,
     "MusicianProfileUpdated": store_musician,

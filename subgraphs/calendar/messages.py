@@ -36,6 +36,14 @@ class FreeTime(Command[SlotRecord]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemoveTime(Command[SlotRecord]):
+    """Remove a blocked or free slot of the musician `by`; returns the slot's record."""
+
+    by: Identity
+    slot_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class _SlotFacts(Event):
     aggregate_type: ClassVar[str] = "slot"
     aggregate_key: ClassVar[str] = "slot_id"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from subgraphs.kit import checks
-from subgraphs.kit.errors import BadUserInput, Conflict
+from subgraphs.kit.errors import BadUserInput, Conflict, NotFound
 
 MAX_EVENT = timedelta(hours=24)
 MAX_SPAN = timedelta(days=366)
@@ -102,6 +102,14 @@ def check_restorable(slot: SlotRecord) -> None:
         raise Conflict("The release cannot be undone: the blocking of this time was undone")
 
 
+def check_removable(slot: SlotRecord, user_id: UUID) -> None:
+    """Raise NotFound unless the slot is active and a user's own, Conflict if it is booked."""
+    if slot.musician_user_id != user_id or slot.cancelled_at is not None:
+        raise NotFound(f"Your calendar has no slot with the id {slot.id}: query myCalendar")
+    if slot.kind == "booked":
+        raise Conflict("The slot belongs to a booking: cancel the booking to free its time")
+
+
 def check_span(
     starts_at: datetime,
     ends_at: datetime,
@@ -113,7 +121,10 @@ def check_span(
     Raises BadUserInput unless the end is after the start, and by `longest` at most. `names`: the names of the
     two input fields, for errors.
     """
-    span = Span(_moment(starts_at, names[0]), _moment(ends_at, names[1]))
+    with checks.Mistakes() as mistakes:
+        start = mistakes.check(_moment, starts_at, names[0])
+        end = mistakes.check(_moment, ends_at, names[1])
+    span = Span(start, end)
     if span.ends_at <= span.starts_at:
         raise BadUserInput(f"'{names[1]}' must be after '{names[0]}'", names[1])
     if span.ends_at - span.starts_at > longest:

@@ -64,24 +64,42 @@ async def busy_times(session: Session, ids: Sequence[UUID], span: Span) -> Mappi
     return by_musician
 
 
-async def calendar_of(session: Session, user_id: UUID, span: Span) -> list[SlotRecord]:
-    """Return the active slots that overlap a span in a user's calendar as a musician, in order."""
+async def calendar_of(
+    session: Session, user_id: UUID, span: Span, kind: str | None = None
+) -> list[SlotRecord]:
+    """Return the active slots that overlap a span in a user's calendar as a musician, in order.
+
+    `kind`: of the slots; None: all.
+    """
     own = select(slots).where(slots.c.musician_user_id == user_id, _ACTIVE, _overlaps(span))
+    if kind is not None:
+        own = own.where(slots.c.kind == kind)
     ordered = own.order_by(func.lower(slots.c.during), slots.c.id).limit(MAX_SLOTS)
     return _slots(await session.fetch_all(ordered))
 
 
-async def add_slot(session: Session, slot: NewSlot) -> SlotRecord | None:
+async def active_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, SlotRecord]:
+    """Return the slots with these ids that are not cancelled, by id."""
+    rows = await session.fetch_all(select(slots).where(among_ids(slots.c.id), _ACTIVE), ids=ids)
+    return {slot.id: slot for slot in _slots(rows)}
+
+
+async def slot(session: Session, slot_id: UUID) -> SlotRecord | None:
+    """Return the slot with this id, which may be cancelled; None if there is none."""
+    return await _first(session, select(slots).where(slots.c.id == slot_id))
+
+
+async def add_slot(session: Session, new: NewSlot) -> SlotRecord | None:
     """Insert a slot and return it; None if it overlaps a busy slot, or its booking has a slot."""
     added = postgresql.insert(slots).values(
         id=uuid4(),
-        musician_id=slot.musician_id,
-        musician_user_id=slot.musician_user_id,
-        booking_id=slot.booking_id,
-        kind=slot.kind,
-        during=_range_of(slot.span),
-        time_zone=slot.time_zone,
-        title=slot.title,
+        musician_id=new.musician_id,
+        musician_user_id=new.musician_user_id,
+        booking_id=new.booking_id,
+        kind=new.kind,
+        during=_range_of(new.span),
+        time_zone=new.time_zone,
+        title=new.title,
     )
     row = await session.fetch_one(added.on_conflict_do_nothing().returning(slots))
     return None if row is None else _slots([row])[0]
@@ -145,6 +163,13 @@ async def restore_slot(session: Session, slot_id: UUID) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+async def musician_of(session: Session, user_id: UUID) -> UUID | None:
+    """Return the id of a user's musician profile; None if the user has none."""
+    chosen = select(known_musicians.c.musician_id).where(known_musicians.c.user_id == user_id)
+    musician_id = await session.fetch_value(chosen)
+    return musician_id if musician_id is None else UUID(str(musician_id))
 
 
 async def lock_musician_of(session: Session, user_id: UUID) -> UUID | None:

@@ -5,7 +5,7 @@ A musician's busy times are public; the slots are for the musician only.
 
 import enum
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -14,6 +14,7 @@ from subgraphs.calendar import model
 from subgraphs.calendar.loaders import CalendarContext
 from subgraphs.calendar.messages import BlockTime, FreeTime
 from subgraphs.kit import budget, checks
+from subgraphs.kit.between import BetweenInput
 from subgraphs.kit.graphql import (
     REFERENCE,
     enum_type,
@@ -25,22 +26,19 @@ from subgraphs.kit.graphql import (
 )
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.payloads import Payload
 
 Info = strawberry.Info[CalendarContext, None]
-From = Annotated[
-    datetime,
-    strawberry.argument(
-        name="from", description="The start of the time; a time without an offset is in UTC."
-    ),
-]
-To = Annotated[
-    datetime, strawberry.argument(description="The end of the time, at most 366 days after `from`.")
+Setting = TypeVar("Setting", BlockTime, FreeTime)
+Time = Annotated[
+    BetweenInput,
+    strawberry.argument(description="The time, with `from` and `to`, at most 366 days."),
 ]
 
 
-def window(start: datetime, end: datetime) -> model.Span:
-    """Return the span between the arguments `from` and `to`, at most MAX_SPAN long. Raises BadUserInput."""
-    return model.check_span(start, end, model.MAX_SPAN, ("from", "to"))
+def window(between: BetweenInput) -> model.Span:
+    """Return the span of the argument `between`, at most MAX_SPAN long. Raises BadUserInput."""
+    return model.check_span(*between.read_both(), model.MAX_SPAN, ("between.from", "between.to"))
 
 
 @enum_type
@@ -62,16 +60,16 @@ class BusyTime:
 
 @object_type(keys=[REFERENCE])
 class Booking:
-    """A booking, of which this subgraph has the id only."""
+    """The booking of a slot."""
 
-    id: strawberry.ID = strawberry.field(description="The id of the booking.")
+    uuid: strawberry.ID
 
 
-@object_type()
+@object_type(keys=["uuid"])
 class CalendarSlot:
     """A slot in the caller's calendar as a musician."""
 
-    id: strawberry.ID = strawberry.field(description="The id of the slot.")
+    uuid: strawberry.ID
     kind: SlotKind = strawberry.field(description="Booked, blocked or free.")
     starts_at: datetime = strawberry.field(description="The start of the slot, in UTC.")
     ends_at: datetime = strawberry.field(description="The end of the slot, in UTC.")
@@ -83,13 +81,24 @@ class CalendarSlot:
     @resolver
     def booking(self) -> Booking | None:
         """The booking for which the slot is booked; null for a blocked or free slot."""
-        return Booking(id=strawberry.ID(str(self.booking_id))) if self.booking_id else None
+        return Booking(uuid=strawberry.ID(str(self.booking_id))) if self.booking_id else None
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "CalendarSlot | None":
+        """Return the active slot with this id, None if there is none. Raises Unauthenticated, Forbidden."""
+        info.context.require()
+        key = uuid_of(uuid)
+        slot = await info.context.slots.load(key) if key else None
+        if slot is None:
+            return None
+        info.context.require_owner_or_admin(slot.musician_user_id)
+        return cls.of(slot)
 
     @classmethod
     def of(cls, slot: model.SlotRecord) -> "CalendarSlot":
         """Return the GraphQL object of a slot."""
         return cls(
-            id=strawberry.ID(str(slot.id)),
+            uuid=strawberry.ID(str(slot.id)),
             kind=SlotKind(slot.kind),
             starts_at=slot.span.starts_at,
             ends_at=slot.span.ends_at,
@@ -100,23 +109,23 @@ class CalendarSlot:
         )
 
 
-@object_type(keys=["id"])
+@object_type(keys=["uuid"])
 class Musician:
     """A musician, with their busy times."""
 
-    id: strawberry.ID = strawberry.field(description="The musician's id.")
+    uuid: strawberry.ID
     key: strawberry.Private[UUID]
 
     @field_with(list_size=100)
-    async def busy_times(self, info: Info, start: From, to: To) -> list[BusyTime] | None:
+    async def busy_times(self, info: Info, between: Time) -> list[BusyTime] | None:
         """The times at which the musician cannot be booked, in order, without the reasons."""
-        return await busy_times(info, self.key, window(start, to))
+        return await busy_times(info, self.key, window(between))
 
     @classmethod
-    def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
+    def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "Musician | None":
         """Return the musician with this id, without a check that it exists: the musicians service does it."""
-        key = uuid_of(id)
-        return cls(id=id, key=key) if key else None
+        key = uuid_of(uuid)
+        return cls(uuid=uuid, key=key) if key else None
 
 
 async def busy_times(info: Info, musician_id: UUID, span: model.Span) -> list[BusyTime]:
@@ -141,20 +150,36 @@ class TimeInput:
     )
     title: str = strawberry.field(default="", description="A title, which only you can see.")
 
-    def read_block(self, by: Identity) -> BlockTime:
-        """Return the caller's command to block the time. Raises BadUserInput."""
-        return BlockTime(
-            by=by, span=self._span(), time_zone=checks.time_zone(self.time_zone), title=self._title()
-        )
+    def read(self, by: Identity, kind: type[Setting]) -> Setting:
+        """Return the caller's command to block or to free the time; `kind`: its type.
 
-    def read_free(self, by: Identity) -> FreeTime:
-        """Return the caller's command to free the time. Raises BadUserInput."""
-        return FreeTime(
-            by=by, span=self._span(), time_zone=checks.time_zone(self.time_zone), title=self._title()
-        )
+        Raises BadUserInput with every wrong field.
+        """
+        with checks.Mistakes() as mistakes:
+            span = mistakes.check(model.check_span, self.starts_at, self.ends_at, model.MAX_SPAN)
+            time_zone = mistakes.check(checks.time_zone, self.time_zone)
+            title = mistakes.check(model.check_title, self.title)
+        return kind(by=by, span=span, time_zone=time_zone, title=title)
 
-    def _span(self) -> model.Span:
-        return model.check_span(self.starts_at, self.ends_at, model.MAX_SPAN)
 
-    def _title(self) -> str:
-        return model.check_title(self.title)
+@object_type()
+class BlockTimePayload(Payload):
+    """The result of `blockTime`."""
+
+    slot: CalendarSlot | None = strawberry.field(default=None, description="The new slot, which is blocked.")
+
+
+@object_type()
+class FreeTimePayload(Payload):
+    """The result of `freeTime`."""
+
+    slot: CalendarSlot | None = strawberry.field(default=None, description="The new slot, which is free.")
+
+
+@object_type()
+class RemoveTimePayload(Payload):
+    """The result of `removeTime`."""
+
+    slot: CalendarSlot | None = strawberry.field(
+        default=None, description="The slot, which is not in the calendar any more."
+    )

@@ -1,6 +1,6 @@
 """Queries of the events subgraph; it has no mutations, because the audit cannot be changed."""
 
-from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
@@ -8,8 +8,15 @@ from subgraphs.events import store
 from subgraphs.events.tables import AUDIT_ROWS
 from subgraphs.events.types import AuditEvent, Info
 from subgraphs.kit import checks
+from subgraphs.kit.aggregates_in_schema import AggregateType, aggregate_id_of
+from subgraphs.kit.between import BetweenInput, between_of
 from subgraphs.kit.graphql import Schema, for_role, input_type, object_type
-from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
+
+CorrelationId = Annotated[
+    str, strawberry.argument(description="The id of the request or saga, as in `correlationId` of an event.")
+]
 
 
 @input_type
@@ -17,29 +24,43 @@ class AuditFilter:
     """Conditions on events, joined by AND."""
 
     aggregate_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Events of the object with this id."
+        default=None, description="Events of the object with this id: a UUID or a global id of any type."
+    )
+    aggregate_type: AggregateType | None = strawberry.field(
+        default=None, description="Events of objects of this type."
     )
     correlation_id: str | None = strawberry.field(
         default=None, description="Events of the request or saga with this id."
     )
     created_by: str | None = strawberry.field(
-        default=None, description="Events by this user's id, or by service:NAME."
+        default=None, description="Events by the user with this UUID, or by service:NAME."
     )
-    service: str | None = strawberry.field(default=None, description="Events of this service.")
-    type: str | None = strawberry.field(default=None, description="Events of this type.")
-    since: datetime | None = strawberry.field(default=None, description="Events at this time or later.")
-    until: datetime | None = strawberry.field(default=None, description="Events before this time.")
+    service: str | None = strawberry.field(
+        default=None, description="Events of the service with this name, such as requests."
+    )
+    type: str | None = strawberry.field(
+        default=None, description="Events of this type, such as RequestPublished."
+    )
+    between: BetweenInput | None = strawberry.field(
+        default=None, description="Events that occurred in this time."
+    )
 
     def read(self) -> store.AuditCriteria:
-        """Return the checked filter. Raises BadUserInput."""
-        aggregate_id = (
-            None if self.aggregate_id is None else checks.identifier(self.aggregate_id, "aggregateId")
-        )
-        words = (self.correlation_id, self.created_by, self.service, self.type)
-        correlation, by, service, kind = (
-            None if word is None else checks.text(word, "filter", 100) for word in words
-        )
-        return store.AuditCriteria(aggregate_id, correlation, by, service, kind, self.since, self.until)
+        """Return the checked filter. Raises BadUserInput with every wrong field."""
+        with checks.Mistakes() as mistakes:
+            return store.AuditCriteria(
+                aggregate_id=mistakes.check(aggregate_id_of, self.aggregate_id, "aggregateId"),
+                correlation_id=mistakes.check(_word, self.correlation_id, "correlationId"),
+                created_by=mistakes.check(_word, self.created_by, "createdBy"),
+                source=mistakes.check(_word, self.service, "service"),
+                event_type=mistakes.check(_word, self.type, "type"),
+                aggregate_type=self.aggregate_type,
+                occurred=mistakes.check(between_of, self.between),
+            )
+
+
+def _word(value: str | None, field: str) -> str | None:
+    return None if value is None else checks.text(value, field, 100)
 
 
 @object_type()
@@ -49,15 +70,22 @@ class Query:
     @for_role("admin")
     async def audit_event(self, info: Info, id: strawberry.ID) -> AuditEvent | None:
         """The event with this id; null if there is none."""
-        return await AuditEvent.load(info, id)
+        return await AuditEvent.load(info, uuid_of(id, "AuditEvent"))
 
     @for_role("admin")
     async def audit(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: AuditFilter | None = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: AuditFilter | None = None,
     ) -> Connection[AuditEvent] | None:
         """The events of all services, the newest first."""
         info.context.require_role("admin")
-        page, criteria = Page.of(store.NEWEST, first, after), (filter or AuditFilter()).read().conditions()
+        page = Page.of(store.NEWEST, first, after, last, before)
+        criteria = (filter or AuditFilter()).read().conditions()
         database = info.context.database
         return page.connection(
             await AUDIT_ROWS.page(database, page, criteria),
@@ -67,7 +95,7 @@ class Query:
         )
 
     @for_role("admin", list_size=200)
-    async def audit_trail(self, info: Info, correlation_id: str) -> list[AuditEvent] | None:
+    async def audit_trail(self, info: Info, correlation_id: CorrelationId) -> list[AuditEvent] | None:
         """The events of all services that followed from one request or saga, at most 200, in the order of
         their times.
         """

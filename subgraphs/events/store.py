@@ -10,6 +10,8 @@ from sqlalchemy.dialects import postgresql
 
 from subgraphs.events.records import AuditRecord
 from subgraphs.events.tables import AUDIT_ROWS, audit_events
+from subgraphs.kit.aggregates_in_schema import AggregateType
+from subgraphs.kit.between import EVER, Between
 from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.pagination import Order
@@ -31,19 +33,17 @@ class AuditCriteria:
     created_by: str | None = None
     source: str | None = None
     event_type: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    aggregate_type: AggregateType | None = None
+    occurred: Between = EVER
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the SQL conditions on the table of events; `since` is inclusive, `until` exclusive."""
+        """Return the SQL conditions on the table of events."""
         columns = audit_events.c
         equal = ("aggregate_id", "correlation_id", "created_by", "source", "event_type")
         clauses = [columns[name] == getattr(self, name) for name in equal if getattr(self, name) is not None]
-        if self.since is not None:
-            clauses.append(columns.occurred_at >= self.since)
-        if self.until is not None:
-            clauses.append(columns.occurred_at < self.until)
-        return clauses
+        if self.aggregate_type is not None:
+            clauses.append(self.aggregate_type.condition(columns.aggregate_type))
+        return [*clauses, *self.occurred.conditions(columns.occurred_at)]
 
 
 async def add(session: Session, envelope: Envelope) -> None:

@@ -6,11 +6,11 @@ Each function returns the checked, normalised value, or raises BadUserInput with
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -18,15 +18,55 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import orjson
 
 from subgraphs.kit.currencies import CODES, unit_of
-from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.errors import BadUserInput, SeveralMistakes
+from subgraphs.kit.global_ids import decode, key_of
 
+Parameters = ParamSpec("Parameters")
+Value = TypeVar("Value")
 _INVISIBLE = frozenset({"Cf", "Co", "Cn", "Zl", "Zp"})
 _BLANK = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 )  # of other categories, but never visible
 _ALIKE = frozenset({"LATIN", "GREEK", "CYRILLIC"})
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+
+
+class Mistakes:
+    """Collects the errors of several checks, so that a caller learns of every wrong field at once.
+
+    Example: `with Mistakes() as mistakes: title = mistakes.check(label, value, "title", 200)`; at the end of
+    the block the errors are raised, one as it is, several as SeveralMistakes.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[BadUserInput] = []
+
+    def __enter__(self) -> "Mistakes":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is None:
+            self.end()
+
+    def check(
+        self, function: Callable[Parameters, Value], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Value:
+        """Return the result of a check; None, whatever the declared type, if it raises BadUserInput.
+
+        A block that goes on with the result must call `end` first.
+        """
+        try:
+            return function(*args, **kwargs)
+        except BadUserInput as error:
+            self.found += [part for part in error.parts if isinstance(part, BadUserInput)]
+            return cast(Value, None)
+
+    def end(self) -> None:
+        """Raise the errors of the checks until now, if there are any."""
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            raise SeveralMistakes(self.found)
 
 
 def text(value: str, field: str, longest: int, shortest: int = 1, *, lines: bool = False) -> str:
@@ -162,11 +202,11 @@ def money(value: Decimal, field: str, code: str = "EUR") -> Decimal:
     return value.quantize(Decimal("0.01"))
 
 
-def currency(value: str) -> str:
+def currency(value: str, field: str = "currency") -> str:
     """Return the code of a currency (ISO 4217) that has at most two decimals."""
     if value not in CODES:
         raise BadUserInput(
-            f"'currency' must be the code of a currency, such as EUR, got {value[:10]!r}", "currency"
+            f"'{field}' must be the code of a currency, such as EUR, got {value[:10]!r}", field
         )
     return value
 
@@ -192,18 +232,25 @@ def zone(value: str) -> ZoneInfo:
         raise BadUserInput("'timeZone' must be an IANA name such as Europe/Berlin", "timeZone") from None
 
 
-def identifier(value: str, field: str) -> UUID:
-    """Return an id parsed as a UUID."""
-    if (parsed := uuid_of(value)) is None:
+def identifier(value: str, field: str, kind: str | None = None) -> UUID:
+    """Return the UUID of an object of the GraphQL type `kind` from its global id, or from its plain UUID.
+
+    `kind` None: only a plain UUID is accepted, as in fields that only services use.
+    """
+    if (parsed := key_of(value, kind)) is not None:
+        return parsed
+    found = decode(value)
+    if kind is None:
         raise BadUserInput(f"'{field}' must be an id, which is a UUID", field)
-    return parsed
+    got = f"the id of an object of the type {found.kind}" if found else f"{value[:60]!r}"
+    raise BadUserInput(f"'{field}' must be the id of an object of the type {kind}, got {got}", field)
 
 
-def identifiers(values: Sequence[str], field: str, most: int) -> tuple[UUID, ...]:
-    """Return at most `most` ids parsed as UUIDs, in their order, without repetitions."""
+def identifiers(values: Sequence[str], field: str, most: int, kind: str | None = None) -> tuple[UUID, ...]:
+    """Return at most `most` ids, each parsed as by `identifier`, in their order, without repetitions."""
     if len(values) > most:
         raise BadUserInput(f"'{field}' must have at most {most} ids, got {len(values)}", field)
-    return tuple(dict.fromkeys(identifier(value, field) for value in values))
+    return tuple(dict.fromkeys(identifier(value, field, kind) for value in values))
 
 
 def document(value: dict[str, Any], field: str, largest: int) -> dict[str, Any]:

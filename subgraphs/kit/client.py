@@ -14,7 +14,7 @@ from gateway.core.errors import SubgraphError
 from gateway.saga.definition import StepCall, StepRefused
 from gateway.saga.journal import LostLease
 from gateway.transport.base import Transport, call_for, send_and_read
-from gateway.transport.headers import Headers
+from gateway.transport.headers import NO_HEADERS, Headers
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
 from subgraphs.kit.identity import SERVICE, TokenSigner
 
@@ -27,9 +27,12 @@ LIFETIME = 600  # seconds until a signed token expires
 
 
 class ServiceClient:
-    """Sends GraphQL requests to services; `authorization` returns the `authorization` header of each."""
+    """Sends GraphQL requests to services; `authorization` returns the `authorization` header of each.
 
-    def __init__(self, transport: Transport, authorization: Callable[[], str]) -> None:
+    None: the requests have none, and read public data only.
+    """
+
+    def __init__(self, transport: Transport, authorization: Callable[[], str] | None) -> None:
         self.transport = transport
         self.authorization = authorization
 
@@ -55,17 +58,22 @@ class ServiceClient:
             "token": str(call.token),
             "cause": cause_of(call),
         }
-        headers = Headers.of([("authorization", self.authorization())])
+        headers = self._headers()
         variables = {"order": order, **{name: given[name] for name in names}}
         call_to_send = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
         return _result(service, field, await send_and_read(self.transport, call_to_send))
+
+    def _headers(self) -> Headers:
+        if self.authorization is None:
+            return NO_HEADERS
+        return Headers.of([("authorization", self.authorization())])
 
     async def query(self, service: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send an operation and return the response's `data`.
 
         Raises SubgraphError if the service does not answer, or the response has errors or no data.
         """
-        headers = Headers.of([("authorization", self.authorization())])
+        headers = self._headers()
         call = call_for(service, query, variables, headers=headers, timeout=TIMEOUT)
         # In a new task, so that a service in the same process counts list elements in a budget of its own.
         response = await asyncio.create_task(send_and_read(self.transport, call))

@@ -7,10 +7,12 @@ prints both.
 from gateway.core.codes import Code, read_codes
 
 _SERVICES = """
-BAD_USER_INPUT | A value in the operation is not allowed. `extensions.field` names it where there is one. \
+BAD_USER_INPUT | A value in the operation is not allowed. `field`, or `extensions.field`, names it. \
     | Show the message at the form field, and let the user correct it.
 UNAUTHENTICATED | The request has no token, or the token is wrong or expired. \
     | Log in again and send `Authorization: Bearer TOKEN`.
+WRONG_CREDENTIALS | The name or the password is wrong; the answer does not say which. \
+    | Let the user type both again, and offer a reset of the password.
 FORBIDDEN | The caller is logged in, but not allowed to do this. | Hide the action for this user.
 NOT_FOUND | The object does not exist, or the caller may not know of it. | Reload the list that it came from.
 CONFLICT | The state of the object does not allow the operation. \
@@ -18,8 +20,8 @@ CONFLICT | The state of the object does not allow the operation. \
 VERSION_CONFLICT | Another user changed the object at the same moment. \
     | Reload the object and repeat the change.
 RATE_LIMITED | Too many attempts. | Try again after `extensions.retryAfterSeconds`.
-COMMAND_ID_REUSED | The `commandId` was used for another command. | Use a new UUID for each command.
-IDEMPOTENCY_KEY_REUSED | The `idempotencyKey` was used with another input. | Use a new key for each booking.
+IDEMPOTENCY_KEY_REUSED | The `idempotencyKey` was used for another mutation, or with other input. \
+    | Use a new key for each change.
 READ_MODEL_UNAVAILABLE | The read model is not up to date, and no other service can answer this query. \
     | Try again in a few seconds, or use a simpler filter.
 WRONG_AGGREGATE_TYPE | The id belongs to an object of another type. \

@@ -7,6 +7,7 @@ database) the caller receives "Internal error" with an id; the log has the trace
 import re
 import traceback
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -26,12 +27,31 @@ class DomainError(Exception):
         self.message = message
         self.extensions = extensions
 
+    @property
+    def parts(self) -> Sequence["DomainError"]:
+        """The errors that this one is made of: itself, or one for each wrong field."""
+        return [self]
+
 
 class BadUserInput(DomainError):
     """An input value is not valid; `field` is the name of the argument or input field."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message, **({"field": field} if field else {}))
+
+
+class SeveralMistakes(BadUserInput):
+    """Several input values are not valid; `parts` has the error of each."""
+
+    def __init__(self, mistakes: Sequence[BadUserInput]) -> None:
+        first = mistakes[0]
+        super().__init__("; ".join(one.message for one in mistakes), first.extensions.get("field"))
+        self._mistakes = list(mistakes)
+
+    @property
+    def parts(self) -> Sequence["DomainError"]:
+        """The error of each wrong field."""
+        return self._mistakes
 
 
 class Unauthenticated(DomainError):
@@ -58,6 +78,12 @@ class Conflict(DomainError):
     """
 
     code = "CONFLICT"
+
+
+class IdempotencyKeyReused(Conflict):
+    """The idempotency key was used before for another mutation, with other input, or for another step."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
 
 
 class RateLimited(DomainError):

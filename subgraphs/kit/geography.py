@@ -50,6 +50,17 @@ class Circle:
             found.append(longitude.between(self.longitude - reach / shrink, self.longitude + reach / shrink))
         return found
 
+    def km_to(self, latitude: float | None, longitude: float | None) -> float | None:
+        """Return a place's distance from the centre in kilometres; None if its coordinates are unknown."""
+        if latitude is None or longitude is None:
+            return None
+        here, there = math.radians(self.latitude), math.radians(latitude)
+        half = (
+            math.sin((there - here) / 2) ** 2
+            + math.cos(here) * math.cos(there) * math.sin(math.radians(longitude - self.longitude) / 2) ** 2
+        )
+        return 2 * EARTH_KM * math.asin(math.sqrt(min(half, 1.0)))
+
     def distance(self, latitude: ColumnElement[Any], longitude: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return the expression for a place's distance from the centre in kilometres (haversine formula)."""
         half = func.power(func.sin(func.radians(latitude - self.latitude) / 2), 2) + math.cos(

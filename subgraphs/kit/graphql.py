@@ -18,7 +18,9 @@ from strawberry.types.execution import ExecutionContext
 from strawberry.types.field import StrawberryField
 from strawberry.types.private import is_private
 
+from subgraphs.kit import descriptions
 from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.global_ids import encode
 
 MAX_TOKENS = 15_000
 _CACHED = 512
@@ -36,6 +38,8 @@ def object_type(
 ) -> Callable[[Class], Class]:
     """Return a decorator that makes a class a GraphQL object type, whose description is the docstring.
 
+    A type that several services declare has its description in `kit/descriptions`. A class with the attribute
+    `uuid` also gets the field `id`, the object's global id; `uuid` is hidden from clients.
     `keys` (field sets) make it an entity; `directives`: further arguments of `strawberry.federation.type`.
     The fields of an entity that have no resolver, except its keys, are nullable in the SDL, whatever their
     Python types: if a subgraph is down, its fields are null, but not the whole entity. Resolvers declare
@@ -45,8 +49,12 @@ def object_type(
     def decorate(cls: Class) -> Class:
         if keys:
             _make_nullable(cls, {part for key in keys for part in _key_fields(key)})
+        kind = name or cls.__name__
+        if "uuid" in cls.__annotations__:
+            _add_global_id(cls, kind, is_entity=bool(keys))
+        text = descriptions.TYPES.get(kind) or _doc(cls)
         described: Class = strawberry.federation.type(
-            cls, name=name, description=_doc(cls), keys=list(keys), **directives
+            cls, name=name, description=text, keys=list(keys), **directives
         )
         return described
 
@@ -59,6 +67,23 @@ def object_type(
 def input_type(cls: Class) -> Class:
     """Decorate a class as a GraphQL input type; its docstring is the description."""
     return strawberry.input(cls, description=_doc(cls))
+
+
+def _add_global_id(cls: Any, kind: str, *, is_entity: bool) -> None:
+    """Hide the field `uuid` of a class from clients, and add the field `id`: the global id of the type
+    `kind`.
+    """
+
+    def global_id(self: Any) -> strawberry.ID:
+        return encode(kind, self.uuid)
+
+    cls.uuid = strawberry.federation.field(inaccessible=True, description=descriptions.UUID)
+    description = descriptions.ID if is_entity else descriptions.ID_OF_PART
+    cls.id = strawberry.federation.field(
+        resolver=global_id, name="id", shareable=is_entity, description=description
+    )
+    own = dict(cls.__annotations__)
+    cls.__annotations__ = {"uuid": own.pop("uuid"), "id": strawberry.ID, **own}
 
 
 def _key_fields(key: str | Key) -> list[str]:
@@ -76,7 +101,7 @@ def enum_type(cls: Enum) -> Enum:
     return strawberry.enum(cls, description=_doc(cls))
 
 
-REFERENCE: Any = Key(fields=FieldSet("id"), resolvable=False)
+REFERENCE: Any = Key(fields=FieldSet("uuid"), resolvable=False)
 """The key of an entity that this subgraph only references and does not resolve."""
 
 
@@ -114,7 +139,7 @@ def field_with(
 
     The gateway computes the cost of a request from `cost` (@cost: of the field itself; 1 is the cost of an
     object) and `list_size` (@listSize: the usual or maximum length of a list). A field with the argument
-    `first` has a @listSize without it.
+    `first` has a @listSize without it; a field with `last`, too, is a connection.
     """
 
     def decorate(function: Callable[..., Any]) -> StrawberryField:
@@ -131,22 +156,28 @@ def field_with(
 
 
 def _list_sizes(function: Callable[..., Any], assumed: int | None) -> list[ListSize]:
-    """Return the @listSize of a field: its argument `first`, or else `assumed`, is the length of the list."""
+    """Return the @listSize of a field: an argument is the length of the list, or else `assumed` is."""
     signature = inspect.signature(function)
+    if "last" in signature.parameters:
+        return [
+            ListSize(
+                assumed_size=20,
+                slicing_arguments=["first", "last"],
+                sized_fields=["edges"],
+                require_one_slicing_argument=False,
+            )
+        ]
     if "first" in signature.parameters:
-        in_connection = "Connection[" in str(signature.return_annotation)
-        return [_list_size(slicing_arguments=["first"], sized_fields=["edges"] if in_connection else UNSET)]
+        return [_list_size(slicing_arguments=["first"])]
     return [] if assumed is None else [_list_size(assumed_size=assumed)]
 
 
-def _list_size(
-    *, assumed_size: Any = UNSET, slicing_arguments: Any = UNSET, sized_fields: Any = UNSET
-) -> ListSize:
+def _list_size(*, assumed_size: Any = UNSET, slicing_arguments: Any = UNSET) -> ListSize:
     """Return a @listSize that is printed without the arguments that are not given."""
     return ListSize(
         assumed_size=assumed_size,
         slicing_arguments=slicing_arguments,
-        sized_fields=sized_fields,
+        sized_fields=UNSET,
         require_one_slicing_argument=UNSET,
     )
 
@@ -178,6 +209,14 @@ class Schema(strawberry.federation.Schema):
             ],
             federation_version="2.9",
         )
+        self._describe_arguments()
+
+    def _describe_arguments(self) -> None:
+        """Describe arguments that have no description by their names (`kit/descriptions`)."""
+        for item in self._schema.type_map.values():
+            for field in getattr(item, "fields", {}).values():
+                for name, argument in getattr(field, "args", {}).items():
+                    argument.description = argument.description or descriptions.ARGUMENTS.get(name)
 
     def process_errors(self, errors: list[Any], execution_context: ExecutionContext | None = None) -> None:
         """Log nothing: `errors.format_error` logs the errors that it masks."""

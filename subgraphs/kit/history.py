@@ -3,7 +3,7 @@
 Services with event-sourced tables add them to their queries (`history_field`, `as_of_field`).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,6 +13,7 @@ import strawberry
 from sqlalchemy import bindparam, select
 from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
 
 from subgraphs.kit import budget, checks
 from subgraphs.kit.database import Session
@@ -22,10 +23,10 @@ from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.event_store.sourced import EventSourcedTable
 from subgraphs.kit.event_store.tables import every_event
 from subgraphs.kit.graphql import for_users, object_type
-from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, First
+from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, Limit
 from subgraphs.kit.service import ServiceContext
 
-Before = Annotated[int | None, strawberry.argument(description="Return changes before this version.")]
+BeforeVersion = Annotated[int | None, strawberry.argument(description="Return changes before this version.")]
 Version = Annotated[
     int | None, strawberry.argument(description="Return the state at this version (0: before the first).")
 ]
@@ -50,7 +51,9 @@ class HistoryEntry:
         description="The object's version after the change; versions start at 1 and have no gaps."
     )
     type: str = strawberry.field(description="The type of the event.")
-    changes: JSON = strawberry.field(description="The new values of the changed fields, by name.")
+    changes: JSON = strawberry.field(
+        description="The new values of the changed fields, by name in camelCase."
+    )
     created_by: str | None = strawberry.field(
         description="The user's id, service:NAME, or database for a change by SQL (admins see database:USER)."
     )
@@ -68,7 +71,9 @@ class PastState:
     """The state of an object at a version, computed from its events."""
 
     version: int = strawberry.field(description="The version of the object.")
-    state: JSON = strawberry.field(description="The object's fields by name; {} before the first version.")
+    state: JSON = strawberry.field(
+        description="The object's fields by name in camelCase; {} before the first version."
+    )
 
 
 async def entries(
@@ -110,7 +115,8 @@ async def as_of(
     """
     loaded = await _load(session, about, key, version, time)
     return PastState(
-        version=loaded.version, state=JSON(msgspec.to_builtins(loaded.state)) if loaded.version else JSON({})
+        version=loaded.version,
+        state=JSON(camel_case(msgspec.to_builtins(loaded.state))) if loaded.version else JSON({}),
     )
 
 
@@ -151,8 +157,8 @@ def history_field(about: EventSourcedTable[Any, Any], owner: Owner, description:
     async def history(
         info: strawberry.Info[ServiceContext, None],
         id: strawberry.ID,
-        first: First = DEFAULT_FIRST,
-        before: Before = None,
+        first: Limit = DEFAULT_FIRST,
+        before: BeforeVersion = None,
     ) -> list[HistoryEntry] | None:
         key, is_admin = await owner(info, id), info.context.require().is_admin
         return await entries(info.context.database, about, key, first, before, is_admin=is_admin)
@@ -180,12 +186,17 @@ def as_of_field(about: EventSourcedTable[Any, Any], owner: Owner, description: s
     return for_users(past)
 
 
+def camel_case(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by name, with the names in camelCase instead of snake_case; the values stay the same."""
+    return {to_camel_case(name): value for name, value in values.items()}
+
+
 def _entry(event: StoredEvent, is_admin: bool) -> HistoryEntry:
     hides_user = event.created_by.startswith("database:") and not is_admin
     return HistoryEntry(
         version=event.version,
         type=event.event_type,
-        changes=JSON(dict(event.data)),
+        changes=JSON(camel_case(event.data)),
         created_by="database" if hides_user else event.created_by or None,
         correlation_id=strawberry.ID(str(event.correlation_id)),
         causation_id=strawberry.ID(str(event.causation_id)) if event.causation_id else None,

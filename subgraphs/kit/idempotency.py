@@ -19,7 +19,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row, text
 
-from subgraphs.kit.errors import Conflict
+from subgraphs.kit.errors import Conflict, IdempotencyKeyReused
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 Direction = Literal["do", "undo"]
@@ -55,12 +55,6 @@ class AlreadyUndone(Conflict):
     """The step was undone before, so it must not be done any more."""
 
     code = "ALREADY_UNDONE"
-
-
-class IdempotencyKeyReused(Conflict):
-    """The step was done with another input under the same saga and step name."""
-
-    code = "IDEMPOTENCY_KEY_REUSED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 from aiodataloader import DataLoader
 
 from subgraphs.kit import budget
+from subgraphs.kit.global_ids import key_of
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -60,9 +61,9 @@ def pages(
     return DataLoader(load, max_batch_size=MAX_KEYS)
 
 
-def uuid_of(value: object) -> UUID | None:
-    """Return an ID parsed as a UUID; None if it is not a UUID, because then no object has it."""
-    try:
-        return UUID(value) if isinstance(value, str) and len(value) <= 45 else None
-    except ValueError:
-        return None
+def uuid_of(value: object, kind: str | None = None) -> UUID | None:
+    """Return the UUID of an object of the GraphQL type `kind` from its global id, or from its plain UUID.
+
+    Returns None for any other text, because then no object has the id. `kind` None: only a plain UUID.
+    """
+    return key_of(value, kind)

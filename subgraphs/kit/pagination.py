@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -32,10 +32,22 @@ _LONGEST_CURSOR = 512
 
 Node = TypeVar("Node")
 Count = Callable[[], Awaitable[int]]
-First = Annotated[int, strawberry.argument(description="How many elements to return, 1 to 100.")]
+First = Annotated[
+    int | None,
+    strawberry.argument(description="Return the first 1 to 100 elements; 20 without `first` and `last`."),
+]
+Limit = Annotated[int, strawberry.argument(description="Return at most this number of elements, 1 to 100.")]
 After = Annotated[
     str | None,
-    strawberry.argument(description="Return the elements behind this cursor: `endCursor` of a page."),
+    strawberry.argument(description="Return elements behind this cursor: `endCursor` of a page."),
+]
+Last = Annotated[
+    int | None,
+    strawberry.argument(description="Return the last 1 to 100 elements; not together with `first`."),
+]
+Before = Annotated[
+    str | None,
+    strawberry.argument(description="Return elements before this cursor: `startCursor` of a page."),
 ]
 
 
@@ -45,7 +57,9 @@ class PageInfo:
 
     has_next_page: bool = strawberry.field(description="Whether the list has elements after this page.")
     has_previous_page: bool = strawberry.field(description="Whether the list has elements before this page.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the page's first element.")
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the page's first element, to pass as `before` for the page before."
+    )
     end_cursor: str | None = strawberry.field(
         description="The cursor of the page's last element, to pass as `after` for the next page."
     )
@@ -106,8 +120,8 @@ class Order:
         """Return the cursor of the row with this sort value and id."""
         return base64.urlsafe_b64encode(msgspec.json.encode((self.name, value, row_id))).decode()
 
-    def read(self, cursor: str) -> tuple[Any, UUID]:
-        """Return the sort value and the id in a cursor.
+    def read(self, cursor: str, field: str = "after") -> tuple[Any, UUID]:
+        """Return the sort value and the id in a cursor, which the caller sent as argument `field`.
 
         Raises BadUserInput for a text that is no cursor, or the cursor of another order.
         """
@@ -118,44 +132,88 @@ class Order:
             name, raw, row_id = msgspec.json.decode(text, type=tuple[str, Any, UUID])
             value = _bounded(msgspec.convert(raw, _BOUNDS.get(self.kind, self.kind), strict=False))
         except (binascii.Error, ValueError, ArithmeticError, msgspec.MsgspecError) as error:
-            raise BadUserInput("'after' must be a cursor of this list, as in `endCursor`", "after") from error
+            raise BadUserInput(
+                f"'{field}' must be a cursor of this list, as in `endCursor`", field
+            ) from error
         if name != self.name:
             raise BadUserInput(
-                "'after' must be a cursor of this list, got one of another list or order", "after"
+                f"'{field}' must be a cursor of this list, got one of another list or order", field
             )
         return value, row_id
 
 
+class Criteria(Protocol):
+    """Conditions on the rows of a list. Implementations are hashable, because loaders use pages as keys."""
+
+    def conditions(self) -> Sequence[ColumnElement[bool]]:
+        """Return the SQL conditions, all of which a row must fulfil."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The requested part of a list: the `first` rows in `order` after the row `behind`.
+    """The requested part of a list: `size` rows in `order`, after the row `behind`, before the row `ahead`.
 
-    `behind` is that row's sort value and id; None: from the beginning.
+    `behind` and `ahead` are those rows' sort values and ids; None: from the beginning, to the end.
+    `is_backwards`: the last rows of that part instead of the first. `only`: conditions on the rows.
     """
 
     order: Order
-    first: int
-    behind: tuple[Any, UUID] | None
+    size: int
+    behind: tuple[Any, UUID] | None = None
+    ahead: tuple[Any, UUID] | None = None
+    is_backwards: bool = False
+    only: Criteria | None = None
 
     @classmethod
-    def of(cls, order: Order, first: int = DEFAULT_FIRST, after: str | None = None) -> "Page":
+    def of(
+        cls,
+        order: Order,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        *,
+        only: Criteria | None = None,
+    ) -> "Page":
         """Return the page for the arguments of a connection field. Raises BadUserInput."""
-        if not 1 <= first <= MAX_FIRST:
-            raise BadUserInput(f"'first' must be from 1 to {MAX_FIRST}, got {first}", "first")
-        return cls(order, first, order.read(after) if after is not None else None)
+        if first is not None and last is not None:
+            raise BadUserInput("Set either 'first' or 'last', not both", "last")
+        name, size = ("last", last) if last is not None else ("first", first)
+        size = DEFAULT_FIRST if size is None else size
+        if not 1 <= size <= MAX_FIRST:
+            raise BadUserInput(f"'{name}' must be from 1 to {MAX_FIRST}, got {size}", name)
+        return cls(
+            order,
+            size,
+            None if after is None else order.read(after),
+            None if before is None else order.read(before, "before"),
+            last is not None,
+            only,
+        )
 
     def select(self, statement: Select[Any]) -> Select[Any]:
         """Return the statement, ordered and restricted to this page and one more row.
 
-        `connection` drops that row: it shows that there is a next page.
+        A page of the last rows is selected in the opposite order. `connection` drops the further row, which
+        shows that there is another page, and restores the order.
         """
+        if self.only is not None:
+            statement = statement.where(*self.only.conditions())
         column, id_column = self.order.column, self.order.id_column
-        if self.behind is not None:
-            key = tuple_(column, id_column)
-            bound = tuple_(literal(self.behind[0], column.type), literal(self.behind[1], id_column.type))
-            statement = statement.where(key < bound if self.order.descending else key > bound)
-        keys = (column.desc(), id_column.desc()) if self.order.descending else (column, id_column)
-        return statement.order_by(*keys).limit(self.first + 1)
+        key = tuple_(column, id_column)
+        for row, is_lower in ((self.behind, True), (self.ahead, False)):
+            if row is not None:
+                bound = tuple_(literal(row[0], column.type), literal(row[1], id_column.type))
+                statement = statement.where(key < bound if is_lower is self.order.descending else key > bound)
+        return statement.order_by(*self._keys(column, id_column)).limit(self.size + 1)
+
+    def _keys(self, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        """Return the columns in the order in which rows are selected."""
+        is_descending = self.order.descending is not self.is_backwards
+        return [column.desc() if is_descending else column for column in columns]
 
     def select_of_each(
         self, statement: Select[Any], parent: ColumnElement[UUID], ids: Sequence[UUID]
@@ -169,8 +227,7 @@ class Page:
         parents = select(func.unnest(literal(list(ids), ARRAY(Uuid))).label("id")).subquery()
         rows = self.select(statement.where(parent == parents.c.id)).lateral()
         value, row_id = rows.c[self.order.column.key or ""], rows.c[self.order.id_column.key or ""]
-        keys = (value.desc(), row_id.desc()) if self.order.descending else (value, row_id)
-        return select(rows).select_from(parents.join(rows, true())).order_by(*keys)
+        return select(rows).select_from(parents.join(rows, true())).order_by(*self._keys(value, row_id))
 
     def connection(
         self,
@@ -184,12 +241,13 @@ class Page:
         `node` converts a row to an element, `key` returns its sort value and id, `count` the number of
         elements in the whole list. Raises TooManyElements if the request's budget is exceeded (`kit/budget`).
         """
-        shown = rows[: self.first]
+        has_more = len(rows) > self.size
+        shown = rows[: self.size][:: -1 if self.is_backwards else 1]
         budget.spend(len(shown))
         edges: list[Edge[Node]] = [Edge(cursor=self.order.cursor(*key(row)), node=node(row)) for row in shown]
         info = PageInfo(
-            has_next_page=len(rows) > self.first,
-            has_previous_page=self.behind is not None,
+            has_next_page=self.ahead is not None if self.is_backwards else has_more,
+            has_previous_page=has_more if self.is_backwards else self.behind is not None,
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         )

@@ -99,17 +99,33 @@ class Client:
         return await self.service.execute(query, variables, None, dict(person.headers) if person else {})
 
     async def data(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
-        """Execute an operation and return the response's data. Raises AssertionError if it has errors."""
+        """Execute an operation and return the response's data.
+
+        Raises AssertionError if the response has errors, or a payload has user errors.
+        """
         answer = await self.send(query, person, **variables)
-        if "errors" in answer:
-            raise AssertionError(answer["errors"])
+        if found := answer.get("errors") or _user_errors(answer):
+            raise AssertionError(found)
         data: dict[str, Any] = answer["data"]
         return data
 
-    async def codes(self, query: str, person: ApiUser | None = None, **variables: Any) -> list[str]:
-        """Execute an operation and return the codes of the response's errors."""
+    async def mistakes(
+        self, query: str, person: ApiUser | None = None, **variables: Any
+    ) -> list[tuple[str, str | None]]:
+        """Execute a mutation and return the codes and fields of its user errors, in their order.
+
+        Raises AssertionError if the response has errors.
+        """
         answer = await self.send(query, person, **variables)
-        return [error["extensions"]["code"] for error in answer.get("errors", [])]
+        if "errors" in answer:
+            raise AssertionError(answer["errors"])
+        return [(one["code"], one.get("field")) for one in _user_errors(answer)]
+
+    async def codes(self, query: str, person: ApiUser | None = None, **variables: Any) -> list[str]:
+        """Execute an operation and return the codes of the response's errors, then of user errors."""
+        answer = await self.send(query, person, **variables)
+        codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+        return codes + [one["code"] for one in _user_errors(answer)]
 
     async def entities(
         self, typename: str, ids: list[Any], selection: str, person: ApiUser | None = None
@@ -117,7 +133,13 @@ class Client:
         """Execute `_entities` for entities with these ids and return the response."""
         fragment = f"... on {typename} {{ {selection} }}"
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ {fragment} }} }}"
-        return await self.send(query, person, r=[{"__typename": typename, "id": str(key)} for key in ids])
+        return await self.send(query, person, r=[{"__typename": typename, "uuid": str(key)} for key in ids])
+
+
+def _user_errors(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the user errors of all payloads in a response, which the operation must select."""
+    payloads = [value for value in (answer.get("data") or {}).values() if isinstance(value, dict)]
+    return [error for payload in payloads for error in payload.get("userErrors") or ()]
 
 
 async def load_rows(database: Database, *statements: str) -> None:

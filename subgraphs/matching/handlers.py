@@ -47,8 +47,9 @@ def command_handlers(matcher: Matcher) -> Mapping[type[Command[Any]], CommandHan
         if request.status not in _OPEN_STATUSES:
             raise Conflict(f"Musicians are ranked for open requests only, this one is {request.status}")
         algorithms = {known.name: known for known in await store.all_algorithms(uow)}
+        algorithm = algorithm_named(algorithms, command.algorithm)
         result = await matcher.result(
-            uow, algorithm_named(algorithms, command.algorithm), request, command.force_refresh
+            uow, algorithm, request, force=command.force_refresh, result_id=command.result_id
         )
         return result.id
 

@@ -49,9 +49,15 @@ class Matcher:
         return results
 
     async def result(
-        self, uow: UnitOfWork, algorithm: AlgorithmRecord, request: RequestCopy, force: bool
+        self,
+        uow: UnitOfWork,
+        algorithm: AlgorithmRecord,
+        request: RequestCopy,
+        *,
+        force: bool,
+        result_id: UUID,
     ) -> ResultRecord:
-        """Store and return a new result for one request.
+        """Store and return a new result with the id `result_id` for one request.
 
         If the inputs of the newest stored result have not changed, the new result is a copy of it with
         `cache_hit` True. `force` True: compute a ranking in any case.
@@ -60,12 +66,11 @@ class Matcher:
         await self.index.catch_up()
         known = None if force else (await self._newest(uow, algorithm, [request])).get(request.request_id)
         if known is None:
-            return (
-                await _store(uow, algorithm, [request], await self._computed(algorithm, [request], begin))
-            )[0]
+            (computed,) = await self._computed(algorithm, [request], begin)
+            return (await _store(uow, algorithm, [request], [{**computed, "id": result_id}]))[0]
         elapsed = (time.perf_counter() - begin) * 1000
         same = values_of(known, *_COPIED)
-        row = {**same, "id": uuid4(), "execution_time_ms": elapsed, "cache_hit": True}
+        row = {**same, "id": result_id, "execution_time_ms": elapsed, "cache_hit": True}
         return (await store.add_results(uow, [row]))[0]
 
     async def _newest(

@@ -4,11 +4,11 @@ The classes whose names end with Facts have those fields, which `handlers` store
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -20,13 +20,15 @@ from subgraphs.kit.messages import Command, Event
 class FindMatches(Command[UUID]):
     """Rank the musicians for a request; returns the id of the stored result.
 
-    `force_refresh`: compute a ranking even if a stored one could be reused.
+    `force_refresh`: compute a ranking even if a stored one could be reused. `result_id`: the id for the
+    result.
     """
 
     by: Identity
     request_id: UUID
     algorithm: str
     force_refresh: bool = False
+    result_id: UUID = field(default_factory=uuid4)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,22 +3,42 @@ consistency check.
 """
 
 from functools import partial
+from typing import Annotated
+from uuid import uuid4
 
 import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
 from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
-from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, field_with, for_users, object_type, resolver
+from subgraphs.kit.idempotency_keys import IdempotencyKey, command_id_of
 from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.mutation_keys import claim
 from subgraphs.kit.own_writes import await_known
+from subgraphs.kit.payloads import user_errors
 from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.matching import steps, store
 from subgraphs.matching.copies import COPIES, COPY_TABLES
+from subgraphs.matching.handlers import algorithm_named
+from subgraphs.matching.match_types import Info, Musician
 from subgraphs.matching.messages import FindMatches
 from subgraphs.matching.model import DEFAULT_ALGORITHM
-from subgraphs.matching.types import Info, MatchingAlgorithm, MatchingResult, Musician, MusicianRequest
+from subgraphs.matching.types import (
+    Algorithm,
+    FindMatchesPayload,
+    MatchingAlgorithm,
+    MatchingResult,
+    MusicianRequest,
+)
+
+RequestId = Annotated[
+    strawberry.ID, strawberry.argument(description="The global id of a request of the caller.")
+]
+ForceRefresh = Annotated[
+    bool,
+    strawberry.argument(description="Compute a new ranking, even if an earlier one could be reused."),
+]
 
 
 @object_type()
@@ -35,14 +55,7 @@ class Query:
         """The stored ranking with this id; null if there is none. For the client of its request and
         admins.
         """
-        info.context.require()
-        key = uuid_of(id)
-        row = await info.context.results.load(key) if key else None
-        if row is None:
-            return None
-        request = await info.context.requests.load(row.request_id)
-        info.context.require_owner_or_admin(request.client_id if request is not None else None)
-        return MatchingResult.of(row)
+        return await MatchingResult.load(info, uuid_of(id, "MatchingResult"))
 
     copy_digests = digests_field(COPY_TABLES)
     copy_versions = versions_field(COPY_TABLES)
@@ -56,27 +69,39 @@ class Mutation:
     repair_copies = repair_field(COPIES, "matching")
 
     @field_with(authenticated=True, cost=50)
+    @user_errors(FindMatchesPayload)
     async def find_matches(
         self,
         info: Info,
-        request_id: strawberry.ID,
-        algorithm: str = DEFAULT_ALGORITHM,
-        force_refresh: bool = False,
-    ) -> MatchingResult | None:
+        request_id: RequestId,
+        algorithm: Algorithm = DEFAULT_ALGORITHM,
+        force_refresh: ForceRefresh = False,
+        idempotency_key: IdempotencyKey = None,
+    ) -> FindMatchesPayload | None:
         """Rank the musicians for the caller's request, and store the ranking.
 
         An earlier ranking whose inputs have not changed is reused, unless `forceRefresh` is set.
         """
+        by, database = info.context.require(), info.context.database
+        known = {known.name: known for known in await store.all_algorithms(database)}
+        with checks.Mistakes() as mistakes:
+            key = mistakes.check(checks.identifier, request_id, "requestId", "MusicianRequest")
+            mistakes.check(algorithm_named, known, algorithm)
+        given = {"requestId": key, "algorithm": algorithm, "forceRefresh": force_refresh}
+        is_repeated = await claim(database, idempotency_key, str(by.user_id), "findMatches", given)
+        result_id, results = command_id_of(idempotency_key, by), info.context.results
+        if is_repeated and result_id and (first := await results.load(result_id)) is not None:
+            return FindMatchesPayload(result=MatchingResult.of(first))
+        await await_known(partial(store.request, database, key), info.context)
         command = FindMatches(
-            by=info.context.require(),
-            request_id=checks.identifier(request_id, "requestId"),
+            by=by,
+            request_id=key,
             algorithm=algorithm,
             force_refresh=force_refresh,
+            result_id=uuid4() if is_repeated or result_id is None else result_id,
         )
-        row = await info.context.results.load(await info.context.bus.handle(command))
-        if row is None:
-            raise NotFound("The stored ranking was deleted: rank again")
-        return MatchingResult.of(row)
+        row = await results.load(await info.context.bus.handle(command))
+        return FindMatchesPayload(result=None if row is None else MatchingResult.of(row))
 
     @step_field
     async def validate_availability(

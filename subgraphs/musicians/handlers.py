@@ -10,10 +10,12 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from subgraphs.kit import checks
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.commands.log import Reload
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput, Conflict, NotFound
+from subgraphs.kit.event_store.events import VersionConflict
 from subgraphs.kit.messages import Command
 from subgraphs.kit.records import values_of
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -53,11 +55,17 @@ async def create_profile(uow: UnitOfWork, command: CreateProfile) -> Profile:
 
 
 async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Profile:
-    """Change a user's profile. Raises BadUserInput, and NotFound if the user has no profile."""
+    """Change a user's profile.
+
+    Raises BadUserInput, NotFound if the user has no profile, and VersionConflict if it has another version
+    than the expected one.
+    """
     values = await _state(uow, command.values)
     profile = await PROFILE_ROWS.lock_first(uow, profiles.c.user_id == command.user_id)
     if profile is None:
         raise NotFound("You have no profile yet: create one with createMusicianProfile")
+    if command.expected_version not in {None, profile.version}:
+        raise VersionConflict(command.expected_version, profile.version)
     facts = partial(_facts, skills=await _skills_of(uow, profile.id, values.get("skill_ids")))
     changed = await PROFILES.change(uow, profile, values, MusicianProfileUpdated, facts)
     await _set_parts(uow, profile.id, values)
@@ -67,23 +75,38 @@ async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Profile:
 async def skill_ids(session: Session, keys: Sequence[str]) -> tuple[UUID, ...]:
     """Return the ids of the skills with these keys, each an id or a name, without repetitions.
 
-    Raises BadUserInput for a key that is neither id nor name of a skill in the catalogue.
+    Raises BadUserInput, with all keys that are neither id nor name of a skill in the catalogue.
     """
     checked = model.skill_keys(keys)
-    known = await store.skills_by_keys(session, checked) if checked else {}
-    if unknown := [key for key in checked if key.lower() not in known]:
-        raise BadUserInput(f"There is no skill {unknown[0]!r}: query 'skills' for the catalogue", "skills")
-    return tuple(dict.fromkeys(known[key.lower()] for key in checked))
+    known = await store.skills_by_keys(session, list(checked)) if checked else {}
+    if unknown := [given for key, given in checked.items() if key not in known]:
+        names = ", ".join(repr(name) for name in unknown)
+        raise BadUserInput(f"There is no skill {names}: query 'skills' for the catalogue", "skills")
+    return tuple(dict.fromkeys(known[key] for key in checked))
 
 
 async def _state(session: Session, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the checked fields of a profile's input as new values of ProfileState, by name."""
-    values = model.columns({name: value for name, value in fields.items() if name not in _PARTS})
-    if "skills" in fields:
-        values["skill_ids"] = sorted(await skill_ids(session, fields["skills"] or ()))
-    if "profile_document" in fields:
-        values["profile_document"] = model.document(fields["profile_document"])
+    """Return the checked fields of a profile's input as new values of ProfileState, by name.
+
+    Raises BadUserInput, with every wrong field.
+    """
+    with checks.Mistakes() as mistakes:
+        own = {name: value for name, value in fields.items() if name not in _PARTS}
+        values = mistakes.check(model.columns, own) or {}
+        if "profile_document" in fields:
+            values["profile_document"] = mistakes.check(model.document, fields["profile_document"])
+        if "skills" in fields:
+            values["skill_ids"] = await _checked_skills(session, fields["skills"] or (), mistakes)
     return values
+
+
+async def _checked_skills(session: Session, keys: Sequence[str], mistakes: checks.Mistakes) -> list[UUID]:
+    """Return the sorted ids of the skills with these keys; add an error for unknown ones to `mistakes`."""
+    try:
+        return sorted(await skill_ids(session, keys))
+    except BadUserInput as error:
+        mistakes.found += [error]
+        return []
 
 
 async def _set_parts(uow: UnitOfWork, musician_id: UUID, values: Mapping[str, Any]) -> None:

@@ -28,10 +28,14 @@ class CreateProfile(Command[Profile]):
 
 @dataclass(frozen=True)
 class UpdateProfile(Command[Profile]):
-    """Change a user's profile; `values` are the provided fields of the GraphQL input. Returns the profile."""
+    """Change a user's profile; `values` are the provided fields of the GraphQL input. Returns the profile.
+
+    `expected_version`: the version of the profile that the user has seen; None: any.
+    """
 
     user_id: UUID
     values: Mapping[str, Any]
+    expected_version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
+from subgraphs.kit.global_ids import key_of
 
 MAX_SKILLS: Final = 30
 MAX_URLS: Final = 20
@@ -56,11 +57,12 @@ class SkillRecord:
 def columns(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the checked fields of a profile's input as new values of its row, by column.
 
-    Raises BadUserInput.
+    Raises BadUserInput, with every wrong field.
     """
     checked: dict[str, Any] = {}
-    for name, value in values.items():
-        checked |= _CHECKS[name](value)
+    with checks.Mistakes() as mistakes:
+        for name, value in values.items():
+            checked |= mistakes.check(_CHECKS[name], value) or {}
     return checked
 
 
@@ -76,14 +78,16 @@ def document(value: Any) -> dict[str, Any] | None:
     return checks.document(value, "profileDocument", _LARGEST_DOCUMENT)
 
 
-def skill_keys(values: Sequence[str]) -> list[str]:
-    """Return at most MAX_SKILLS ids or names of skills, trimmed and without repetitions.
+def skill_keys(values: Sequence[str]) -> dict[str, str]:
+    """Return at most MAX_SKILLS UUIDs or names of skills in lower case, without repetitions, each with what
+    the caller has given.
 
-    Raises BadUserInput.
+    A global id of a skill becomes its UUID. Raises BadUserInput.
     """
     if len(values) > MAX_SKILLS:
         raise BadUserInput(f"'skills' must have at most {MAX_SKILLS} skills, got {len(values)}", "skills")
-    return list(dict.fromkeys(checks.text(value, "skills", 100) for value in values))
+    given = [checks.text(value, "skills", 100) for value in values]
+    return {str(key_of(value, "Skill") or value).lower(): value for value in given}
 
 
 def _not_null(value: Any, field: str) -> Any:
@@ -92,17 +96,25 @@ def _not_null(value: Any, field: str) -> Any:
     return value
 
 
+def _rate(value: Mapping[str, Any]) -> dict[str, Any]:
+    with checks.Mistakes() as mistakes:
+        code = mistakes.check(checks.currency, value["currency"], "hourlyRate.currency") or "EUR"
+        amount = mistakes.check(checks.money, Decimal(value["amount"]), "hourlyRate.amount", code)
+    return {"hourly_rate": amount, "currency": code}
+
+
 def _location(value: Any) -> dict[str, Any]:
     if value is None:
         return dict.fromkeys(("latitude", "longitude", "address", "city", "country"))
-    country = value["country"]
-    return {
-        "latitude": checks.latitude(value["latitude"], "location.latitude"),
-        "longitude": checks.longitude(value["longitude"], "location.longitude"),
-        "address": checks.optional_text(value["address"], "location.address", 300),
-        "city": checks.optional_text(value["city"], "location.city", 100),
-        "country": checks.country(country, "location.country") if country else None,
-    }
+    country, text = value["country"], checks.optional_text
+    with checks.Mistakes() as mistakes:
+        return {
+            "latitude": mistakes.check(checks.latitude, value["latitude"], "location.latitude"),
+            "longitude": mistakes.check(checks.longitude, value["longitude"], "location.longitude"),
+            "address": mistakes.check(text, value["address"], "location.address", 300),
+            "city": mistakes.check(text, value["city"], "location.city", 100),
+            "country": mistakes.check(checks.country, country, "location.country") if country else None,
+        }
 
 
 def _availability(value: Any) -> dict[str, Any]:
@@ -143,10 +155,7 @@ def _urls(values: Sequence[str] | None) -> list[str]:
 _CHECKS: Final[Mapping[str, Any]] = {
     "stage_name": lambda value: {"stage_name": checks.label(_not_null(value, "stageName"), "stageName", 100)},
     "bio": lambda value: {"bio": checks.optional_text(value, "bio", 5000, lines=True) or ""},
-    "hourly_rate": lambda value: {
-        "hourly_rate": checks.money(Decimal(_not_null(value, "hourlyRate")), "hourlyRate")
-    },
-    "currency": lambda value: {"currency": checks.currency(_not_null(value, "currency"))},
+    "hourly_rate": lambda value: _rate(_not_null(value, "hourlyRate")),
     "experience_years": lambda value: {
         "experience_years": checks.whole(_not_null(value, "experienceYears"), "experienceYears", 0, 80)
     },

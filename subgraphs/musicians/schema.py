@@ -11,29 +11,34 @@ import strawberry
 from sqlalchemy import ColumnElement
 
 from subgraphs.kit import checks
-from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
+from subgraphs.kit.commands.status import CommandStatus, status_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import Schema, field_with, for_role, for_users, object_type, provided, resolver
 from subgraphs.kit.history import as_of_field, history_field
-from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.kit.idempotency_keys import IdempotencyKey, RequiredKey, command_id_of
+from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.pagination import After, Before, First, Last, Page
+from subgraphs.kit.payloads import user_errors
 from subgraphs.musicians import store
 from subgraphs.musicians.aggregates import ORIGINALS, PROFILES
 from subgraphs.musicians.handlers import skill_ids
+from subgraphs.musicians.inputs import (
+    Category,
+    CreateMusicianProfileInput,
+    ExpectedVersion,
+    UpdateMusicianProfileInput,
+)
+from subgraphs.musicians.listed import (
+    MusicianProfileConnection,
+    MusicianProfileFilter,
+    MusicianProfileOrder,
+)
 from subgraphs.musicians.messages import CreateProfile, UpdateProfile
 from subgraphs.musicians.model import Profile
+from subgraphs.musicians.payloads import CreateMusicianProfilePayload, UpdateMusicianProfilePayload
 from subgraphs.musicians.tables import PROFILE_ROWS
-from subgraphs.musicians.types import (
-    CreateMusicianProfileInput,
-    Info,
-    Musician,
-    MusicianFilter,
-    MusicianOrder,
-    Skill,
-    SkillCategory,
-    UpdateMusicianProfileInput,
-    User,
-)
+from subgraphs.musicians.types import Info, Musician, Skill, User
 
 
 async def _own_profile(info: Info, id: str) -> UUID:
@@ -41,7 +46,7 @@ async def _own_profile(info: Info, id: str) -> UUID:
 
     Raises NotFound, and Forbidden unless the caller owns it or is an admin.
     """
-    profile = await info.context.profiles.load(checks.identifier(id, "id"))
+    profile = await info.context.profiles.load(checks.identifier(id, "id", "Musician"))
     if profile is None:
         raise NotFound(f"There is no musician with the id {id}")
     info.context.require_owner_or_admin(profile.user_id)
@@ -55,20 +60,22 @@ class Query:
     @resolver
     async def musician(self, info: Info, id: strawberry.ID) -> Musician | None:
         """The musician with this id; null if there is none."""
-        return await Musician.resolve_reference(info, id)
+        return await Musician.load(info, uuid_of(id, "Musician"))
 
-    @resolver
-    async def musicians(
+    @field_with(inaccessible=True)
+    async def musician_profiles(
         self,
         info: Info,
-        first: First = DEFAULT_FIRST,
+        first: First = None,
         after: After = None,
-        filter: MusicianFilter | None = None,
-        order_by: MusicianOrder = MusicianOrder.NEWEST,
-    ) -> Connection[Musician] | None:
-        """The musicians who fulfil a filter, in pages."""
+        last: Last = None,
+        before: Before = None,
+        filter: MusicianProfileFilter | None = None,
+        order_by: MusicianProfileOrder = MusicianProfileOrder.NEWEST,
+    ) -> MusicianProfileConnection | None:
+        """The profiles that fulfil a filter, in pages; for services."""
         order = store.ORDERS[order_by.value]
-        page = Page.of(order, first, after)
+        page = Page.of(order, first, after, last, before)
         conditions = await _conditions(info, filter) if filter else []
         database = info.context.database
         profiles = await PROFILE_ROWS.page(database, page, conditions)
@@ -76,15 +83,17 @@ class Query:
         def key(profile: Profile) -> tuple[Any, UUID]:
             return getattr(profile, order.column.key or ""), profile.id
 
-        return page.connection(profiles, Musician.of, key, lambda: PROFILE_ROWS.count(database, conditions))
+        return MusicianProfileConnection.of(
+            page.connection(profiles, Musician.of, key, lambda: PROFILE_ROWS.count(database, conditions))
+        )
 
     @resolver
     async def skill(self, info: Info, id: strawberry.ID) -> Skill | None:
         """The skill with this id; null if there is none."""
-        return await Skill.resolve_reference(info, id)
+        return await Skill.load(info, uuid_of(id, "Skill"))
 
     @field_with(list_size=100)
-    async def skills(self, info: Info, category: SkillCategory | None = None) -> list[Skill] | None:
+    async def skills(self, info: Info, category: Category = None) -> list[Skill] | None:
         """The catalogue of skills, or one category."""
         records = await store.catalogue(info.context.database, category.value if category else None)
         return [Skill.of(record) for record in records]
@@ -100,9 +109,9 @@ class Query:
     )
 
     @for_users
-    async def musician_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
-        """The status of a command about a profile that the caller has sent."""
-        return await status_of(info.context.database, info.context.require(), id)
+    async def musician_command(self, info: Info, idempotency_key: RequiredKey) -> CommandStatus | None:
+        """The status of a mutation of the profile that the caller has sent with an idempotency key."""
+        return await status_of(info.context.database, info.context.require(), idempotency_key)
 
     copy_digests = digests_field(ORIGINALS)
     copy_versions = versions_field(ORIGINALS)
@@ -116,33 +125,42 @@ class Mutation:
     verify_rows = verify_field({"musician": PROFILES})
 
     @for_role("musician")
+    @user_errors(CreateMusicianProfilePayload)
     async def create_musician_profile(
-        self, info: Info, input: CreateMusicianProfileInput, command_id: CommandId = None
-    ) -> Musician | None:
+        self, info: Info, input: CreateMusicianProfileInput, idempotency_key: IdempotencyKey = None
+    ) -> CreateMusicianProfilePayload | None:
         """Create the caller's profile; for users who registered as musicians."""
-        user_id = info.context.require_role("musician").user_id
-        command = CreateProfile(user_id, _values(input))
-        return Musician.of(await info.context.bus.handle(command, command_id_of(command_id)))
+        by = info.context.require_role("musician")
+        command = CreateProfile(by.user_id, _values(input))
+        profile = await info.context.bus.handle(command, command_id_of(idempotency_key, by))
+        return CreateMusicianProfilePayload(musician=Musician.of(profile))
 
     @for_role("musician")
+    @user_errors(UpdateMusicianProfilePayload)
     async def update_musician_profile(
-        self, info: Info, input: UpdateMusicianProfileInput, command_id: CommandId = None
-    ) -> Musician | None:
+        self,
+        info: Info,
+        input: UpdateMusicianProfileInput,
+        expected_version: ExpectedVersion = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> UpdateMusicianProfilePayload | None:
         """Change the caller's profile."""
-        user_id = info.context.require_role("musician").user_id
-        command = UpdateProfile(user_id, _values(input))
-        return Musician.of(await info.context.bus.handle(command, command_id_of(command_id)))
+        by = info.context.require_role("musician")
+        command = UpdateProfile(by.user_id, _values(input), expected_version)
+        profile = await info.context.bus.handle(command, command_id_of(idempotency_key, by))
+        return UpdateMusicianProfilePayload(musician=Musician.of(profile))
 
 
 def _values(input: CreateMusicianProfileInput | UpdateMusicianProfileInput) -> dict[str, Any]:
-    """Return the provided fields of an input by name, with the location as a dict."""
+    """Return the provided fields of an input by name, with the location and the hourly rate as dicts."""
     values = provided(input)
-    if values.get("location") is not None:
-        values["location"] = asdict(values["location"])
+    for name in ("location", "hourly_rate"):
+        if values.get(name) is not None:
+            values[name] = asdict(values[name])
     return values
 
 
-async def _conditions(info: Info, wanted: MusicianFilter) -> list[ColumnElement[bool]]:
+async def _conditions(info: Info, wanted: MusicianProfileFilter) -> list[ColumnElement[bool]]:
     values = provided(wanted)
     for name, field in (("min_rate", "minRate"), ("max_rate", "maxRate")):
         if values[name] is not None:

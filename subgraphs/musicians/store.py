@@ -61,6 +61,7 @@ _CONDITIONS: Mapping[str, Any] = {
     "city": lambda value: func.lower(profiles.c.city) == value.strip().lower(),
     "min_rate": lambda value: profiles.c.hourly_rate >= value,
     "max_rate": lambda value: profiles.c.hourly_rate <= value,
+    "currency": lambda value: profiles.c.currency == value,
     "min_experience": lambda value: profiles.c.experience_years >= value,
     "search": lambda value: func.lower(profiles.c.stage_name).contains(
         value.strip().lower(), autoescape=True

@@ -5,15 +5,18 @@ consumes.
 from collections.abc import Mapping
 from typing import Any
 
+from subgraphs.kit import mutation_keys
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import Forbidden, NotFound
 from subgraphs.kit.messages import Command, Envelope
 from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.notifications import delivery_store, messages, model, store
-from subgraphs.notifications.delivery_store import DeliveryRecord
+from subgraphs.notifications.delivery_store import DELIVERY_ROWS, DeliveryRecord
 from subgraphs.notifications.drafts import DRAFTS
 from subgraphs.notifications.tables import NOTIFICATION_ROWS
+
+_Keyed = messages.MarkRead | messages.MarkAllRead | messages.UpdateSettings | messages.SendAgain
 
 
 async def mark_read(uow: UnitOfWork, command: messages.MarkRead) -> model.NotificationRecord:
@@ -23,6 +26,7 @@ async def mark_read(uow: UnitOfWork, command: messages.MarkRead) -> model.Notifi
         raise NotFound(f"There is no notification with the id {command.notification_id}")
     if known.user_id != command.by.user_id:
         raise Forbidden("The notification belongs to another user: only that user may change it")
+    await _claim(uow, command, "markNotificationRead", id=known.id)
     read = await store.mark_read(uow, known.id)
     if read is None:
         raise NotFound(f"There is no notification with the id {command.notification_id}")
@@ -30,13 +34,18 @@ async def mark_read(uow: UnitOfWork, command: messages.MarkRead) -> model.Notifi
 
 
 async def mark_all_read(uow: UnitOfWork, command: messages.MarkAllRead) -> int:
-    """Mark all of the caller's visible notifications as read; return how many were unread."""
+    """Mark all of the caller's visible notifications as read, once for a key; return how many were unread."""
+    if await _claim(uow, command, "markAllNotificationsRead"):
+        return 0
     return await store.mark_all_read(uow, command.by.user_id)
 
 
 async def update_settings(uow: UnitOfWork, command: messages.UpdateSettings) -> model.DeliverySettings:
-    """Change the caller's settings for notifications. Raises BadUserInput."""
-    return await store.change_settings(uow, command.by.user_id, model.check_changes(command.changes))
+    """Change the caller's settings for notifications, once for a key."""
+    user_id = command.by.user_id
+    if await _claim(uow, command, "updateNotificationSettings", **command.changes):
+        return (await store.settings_of(uow, [user_id]))[user_id]
+    return await store.change_settings(uow, user_id, command.changes)
 
 
 async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
@@ -63,8 +72,17 @@ async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
 
 
 async def send_again(uow: UnitOfWork, command: messages.SendAgain) -> DeliveryRecord:
-    """Send a message that has failed or was skipped. Raises NotFound, Conflict."""
+    """Send a message that has failed or was skipped, once for a key. Raises NotFound, Conflict."""
+    if await _claim(uow, command, "sendAgain", id=command.delivery_id):
+        missing = f"There is no delivery with the id {command.delivery_id}"
+        return await DELIVERY_ROWS.lock(uow, command.delivery_id, missing)
     return await delivery_store.send_again(uow, command.delivery_id)
+
+
+async def _claim(uow: UnitOfWork, command: _Keyed, mutation: str, **given: Any) -> bool:
+    """Record the use of a command's idempotency key; return whether it is a repetition."""
+    by = str(command.by.user_id)
+    return await mutation_keys.claim(uow, command.idempotency_key, by, mutation, given)
 
 
 async def notify(uow: UnitOfWork, envelope: Envelope) -> None:

@@ -1,5 +1,7 @@
-"""Commands and events of the notifications service, and the fields that it reads from other
-services' events.
+"""Commands and events of the notifications service, and the fields that it reads from other services' events.
+
+`idempotency_key`: the caller's key, which the handlers claim in the transaction of the change
+(`kit/mutation_keys`).
 """
 
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ class MarkRead(Command[NotificationRecord]):
 
     by: Identity
     notification_id: UUID
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +32,16 @@ class MarkAllRead(Command[int]):
     """Mark all of a user's visible notifications as read; returns how many were unread."""
 
     by: Identity
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateSettings(Command[DeliverySettings]):
-    """Change a user's settings; `changes`: the new values by name. Returns all settings."""
+    """Change a user's settings; `changes`: the checked new values by name. Returns all settings."""
 
     by: Identity
     changes: Mapping[str, Any]
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,9 @@ class SendDue(Command[int]):
 class SendAgain(Command[DeliveryRecord]):
     """Send a message that has failed or was skipped; returns its record."""
 
+    by: Identity
     delivery_id: UUID
+    idempotency_key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -133,12 +133,14 @@ def zone_of(name: str) -> ZoneInfo:
 def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the checked new values of settings, by name.
 
-    Raises BadUserInput for an unknown time zone and for times with an offset.
+    Raises BadUserInput, with every wrong field, for an unknown time zone and for times with an offset.
     """
     checked = dict(changes)
-    if "time_zone" in checked:
-        checks.time_zone(checked["time_zone"])
-    for name, shown in (("quiet_hours_start", "quietHoursStart"), ("quiet_hours_end", "quietHoursEnd")):
-        if name in checked and checked[name].tzinfo is not None:
-            raise BadUserInput(f"'{shown}' must be a local time without an offset", shown)
+    with checks.Mistakes() as mistakes:
+        for name, shown in (("quiet_hours_start", "quietHoursStart"), ("quiet_hours_end", "quietHoursEnd")):
+            if name in checked and checked[name].tzinfo is not None:
+                wrong = BadUserInput(f"'{shown}' must be a local time without an offset", shown)
+                mistakes.found.append(wrong)
+        if "time_zone" in checked:
+            mistakes.check(checks.time_zone, checked["time_zone"])
     return checked

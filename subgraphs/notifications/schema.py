@@ -8,20 +8,24 @@ from strawberry.scalars import JSON
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import Schema, for_role, for_users, object_type
-from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.kit.idempotency_keys import IdempotencyKey
+from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
+from subgraphs.kit.payloads import user_errors
 from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.notifications import delivery_store, steps
 from subgraphs.notifications.delivery_store import DELIVERY_ROWS
-from subgraphs.notifications.delivery_types import Delivery, DeliveryStatus, conditions
+from subgraphs.notifications.delivery_types import Delivery, DeliveryFilter
+from subgraphs.notifications.inputs import NotificationSettingsInput
 from subgraphs.notifications.messages import MarkAllRead, MarkRead, SendAgain, UpdateSettings
 from subgraphs.notifications.model import TYPES
-from subgraphs.notifications.types import (
-    Info,
-    Notification,
-    NotificationSettings,
-    NotificationSettingsInput,
-    User,
+from subgraphs.notifications.payloads import (
+    MarkAllNotificationsReadPayload,
+    MarkNotificationReadPayload,
+    SendAgainPayload,
+    UpdateNotificationSettingsPayload,
 )
+from subgraphs.notifications.types import Info, Notification, NotificationSettings, User
 
 
 @object_type()
@@ -31,20 +35,22 @@ class Query:
     @for_users
     async def notification(self, info: Info, id: strawberry.ID) -> Notification | None:
         """The caller's notification with this id; null if there is none."""
-        return await Notification.load(info, id)
+        return await Notification.load(info, uuid_of(id, "Notification"))
 
     @for_role("admin")
     async def deliveries(
         self,
         info: Info,
-        first: First = DEFAULT_FIRST,
+        first: First = None,
         after: After = None,
-        status: DeliveryStatus | None = None,
+        last: Last = None,
+        before: Before = None,
+        filter: DeliveryFilter | None = None,
     ) -> Connection[Delivery] | None:
         """Messages by e-mail, push and SMS of the last 90 days, the newest first; for admins."""
         info.context.require_role("admin")
-        page, wanted = Page.of(delivery_store.NEWEST, first, after), conditions(status)
-        database = info.context.database
+        page = Page.of(delivery_store.NEWEST, first, after, last, before)
+        wanted, database = (filter or DeliveryFilter()).conditions(), info.context.database
         return page.connection(
             await DELIVERY_ROWS.page(database, page, wanted),
             Delivery.of,
@@ -58,30 +64,47 @@ class Mutation:
     """Mutations of notifications."""
 
     @for_users
-    async def mark_notification_read(self, info: Info, id: strawberry.ID) -> Notification | None:
+    @user_errors(MarkNotificationReadPayload)
+    async def mark_notification_read(
+        self, info: Info, id: strawberry.ID, idempotency_key: IdempotencyKey = None
+    ) -> MarkNotificationReadPayload | None:
         """Mark the caller's notification as read."""
-        command = MarkRead(by=info.context.require(), notification_id=checks.identifier(id, "id"))
-        return Notification.of(await info.context.bus.handle(command))
+        by, key = info.context.require(), checks.identifier(id, "id", "Notification")
+        command = MarkRead(by=by, notification_id=key, idempotency_key=idempotency_key)
+        read = await info.context.bus.handle(command)
+        return MarkNotificationReadPayload(notification=Notification.of(read))
 
     @for_users
-    async def mark_all_notifications_read(self, info: Info) -> int | None:
-        """Mark all of the caller's visible notifications as read; returns how many were unread."""
-        return await info.context.bus.handle(MarkAllRead(by=info.context.require()))
+    @user_errors(MarkAllNotificationsReadPayload)
+    async def mark_all_notifications_read(
+        self, info: Info, idempotency_key: IdempotencyKey = None
+    ) -> MarkAllNotificationsReadPayload | None:
+        """Mark all of the caller's visible notifications as read."""
+        by = info.context.require()
+        count: int = await info.context.bus.handle(MarkAllRead(by=by, idempotency_key=idempotency_key))
+        user = User(uuid=strawberry.ID(str(by.user_id)), key=by.user_id)
+        return MarkAllNotificationsReadPayload(read_notifications=count, user=user)
 
     @for_users
+    @user_errors(UpdateNotificationSettingsPayload)
     async def update_notification_settings(
-        self, info: Info, input: NotificationSettingsInput
-    ) -> NotificationSettings | None:
+        self, info: Info, input: NotificationSettingsInput, idempotency_key: IdempotencyKey = None
+    ) -> UpdateNotificationSettingsPayload | None:
         """Change the caller's settings for notifications."""
-        command = UpdateSettings(by=info.context.require(), changes=input.read())
-        return NotificationSettings.of(await info.context.bus.handle(command))
+        by = info.context.require()
+        command = UpdateSettings(by=by, changes=input.read(), idempotency_key=idempotency_key)
+        settings = await info.context.bus.handle(command)
+        return UpdateNotificationSettingsPayload(settings=NotificationSettings.of(settings))
 
     @for_role("admin")
-    async def send_again(self, info: Info, id: strawberry.ID) -> Delivery | None:
+    @user_errors(SendAgainPayload)
+    async def send_again(
+        self, info: Info, id: strawberry.ID, idempotency_key: IdempotencyKey = None
+    ) -> SendAgainPayload | None:
         """Send a message that has failed or was skipped; for admins."""
-        info.context.require_role("admin")
-        command = SendAgain(delivery_id=checks.identifier(id, "id"))
-        return Delivery.of(await info.context.bus.handle(command))
+        by, key = info.context.require_role("admin"), checks.identifier(id, "id", "Delivery")
+        command = SendAgain(by=by, delivery_id=key, idempotency_key=idempotency_key)
+        return SendAgainPayload(delivery=Delivery.of(await info.context.bus.handle(command)))
 
     @step_field
     async def notify(

@@ -3,7 +3,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,6 +32,19 @@ def visible(unread_only: bool) -> list[ColumnElement[bool]]:
     """
     arrived = [notifications.c.appears_at <= func.now(), notifications.c.is_held.is_(False)]
     return [*arrived, notifications.c.is_read.is_(False)] if unread_only else arrived
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationCriteria:
+    """Conditions on the notifications of a user's list; `types` (): of all types."""
+
+    unread_only: bool = False
+    types: tuple[str, ...] = ()
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the SQL conditions."""
+        wanted = [notifications.c.type.in_(self.types)] if self.types else []
+        return [*visible(self.unread_only), *wanted]
 
 
 async def settings_of(session: Session, users: Sequence[UUID]) -> dict[UUID, DeliverySettings]:

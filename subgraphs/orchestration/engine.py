@@ -16,7 +16,7 @@ from gateway.saga.journal import SagaRequest, SagaView, wait_until_settled
 from gateway.saga.machine import Verb
 from gateway.saga.postgres import CHANNEL, PostgresJournal
 from gateway.saga.runner import Runner, RunnerSettings
-from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, NotFound
+from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, IdempotencyKeyReused, NotFound
 
 MAX_WAIT = 20.0  # the longest time that a mutation waits for the end of its saga, in seconds
 
@@ -94,6 +94,8 @@ def as_domain_error(error: SagaError) -> DomainError:
     """Return the error of the saga engine as an error for callers."""
     if error.code == "UNKNOWN_SAGA":
         return NotFound(error.message)
-    if error.code in ("SAGA_STATE", "IDEMPOTENCY_KEY_REUSED"):
+    if error.code == "IDEMPOTENCY_KEY_REUSED":
+        return IdempotencyKeyReused(error.message)
+    if error.code == "SAGA_STATE":
         return Conflict(error.message, reason=error.code)
     return BadUserInput(error.message)

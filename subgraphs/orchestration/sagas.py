@@ -45,7 +45,10 @@ AGAIN = 3600.0  # the least seconds until a timer of an undone saga
 BOOKING = "bookingId: ID!"
 PARTY = f"{BOOKING}, byUserId: ID!"
 MUSICIAN = "requestId: ID!, musicianId: ID!"
-ASSIGNED = "requestId: ID!, clientId: ID!, musicianId: ID!, price: Decimal, acceptOutsideBudget: Boolean!"
+ASSIGNED = (
+    "requestId: ID!, clientId: ID!, musicianId: ID!, price: Decimal, acceptOutsideBudget: Boolean!,"
+    " currency: String"
+)
 CANCELLED = "bookingId: ID, requestId: ID, byUserId: ID!"
 ESCROW = (
     "bookingId: ID!, requestId: ID!, clientId: ID!, musicianId: ID!, musicianUserId: ID!, amount: Decimal!, "
@@ -354,7 +357,7 @@ def _names(inputs: str) -> list[str]:
 
 def of_data(inputs: str) -> Callable[[Given, Given], Mapping[str, Any]]:
     """Return a function that reads the arguments which `inputs` declares from the saga's input."""
-    return lambda data, _: {name: data[name] for name in _names(inputs)}
+    return lambda data, _: {name: data.get(name) for name in _names(inputs)}
 
 
 def of_booking(inputs: str, **renamed: str) -> Callable[[Given, Given], Mapping[str, Any]]:

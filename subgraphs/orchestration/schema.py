@@ -1,18 +1,33 @@
 """Queries and mutations of the orchestration subgraph; the mutations start sagas, or operate them."""
 
-from collections.abc import Mapping
 from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
-from gateway.saga.machine import Verb
-from gateway.saga.overview import SagaFilter, newest
 from subgraphs.kit import checks
+from subgraphs.kit.between import BetweenInput
 from subgraphs.kit.errors import BadUserInput
-from subgraphs.kit.graphql import Schema, enum_type, enum_value, for_role, for_users, object_type
-from subgraphs.kit.identity import Identity
+from subgraphs.kit.graphql import Schema, for_role, for_users, object_type
+from subgraphs.kit.idempotency_keys import IdempotencyKey, RequiredKey
+from subgraphs.kit.money import MoneyInput
+from subgraphs.kit.mutation_keys import claim
+from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
+from subgraphs.kit.payloads import user_errors
+from subgraphs.orchestration.enums import PayoutVerdict, SagaStatus, SagaType, SagaVerb
+from subgraphs.orchestration.payloads import (
+    AssignMusicianPayload,
+    CancelAndRefundPayload,
+    CancelRequestPayload,
+    CompleteEventPayload,
+    ConfirmOfferPayload,
+    DecideObjectionPayload,
+    ObjectToPayoutPayload,
+    OperateSagaPayload,
+    begin,
+    saga_input,
+)
+from subgraphs.orchestration.saga_lists import NEWEST, SagaCriteria, count_sagas, page_of_sagas
 from subgraphs.orchestration.sagas import (
     ASSIGNMENT,
     CANCELLATION,
@@ -21,13 +36,26 @@ from subgraphs.orchestration.sagas import (
     OBJECTION,
     PAYOUT,
 )
-from subgraphs.orchestration.types import Info, Saga, load_saga, saga_input
+from subgraphs.orchestration.types import Booking, Info, MusicianRequest, Saga, User, load_saga
 
-Key = Annotated[
-    str,
+BookingId = Annotated[strawberry.ID, strawberry.argument(description="The booking.")]
+RequestId = Annotated[strawberry.ID, strawberry.argument(description="The request.")]
+MusicianId = Annotated[strawberry.ID, strawberry.argument(description="The musician.")]
+Reason = Annotated[str, strawberry.argument(description="The reason, 1 to 300 characters.")]
+Verdict = Annotated[PayoutVerdict, strawberry.argument(description="Who is paid.")]
+Verb = Annotated[SagaVerb, strawberry.argument(description="What to do.")]
+Price = Annotated[
+    MoneyInput | None,
     strawberry.argument(
-        description="A key of your choice. A key starts one saga: send it again if you got no answer."
+        description="The price for the whole event; required if the musician has not applied."
     ),
+]
+OutsideBudget = Annotated[
+    bool, strawberry.argument(description="Whether the price may be outside of the request's budget.")
+]
+RefundPercent = Annotated[
+    int | None,
+    strawberry.argument(description="What the client gets back, from 1 to 99; for SPLIT only."),
 ]
 Wait = Annotated[
     bool,
@@ -35,30 +63,13 @@ Wait = Annotated[
         description="Whether to return when the saga has ended, or after 20 s; else at once."
     ),
 ]
-MAX_SAGAS = 100
-
-
-@enum_type
-class SagaVerb(Enum):
-    """An operator's command for a saga.
-
-    RETRY or SKIP the step that failed; COMPENSATE: undo all steps, also of a completed saga; CANCEL: undo all
-    steps of a running saga, which is then cancelled.
-    """
-
-    RETRY = "retry"
-    SKIP = "skip"
-    COMPENSATE = "compensate"
-    CANCEL = "cancel"
-
-
-@enum_type
-class PayoutVerdict(Enum):
-    """An admin's decision about a payout to which a party objects."""
-
-    RELEASE = enum_value("release", "The musician is paid the whole price.")
-    REFUND = enum_value("refund", "The client gets the whole price back.")
-    SPLIT = enum_value("split", "The client gets a part back, and the musician is paid the rest.")
+Statuses = Annotated[
+    list[SagaStatus] | None, strawberry.argument(description="Only sagas with these statuses.")
+]
+Types = Annotated[list[SagaType] | None, strawberry.argument(description="Only sagas of these types.")]
+Between = Annotated[
+    BetweenInput | None, strawberry.argument(description="Only sagas that started in this time range.")
+]
 
 
 @object_type()
@@ -68,20 +79,32 @@ class Query:
     @for_users
     async def saga(self, info: Info, id: strawberry.ID) -> Saga | None:
         """The saga with this id; for the user who started it and for admins."""
-        return await load_saga(info, checks.identifier(id, "id"))
+        return await load_saga(info, checks.identifier(id, "id", "Saga"))
 
     @for_users
     async def sagas(
-        self, info: Info, first: int = 20, status: str | None = None, type: str | None = None
-    ) -> list[Saga] | None:
-        """The newest sagas: those that the caller started, or all for admins."""
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        status: Statuses = None,
+        type: Types = None,
+        between: Between = None,
+    ) -> Connection[Saga] | None:
+        """The sagas that the caller has started, or all for admins; the newest first."""
         identity = info.context.require()
         by = None if identity.is_admin else str(identity.user_id)
-        engine = info.context.engine
-        ids = await newest(
-            engine.journal.pool, SagaFilter(status, type, by), checks.whole(first, "first", 1, MAX_SAGAS)
+        page = Page.of(NEWEST, first, after, last, before)
+        conditions = SagaCriteria.read(by, status, type, between).conditions()
+        database = info.context.database
+        return page.connection(
+            await page_of_sagas(database, info.context.engine.journal, page, conditions),
+            Saga.of,
+            lambda view: (view.started_at, view.id),
+            lambda: count_sagas(database, conditions),
         )
-        return [Saga.of(view) for view in await engine.journal.views(ids)]
 
 
 @object_type()
@@ -89,23 +112,17 @@ class Mutation:
     """Mutations that start sagas over several services."""
 
     @for_role("client")
+    @user_errors(AssignMusicianPayload)
     async def assign_musician(
         self,
         info: Info,
-        request_id: strawberry.ID,
-        musician_id: strawberry.ID,
-        idempotency_key: Key,
-        price: Annotated[
-            Decimal | None,
-            strawberry.argument(
-                description="The price for the whole event; required if the musician has not applied."
-            ),
-        ] = None,
-        accept_outside_budget: Annotated[
-            bool, strawberry.argument(description="Whether the price may be outside of the request's budget.")
-        ] = False,
+        request_id: RequestId,
+        musician_id: MusicianId,
+        idempotency_key: RequiredKey,
+        price: Price = None,
+        accept_outside_budget: OutsideBudget = False,
         wait: Wait = False,
-    ) -> Saga | None:
+    ) -> AssignMusicianPayload | None:
         """Offer the caller's request to a musician: assign the request, notify the musician, charge the price
         into escrow and block the musician's time. If one of these fails, all are undone.
 
@@ -113,124 +130,168 @@ class Mutation:
         hours to confirm, at most until the event starts; else the offer ends and all money goes back.
         """
         by = info.context.require_role("client")
+        with checks.Mistakes() as mistakes:
+            request = mistakes.check(checks.identifier, request_id, "requestId", "MusicianRequest")
+            musician = mistakes.check(checks.identifier, musician_id, "musicianId", "Musician")
+            amount, currency = mistakes.check(_price, price) or (None, None)
         data = saga_input(
-            requestId=checks.identifier(request_id, "requestId"),
-            musicianId=checks.identifier(musician_id, "musicianId"),
-            clientId=by.user_id,
-            price=None if price is None else checks.money(price, "price"),
+            requestId=request, musicianId=musician, clientId=by.user_id, price=amount, currency=currency
         )
         data["acceptOutsideBudget"] = accept_outside_budget
-        return await _begin(info, ASSIGNMENT, idempotency_key, data, by, wait)
+        return await begin(info, AssignMusicianPayload, ASSIGNMENT, idempotency_key, data, wait)
 
     @for_role("musician")
+    @user_errors(ConfirmOfferPayload)
     async def confirm_offer(
-        self, info: Info, booking_id: strawberry.ID, idempotency_key: Key, wait: Wait = False
-    ) -> Saga | None:
+        self,
+        info: Info,
+        booking_id: BookingId,
+        idempotency_key: RequiredKey,
+        wait: Wait = False,
+    ) -> ConfirmOfferPayload | None:
         """Confirm an offered booking, as its musician. The price stays in escrow until the event is over."""
         by = info.context.require_role("musician")
-        data = saga_input(bookingId=checks.identifier(booking_id, "bookingId"), byUserId=by.user_id)
-        return await _begin(info, CONFIRMATION, idempotency_key, data, by, wait)
+        data = saga_input(bookingId=_booking(booking_id), byUserId=by.user_id)
+        return await begin(info, ConfirmOfferPayload, CONFIRMATION, idempotency_key, data, wait)
 
     @for_role("client")
+    @user_errors(CompleteEventPayload)
     async def complete_event(
-        self, info: Info, booking_id: strawberry.ID, idempotency_key: Key, wait: Wait = False
-    ) -> Saga | None:
+        self,
+        info: Info,
+        booking_id: BookingId,
+        idempotency_key: RequiredKey,
+        wait: Wait = False,
+    ) -> CompleteEventPayload | None:
         """Confirm that the event of a booking took place, as its client: the musician is paid.
 
         Without it the musician is paid 24 hours after the event's end, unless a party objects.
         """
         by = info.context.require_role("client")
-        data = saga_input(bookingId=checks.identifier(booking_id, "bookingId"), byUserId=by.user_id)
-        return await _begin(info, PAYOUT, idempotency_key, data, by, wait)
+        data = saga_input(bookingId=_booking(booking_id), byUserId=by.user_id)
+        return await begin(info, CompleteEventPayload, PAYOUT, idempotency_key, data, wait)
 
     @for_users
+    @user_errors(ObjectToPayoutPayload)
     async def object_to_payout(
         self,
         info: Info,
-        booking_id: strawberry.ID,
-        reason: str,
-        idempotency_key: Key,
+        booking_id: BookingId,
+        reason: Reason,
+        idempotency_key: RequiredKey,
         wait: Wait = False,
-    ) -> Saga | None:
+    ) -> ObjectToPayoutPayload | None:
         """Object to the payout of a booking, as its client or musician, after the event has started: nobody
         is paid until an admin decides.
         """
         by = info.context.require()
-        data = saga_input(
-            bookingId=checks.identifier(booking_id, "bookingId"),
-            byUserId=by.user_id,
-            reason=checks.text(reason, "reason", 300),
-        )
-        return await _begin(info, OBJECTION, idempotency_key, data, by, wait)
+        with checks.Mistakes() as mistakes:
+            data = saga_input(
+                bookingId=mistakes.check(_booking, booking_id),
+                byUserId=by.user_id,
+                reason=mistakes.check(checks.text, reason, "reason", 300),
+            )
+        return await begin(info, ObjectToPayoutPayload, OBJECTION, idempotency_key, data, wait)
 
     @for_role("admin")
+    @user_errors(DecideObjectionPayload)
     async def decide_objection(
         self,
         info: Info,
-        booking_id: strawberry.ID,
-        verdict: PayoutVerdict,
-        reason: str,
-        idempotency_key: Key,
-        refund_percent: Annotated[
-            int | None,
-            strawberry.argument(description="What the client gets back, from 1 to 99; for SPLIT only."),
-        ] = None,
+        booking_id: BookingId,
+        verdict: Verdict,
+        reason: Reason,
+        idempotency_key: RequiredKey,
+        refund_percent: RefundPercent = None,
         wait: Wait = False,
-    ) -> Saga | None:
+    ) -> DecideObjectionPayload | None:
         """Decide who is paid for a booking to which a party objects; for admins."""
-        by = info.context.require_role("admin")
-        data = saga_input(
-            bookingId=checks.identifier(booking_id, "bookingId"), reason=checks.text(reason, "reason", 300)
-        )
-        data["percent"] = _percent(verdict, refund_percent)
-        return await _begin(info, DECISION, idempotency_key, data, by, wait)
+        info.context.require_role("admin")
+        with checks.Mistakes() as mistakes:
+            data = saga_input(
+                bookingId=mistakes.check(_booking, booking_id),
+                reason=mistakes.check(checks.text, reason, "reason", 300),
+            )
+            data["percent"] = mistakes.check(_percent, verdict, refund_percent)
+        return await begin(info, DecideObjectionPayload, DECISION, idempotency_key, data, wait)
 
     @for_users
+    @user_errors(CancelAndRefundPayload)
     async def cancel_and_refund(
         self,
         info: Info,
-        booking_id: strawberry.ID,
-        reason: str,
-        idempotency_key: Key,
+        booking_id: BookingId,
+        reason: Reason,
+        idempotency_key: RequiredKey,
         wait: Wait = False,
-    ) -> Saga | None:
+    ) -> CancelAndRefundPayload | None:
         """Cancel the caller's booking before its event, and open its request again.
 
         The client gets back 100 % if the musician cancels or has not confirmed, or at least 14 days before
         the event; 50 % at least 7 days before it; else nothing. The musician gets the rest.
         """
         by = info.context.require()
-        booking = str(checks.identifier(booking_id, "bookingId"))
-        return await _cancel(
-            info, {"bookingId": booking, "requestId": None}, reason, idempotency_key, by, wait
-        )
+        with checks.Mistakes() as mistakes:
+            data = saga_input(
+                bookingId=mistakes.check(_booking, booking_id),
+                requestId=None,
+                byUserId=by.user_id,
+                reason=mistakes.check(checks.text, reason, "reason", 300),
+            )
+        return await begin(info, CancelAndRefundPayload, CANCELLATION, idempotency_key, data, wait)
 
     @for_role("client")
+    @user_errors(CancelRequestPayload)
     async def cancel_request(
         self,
         info: Info,
-        request_id: strawberry.ID,
-        reason: str,
-        idempotency_key: Key,
+        request_id: RequestId,
+        reason: Reason,
+        idempotency_key: RequiredKey,
         wait: Wait = False,
-    ) -> Saga | None:
+    ) -> CancelRequestPayload | None:
         """Cancel the caller's request, with its booking if it has one: see cancelAndRefund."""
         by = info.context.require_role("client")
-        request = str(checks.identifier(request_id, "requestId"))
-        return await _cancel(
-            info, {"bookingId": None, "requestId": request}, reason, idempotency_key, by, wait
-        )
+        with checks.Mistakes() as mistakes:
+            data = saga_input(
+                bookingId=None,
+                requestId=mistakes.check(checks.identifier, request_id, "requestId", "MusicianRequest"),
+                byUserId=by.user_id,
+                reason=mistakes.check(checks.text, reason, "reason", 300),
+            )
+        return await begin(info, CancelRequestPayload, CANCELLATION, idempotency_key, data, wait)
 
     @for_role("admin")
-    async def operate_saga(self, info: Info, id: strawberry.ID, verb: SagaVerb, reason: str) -> Saga | None:
+    @user_errors(OperateSagaPayload)
+    async def operate_saga(
+        self,
+        info: Info,
+        id: strawberry.ID,
+        verb: Verb,
+        reason: Reason,
+        idempotency_key: IdempotencyKey = None,
+    ) -> OperateSagaPayload | None:
         """Retry or skip the failed step of a saga, undo all of its steps, or cancel it.
 
         For admins; the command and its reason are recorded as an attempt.
         """
         by = info.context.require_role("admin")
-        saga_id, why = checks.identifier(id, "id"), checks.text(reason, "reason", 300)
-        command: Verb = verb.value
-        return Saga.of(await info.context.engine.operate(saga_id, command, str(by.user_id), why))
+        with checks.Mistakes() as mistakes:
+            saga_id = mistakes.check(checks.identifier, id, "id", "Saga")
+            why = mistakes.check(checks.text, reason, "reason", 300)
+        given, user = {"id": saga_id, "verb": verb.value, "reason": why}, str(by.user_id)
+        if await claim(info.context.database, idempotency_key, user, "operateSaga", given):
+            return OperateSagaPayload(saga=await load_saga(info, saga_id))
+        view = await info.context.engine.operate(saga_id, verb.value, user, why)
+        return OperateSagaPayload(saga=Saga.of(view))
+
+
+def _booking(value: str) -> str:
+    return str(checks.identifier(value, "bookingId", "Booking"))
+
+
+def _price(price: MoneyInput | None) -> tuple[Decimal, str] | None:
+    return None if price is None else price.read("price")
 
 
 def _percent(verdict: PayoutVerdict, percent: int | None) -> int:
@@ -244,22 +305,4 @@ def _percent(verdict: PayoutVerdict, percent: int | None) -> int:
     return checks.whole(percent, "refundPercent", 1, 99)
 
 
-async def _cancel(
-    info: Info, what: Mapping[str, Any], reason: str, key: str, by: Identity, wait: bool
-) -> Saga:
-    data = {**what, "byUserId": str(by.user_id), "reason": checks.text(reason, "reason", 300)}
-    return await _begin(info, CANCELLATION, key, data, by, wait)
-
-
-async def _begin(info: Info, saga: str, key: str, data: Mapping[str, Any], by: Identity, wait: bool) -> Saga:
-    """Start a saga of the type `saga` with the input `data` for the user `by`; return its state.
-
-    The user's id becomes a part of the key, so that nobody can find another user's saga by its key.
-    """
-    view = await info.context.engine.begin(
-        saga, f"{by.user_id}:{checks.text(key, 'idempotencyKey', 100)}", data, str(by.user_id), wait
-    )
-    return Saga.of(view)
-
-
-schema = Schema(Query, Mutation, types=[Saga])
+schema = Schema(Query, Mutation, types=[Booking, MusicianRequest, Saga, User])

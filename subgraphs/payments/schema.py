@@ -1,27 +1,32 @@
 """Queries of the payments subgraph, and the hidden mutations for the steps of sagas that move money."""
 
 from decimal import Decimal
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
+from subgraphs.kit.between import BetweenInput, between_of
 from subgraphs.kit.copies import KeyedTable, digests_field, verify_field, versions_field
 from subgraphs.kit.errors import NotFound
 from subgraphs.kit.graphql import Schema, for_users, object_type
 from subgraphs.kit.history import as_of_field, history_field
 from subgraphs.kit.loaders import uuid_of
-from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
 from subgraphs.kit.steps import StepOrder, run_step, step_field
 from subgraphs.payments import model, steps, store
 from subgraphs.payments.aggregates import ESCROWS
 from subgraphs.payments.tables import PAYMENT_ROWS
-from subgraphs.payments.types import AccountBalance, Booking, Escrow, Info, Payment
+from subgraphs.payments.types import AccountBalance, Booking, Escrow, Info, Payment, PaymentStatus
 
 OF_BOOKINGS: Final = {"escrow_of_booking": KeyedTable("held_escrows", "booking_id")}
 """What the consistency check compares with bookings."""
+Status = Annotated[PaymentStatus | None, strawberry.argument(description="Only payments with this status.")]
+Charged = Annotated[
+    BetweenInput | None, strawberry.argument(description="Only payments that were charged in this time.")
+]
 
 
 async def _own_escrow(info: Info, id: str) -> UUID:
@@ -29,10 +34,10 @@ async def _own_escrow(info: Info, id: str) -> UUID:
 
     Raises NotFound, and Forbidden unless the caller is its client, its musician or an admin.
     """
-    escrow = await Escrow.load(info, checks.identifier(id, "id"))
+    escrow = await Escrow.load(info, checks.identifier(id, "id", "Escrow"))
     if escrow is None:
         raise NotFound(f"There is no escrow with the id {id}")
-    return UUID(escrow.id)
+    return UUID(escrow.uuid)
 
 
 @object_type()
@@ -42,22 +47,29 @@ class Query:
     @for_users
     async def escrow(self, info: Info, id: strawberry.ID) -> Escrow | None:
         """The escrow with this id; for its client, its musician and admins."""
-        return await Escrow.load(info, uuid_of(id))
+        return await Escrow.load(info, uuid_of(id, "Escrow"))
 
     @for_users
     async def my_payments(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        status: Status = None,
+        between: Charged = None,
     ) -> Connection[Payment] | None:
         """The payments by the caller and to the caller, the newest first; all payments for admins."""
         identity, database = info.context.require(), info.context.database
         owner: UUID | None = None if identity.is_admin else identity.user_id
-        page = Page.of(store.NEWEST, first, after)
-        conditions = store.payments_of(owner)
+        only = store.PaymentCriteria(owner, status and status.value, between_of(between))
+        page = Page.of(store.NEWEST, first, after, last, before, only=only)
         return page.connection(
-            await PAYMENT_ROWS.page(database, page, conditions),
+            await PAYMENT_ROWS.page(database, page),
             Payment.of,
             lambda payment: (payment.created_at, payment.id),
-            lambda: PAYMENT_ROWS.count(database, conditions),
+            lambda: PAYMENT_ROWS.count(database, only.conditions()),
         )
 
     @for_users

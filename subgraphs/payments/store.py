@@ -5,6 +5,7 @@ escrow of a booking is the one that was not wholly refunded.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql
 
+from subgraphs.kit.between import EVER, Between
 from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.pagination import Order
 from subgraphs.kit.records import grouped, records
@@ -49,11 +51,25 @@ async def refunds_of_escrows(session: Session, ids: Sequence[UUID]) -> dict[UUID
     return grouped(records(RefundRecord, await session.fetch_all(_REFUNDS, ids=ids)), "escrow_id")
 
 
-def payments_of(user_id: UUID | None) -> list[ColumnElement[bool]]:
-    """Return the SQL conditions for the payments by a user or to a user; None: no condition, all payments."""
-    if user_id is None:
-        return []
-    return [or_(payments.c.client_id == user_id, payments.c.musician_user_id == user_id)]
+@dataclass(frozen=True, slots=True)
+class PaymentCriteria:
+    """Conditions on payments, joined by AND; None: no condition.
+
+    `user_id`: who has paid or is paid. `charged`: when the client was charged.
+    """
+
+    user_id: UUID | None = None
+    status: str | None = None
+    charged: Between = EVER
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the SQL conditions."""
+        found = list(self.charged.conditions(payments.c.created_at))
+        if self.user_id is not None:
+            found.append(
+                or_(payments.c.client_id == self.user_id, payments.c.musician_user_id == self.user_id)
+            )
+        return found if self.status is None else [*found, payments.c.status == self.status]
 
 
 async def balances(session: Session, user_id: UUID) -> list[Balance]:

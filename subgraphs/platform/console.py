@@ -94,7 +94,8 @@ def _print_accounts() -> None:
     console.print(f"\nDemo accounts, password {DEMO_PASSWORD}:")
     for account in DEMO_ACCOUNTS:
         console.print(f"  {account.username:16} {account.user_type:10} {account.description}", markup=False)
-    log_in = f'mutation {{ logIn(input: {{login: "demo_admin", password: "{DEMO_PASSWORD}"}}) {{ token }} }}'
+    given = f'{{login: "demo_admin", password: "{DEMO_PASSWORD}"}}'
+    log_in = f"mutation {{ logIn(input: {given}) {{ session {{ token }} }} }}"
     console.print("\nTo log in, run this in GraphiQL, and paste the token into the token field of a page:")
     console.print(f"  {log_in}", markup=False)
 

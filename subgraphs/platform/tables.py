@@ -217,7 +217,7 @@ SERVICES: Final = ServiceTable(
         ServiceRow("users", 1, signs="people"),
         ServiceRow("musicians", 2),
         ServiceRow("reviews", 3),
-        ServiceRow("requests", 4),
+        ServiceRow("requests", 4, calls=("musicians",)),
         ServiceRow("matching", 5),
         ServiceRow("notifications", 6, signs="services", calls=("users",), folder="mailbox"),
         ServiceRow("payments", 7),
@@ -233,7 +233,10 @@ SERVICES: Final = ServiceTable(
         ServiceRow(
             "read_side",
             11,
-            calls=("users", "musicians", "reviews", "requests", "matching"),
+            calls=(
+                *("users", "musicians", "reviews", "requests", "matching"),
+                *("notifications", "payments", "calendar", "orchestration", "events"),
+            ),
             extensions=("readModel",),
         ),
         ServiceRow(

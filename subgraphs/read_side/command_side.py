@@ -42,15 +42,7 @@ class CommandSide:
         CommandSideRefused with the service's code for other errors, or ReadModelUnavailable if the service
         does not answer or has an internal error.
         """
-        call = call_for(service, query, variables, headers=self._headers, timeout=TIMEOUT)
-        try:
-            # In a new task, so that a service in the same process counts list elements in a budget of its
-            # own.
-            response = await asyncio.create_task(send_and_read(self._transport, call))
-        except SubgraphError as error:
-            log.warning("the command side does not answer", service=service, reason=str(error))
-            raise _unavailable(service) from error
-        payload = response if isinstance(response, dict) else {}
+        payload = await self._send(service, query, variables)
         for item in payload.get("errors") or ():
             if not set(optional).intersection(item.get("path") or ()):
                 code = str((item.get("extensions") or {}).get("code", "SUBGRAPH_ERROR"))
@@ -64,6 +56,45 @@ class CommandSide:
             raise _unavailable(service)
         return data
 
+    async def _send(self, service: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a query and return the response.
+
+        Raises ReadModelUnavailable if the service does not answer.
+        """
+        call = call_for(service, query, variables, headers=self._headers, timeout=TIMEOUT)
+        try:
+            # In a new task, so that a service in the same process counts list elements in a budget of its
+            # own.
+            response = await asyncio.create_task(send_and_read(self._transport, call))
+        except SubgraphError as error:
+            log.warning("the command side does not answer", service=service, reason=str(error))
+            raise _unavailable(service) from error
+        return response if isinstance(response, dict) else {}
+
+    async def existing(
+        self, service: str, typename: str, ids: Sequence[str]
+    ) -> list[CommandSideRefused | bool | None]:
+        """Return for each entity of a service, in the order of `ids`, whether it exists.
+
+        True: the caller may see it; None: there is none; or the service's error, such as FORBIDDEN. Raises
+        ReadModelUnavailable if the service does not answer.
+        """
+        query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ uuid }} }} }}"
+        variables = {"r": [{"__typename": typename, "uuid": key} for key in ids]}
+        payload = await self._send(service, query, variables)
+        data = payload.get("data")
+        if not isinstance(data, dict):
+            raise _unavailable(service)
+        found: list[CommandSideRefused | bool | None] = [
+            None if entity is None else True for entity in data["_entities"]
+        ]
+        for item in payload.get("errors") or ():
+            code = str((item.get("extensions") or {}).get("code", "SUBGRAPH_ERROR"))
+            path = list(item.get("path") or ())
+            if code != "NOT_FOUND" and len(path) > 1:
+                found[path[1]] = CommandSideRefused(str(item.get("message")), code)
+        return found
+
     async def entities(
         self, service: str, typename: str, ids: Sequence[str], selection: str
     ) -> list[dict[str, Any]]:
@@ -75,7 +106,7 @@ class CommandSide:
             return []
         fragment = f"... on {typename} {{ {selection} }}"
         query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ {fragment} }} }}"
-        variables = {"r": [{"__typename": typename, "id": key} for key in ids]}
+        variables = {"r": [{"__typename": typename, "uuid": key} for key in ids]}
         data = await self.query(service, query, variables)
         return [entity or {} for entity in data["_entities"]]
 

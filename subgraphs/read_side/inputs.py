@@ -1,109 +1,59 @@
-"""The GraphQL enums and inputs of the read side's queries, and the checks that convert them to criteria."""
+"""The checks that convert the filters of the read side's lists to criteria."""
 
-import enum
-from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 
-import strawberry
-
 from subgraphs.kit import checks
-from subgraphs.kit.geography import Circle
-from subgraphs.kit.graphql import enum_type, input_type
+from subgraphs.kit.between import between_of
+from subgraphs.kit.money import MoneyInput
+from subgraphs.kit.vocabulary import MusicianFilter, RequestFilter
 from subgraphs.read_side.store import MusicianCriteria, RequestCriteria
 
 MAX_SKILLS = 30
+Rate = tuple[Decimal, str]
 
 
-@enum_type
-class ListingOrder(enum.Enum):
-    """The order of a list of musicians."""
-
-    RATING = "rating"
-    NEWEST = "newest"
-    RATE_ASC = "rate_asc"
-    RATE_DESC = "rate_desc"
-
-
-@enum_type
-class RequestListingOrder(enum.Enum):
-    """The order of a list of requests."""
-
-    SOONEST = "soonest"
-    NEWEST = "newest"
-
-
-@enum_type
-class RequestStatus(enum.Enum):
-    """The status of a request."""
-
-    OPEN = "open"
-    IN_PROGRESS = "in_progress"
-    ASSIGNED = "assigned"
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
+def musician_criteria(given: MusicianFilter | None) -> MusicianCriteria:
+    """Return the checked filter of a list of musicians as criteria. Raises BadUserInput."""
+    if given is None:
+        return MusicianCriteria()
+    with checks.Mistakes() as mistakes:
+        rating = given.min_rating
+        experience = given.min_experience
+        return MusicianCriteria(
+            text=mistakes.check(checks.optional_text, given.text, "filter.text", 200),
+            name=mistakes.check(checks.optional_text, given.name, "filter.name", 100),
+            skill_ids=mistakes.check(
+                checks.identifiers, given.skills or (), "filter.skills", MAX_SKILLS, "Skill"
+            ),
+            min_rating=None
+            if rating is None
+            else mistakes.check(checks.decimal, rating, "filter.minRating", 1, 5),
+            min_rate=mistakes.check(_rate, given.min_rate, "filter.minRate"),
+            max_rate=mistakes.check(_rate, given.max_rate, "filter.maxRate"),
+            min_experience=None
+            if experience is None
+            else mistakes.check(checks.whole, experience, "filter.minExperience", 0, 100),
+            city=mistakes.check(checks.optional_text, given.city, "filter.city", 100),
+            near=mistakes.check(given.near.read, "filter.near") if given.near else None,
+        )
 
 
-@enum_type
-class UrgencyLevel(enum.Enum):
-    """How soon the client needs applications."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    URGENT = "urgent"
-
-
-@input_type
-class CircleInput:
-    """A circle around a point."""
-
-    latitude: float = strawberry.field(description="Degrees north, -90 to 90.")
-    longitude: float = strawberry.field(description="Degrees east, -180 to 180.")
-    km: float = strawberry.field(default=50.0, description="The radius in kilometres.")
-
-    def read(self) -> Circle:
-        """Return the checked circle. Raises BadUserInput."""
-        fields = ("near.latitude", "near.longitude", "near.km")
-        return Circle.read(self.latitude, self.longitude, self.km, fields)
+def request_criteria(given: RequestFilter | None) -> RequestCriteria:
+    """Return the checked filter of a list of requests as criteria. Raises BadUserInput."""
+    if given is None:
+        return RequestCriteria()
+    with checks.Mistakes() as mistakes:
+        return RequestCriteria(
+            text=mistakes.check(checks.optional_text, given.text, "filter.text", 200),
+            skill_ids=mistakes.check(
+                checks.identifiers, given.skills or (), "filter.skills", MAX_SKILLS, "Skill"
+            ),
+            statuses=tuple(dict.fromkeys(one.value for one in given.status or ())),
+            urgency_levels=tuple(dict.fromkeys(one.value for one in given.urgency or ())),
+            starts=mistakes.check(between_of, given.between, "filter.between"),
+            near=mistakes.check(given.near.read, "filter.near") if given.near else None,
+        )
 
 
-def musician_criteria(
-    text: str | None,
-    skill_ids: Sequence[str] | None,
-    min_rating: float | None,
-    max_hourly_rate: Decimal | None,
-    city: str | None,
-    available_only: bool,
-    near: CircleInput | None,
-) -> MusicianCriteria:
-    """Return the checked arguments of `findMusicians` as criteria. Raises BadUserInput."""
-    return MusicianCriteria(
-        text=checks.optional_text(text, "text", 200),
-        skill_ids=checks.identifiers(skill_ids or (), "skillIds", MAX_SKILLS),
-        min_rating=None if min_rating is None else checks.decimal(min_rating, "minRating", 1, 5),
-        max_hourly_rate=None if max_hourly_rate is None else checks.money(max_hourly_rate, "maxHourlyRate"),
-        city=checks.optional_text(city, "city", 100),
-        available_only=available_only,
-        near=near.read() if near else None,
-    )
-
-
-def request_criteria(
-    text: str | None,
-    skill_ids: Sequence[str] | None,
-    status: Sequence[RequestStatus] | None,
-    starts_from: datetime | None,
-    starts_to: datetime | None,
-    near: CircleInput | None,
-) -> RequestCriteria:
-    """Return the checked arguments of `findRequests` as criteria. Raises BadUserInput."""
-    earliest, latest = checks.period(starts_from, starts_to, ("startsFrom", "startsTo"))
-    return RequestCriteria(
-        text=checks.optional_text(text, "text", 200),
-        skill_ids=checks.identifiers(skill_ids or (), "skillIds", MAX_SKILLS),
-        statuses=tuple(dict.fromkeys(one.value for one in status or ())),
-        starts_from=earliest,
-        starts_to=latest,
-        near=near.read() if near else None,
-    )
+def _rate(given: MoneyInput | None, field: str) -> Rate | None:
+    return None if given is None else given.read(field)

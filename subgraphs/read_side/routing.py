@@ -1,6 +1,6 @@
 """Decides for each query whether the read model answers it, because it is fresh, or the command side.
 
-`extensions.readModel` of the response has the source of each field, for example {"findMusicians":
+`extensions.readModel` of the response has the source of each field, for example {"musicians":
 {"source": "command_side", "secondsBehind": 7.2, "reason": "it is 7.2 s behind the log of events"}}.
 """
 

@@ -1,8 +1,6 @@
 """The GraphQL schema of the read side: lists and summaries from the read models, and their rebuild."""
 
 from collections.abc import Callable
-from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -11,19 +9,19 @@ import strawberry
 from subgraphs.kit import budget, checks
 from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.graphql import Schema, field_with, for_role, for_users, object_type
-from subgraphs.kit.pagination import DEFAULT_FIRST, MAX_FIRST, After, Connection, First, Order, Page
+from subgraphs.kit.idempotency_keys import IdempotencyKey
+from subgraphs.kit.mutation_keys import claim
+from subgraphs.kit.pagination import MAX_FIRST, After, Before, Connection, First, Last, Limit, Order, Page
+from subgraphs.kit.payloads import Payload, user_errors
 from subgraphs.kit.records import RecordTable
-from subgraphs.read_side import fallback, store
+from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.kit.vocabulary import MusicianFilter, MusicianOrder, RequestFilter, RequestOrder
+from subgraphs.read_side import fallback, nodes, store
 from subgraphs.read_side.copies import COPIES, COPY_TABLES
 from subgraphs.read_side.fallback import PageRequest
-from subgraphs.read_side.inputs import (
-    CircleInput,
-    ListingOrder,
-    RequestListingOrder,
-    RequestStatus,
-    musician_criteria,
-    request_criteria,
-)
+from subgraphs.read_side.inputs import musician_criteria, request_criteria
+from subgraphs.read_side.nodes import FURTHER, MAX_NODES, Node
+from subgraphs.read_side.records import ListedMusician, ListedRequest
 from subgraphs.read_side.routing import (
     Info,
     answer,
@@ -33,113 +31,159 @@ from subgraphs.read_side.routing import (
     unsupported,
     unwrap_cursor,
 )
+from subgraphs.read_side.search_lists import Listed, MusicianSearchConnection, RequestSearchConnection
 from subgraphs.read_side.states import ReadModel, read_model_state
 from subgraphs.read_side.store import MusicianCriteria, RequestCriteria
 from subgraphs.read_side.tables import MUSICIAN_ROWS, REQUEST_ROWS
-from subgraphs.read_side.types import ActiveRequests, MusicianListing, RankedMusician, RequestListing
+from subgraphs.read_side.types import (
+    LISTED_MUSICIAN,
+    LISTED_REQUEST,
+    ActiveRequests,
+    Match,
+    Musician,
+    MusicianRequest,
+    Skill,
+    User,
+)
 
-Node = TypeVar("Node")
+Element = TypeVar("Element")
 Record = TypeVar("Record")
-Words = Annotated[
-    str | None,
-    strawberry.argument(description='Words of the text, as in a search engine ("quoted", or, -without).'),
-]
-Skills = Annotated[
-    list[strawberry.ID] | None, strawberry.argument(description="Ids of skills, all required.")
-]
-Near = Annotated[CircleInput | None, strawberry.argument(description="Places in this circle.")]
 MAX_RANKED = 50
+NODE_TYPES = {
+    "User": User,
+    "Musician": Musician,
+    "Skill": Skill,
+    "MusicianRequest": MusicianRequest,
+    **FURTHER,
+}
+Ids = Annotated[
+    list[strawberry.ID], strawberry.argument(description="The global ids of the objects, at most 100.")
+]
+
+
+RequestId = Annotated[strawberry.ID, strawberry.argument(description="The request.")]
+ModelName = Annotated[str, strawberry.argument(description="The name of the read model, as in `readModels`.")]
 
 
 @object_type()
 class Query:
     """Queries of the read models. `extensions.readModel` has the source of each field's data."""
 
-    @field_with(cost=20)
-    async def find_musicians(
+    @field_with(cost=5)
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        """The object with this global id; null if there is none."""
+        (found,) = await nodes.find_all(info.context.command_side, [nodes.parse(id, "id")], NODE_TYPES)
+        if isinstance(found, Exception):
+            raise found
+        one: Node | None = found
+        return one
+
+    @field_with(cost=5, list_size=20)
+    async def nodes(self, info: Info, ids: Ids) -> list[Node | None] | None:
+        """The objects with these global ids, in their order; null for an id that no object has."""
+        checks.whole(len(ids), "ids", 0, MAX_NODES)
+        budget.spend(len(ids))
+        wanted = [nodes.parse(one, "ids") for one in ids]
+        return await nodes.find_all(info.context.command_side, wanted, NODE_TYPES)
+
+    @field_with(cost=20, provides=[f"edges {{ node {{ {LISTED_MUSICIAN} }} }}"])
+    async def musicians(
         self,
         info: Info,
-        text: Words = None,
-        skill_ids: Skills = None,
-        min_rating: float | None = None,
-        max_hourly_rate: Decimal | None = None,
-        city: str | None = None,
-        available_only: bool = False,
-        near: Near = None,
-        order_by: ListingOrder = ListingOrder.NEWEST,
-        first: First = DEFAULT_FIRST,
+        first: First = None,
         after: After = None,
-    ) -> Connection[MusicianListing] | None:
-        """The musicians who fulfil all conditions, with their reputation."""
-        criteria = musician_criteria(text, skill_ids, min_rating, max_hourly_rate, city, available_only, near)
-        page = PageRequest(first, order_by.value, unwrap_cursor(after))
+        last: Last = None,
+        before: Before = None,
+        filter: MusicianFilter | None = None,
+        order_by: MusicianOrder = MusicianOrder.NEWEST,
+    ) -> MusicianSearchConnection | None:
+        """The musicians who fulfil all conditions and whose account is active."""
+        criteria = musician_criteria(filter)
+        page = PageRequest(order_by.value, first, unwrap_cursor(after), last, unwrap_cursor(before))
         order = store.MUSICIAN_ORDERS[order_by.value]
-        listing = _Listing(info, "musicians", MUSICIAN_ROWS, order, page, after)
-        return await listing.find(
+        listing = _Listing(info, "musicians", MUSICIAN_ROWS, order, page, after, before)
+
+        def element(record: ListedMusician) -> Listed[Musician]:
+            near = criteria.near
+            return Listed(
+                Musician.of(record),
+                distance_km=near.km_to(record.latitude, record.longitude) if near else None,
+                last_active=record.last_active,
+            )
+
+        found = await listing.find(
             criteria,
-            MusicianListing.of,
+            element,
             lambda: fallback.find_musicians(info, criteria, page),
             lambda: fallback.count_musicians(info, criteria),
         )
+        return MusicianSearchConnection.of(found)
 
-    @field_with(cost=20)
-    async def find_requests(
+    @field_with(cost=20, provides=[f"edges {{ node {{ {LISTED_REQUEST} }} }}"])
+    async def requests(
         self,
         info: Info,
-        text: Words = None,
-        skill_ids: Skills = None,
-        status: list[RequestStatus] | None = None,
-        starts_from: datetime | None = None,
-        starts_to: datetime | None = None,
-        near: Near = None,
-        order_by: RequestListingOrder = RequestListingOrder.SOONEST,
-        first: First = DEFAULT_FIRST,
+        first: First = None,
         after: After = None,
-    ) -> Connection[RequestListing] | None:
-        """The requests that fulfil all conditions, with client, skills and number of applications."""
-        criteria = request_criteria(text, skill_ids, status, starts_from, starts_to, near)
-        page = PageRequest(first, order_by.value, unwrap_cursor(after))
+        last: Last = None,
+        before: Before = None,
+        filter: RequestFilter | None = None,
+        order_by: RequestOrder = RequestOrder.SOONEST,
+    ) -> RequestSearchConnection | None:
+        """The requests that fulfil all conditions."""
+        criteria = request_criteria(filter)
+        page = PageRequest(order_by.value, first, unwrap_cursor(after), last, unwrap_cursor(before))
         order = store.REQUEST_ORDERS[order_by.value]
-        listing = _Listing(info, "requests", REQUEST_ROWS, order, page, after)
-        return await listing.find(
+        listing = _Listing(info, "requests", REQUEST_ROWS, order, page, after, before)
+        identity = info.context.identity
+
+        def element(record: ListedRequest) -> Listed[MusicianRequest]:
+            near = criteria.near
+            may_count = identity is not None and identity.is_owner_or_admin(record.client_id)
+            return Listed(
+                MusicianRequest.of(record),
+                distance_km=near.km_to(record.latitude, record.longitude) if near else None,
+                total_applications=record.total_applications if may_count else None,
+            )
+
+        found = await listing.find(
             criteria,
-            RequestListing.of,
+            element,
             lambda: fallback.find_requests(info, criteria, page),
             lambda: fallback.count_requests(info, criteria),
         )
+        return RequestSearchConnection.of(found)
 
     @for_users
     async def ranked_musicians(
-        self, info: Info, request_id: strawberry.ID, first: int = 10
-    ) -> list[RankedMusician] | None:
+        self, info: Info, request_id: RequestId, first: Limit = 10
+    ) -> list[Match] | None:
         """The newest ranking for a request, at most 50 musicians; null before the first ranking.
 
         For the client of the request and admins.
         """
         info.context.require()
-        key, first = checks.identifier(request_id, "requestId"), checks.whole(first, "first", 1, MAX_RANKED)
-        budget.spend(first)
+        key = checks.identifier(request_id, "requestId", "MusicianRequest")
+        budget.spend(checks.whole(first, "first", 1, MAX_RANKED))
 
-        async def read() -> list[RankedMusician] | None:
+        async def read() -> list[Match] | None:
             database = info.context.database
             client_id = await store.client_of_ranking(database, key)
             if client_id is None:
                 return None
             info.context.require_owner_or_admin(client_id)
-            return [RankedMusician.of(ranked) for ranked in await store.ranking(database, key, first)]
+            return [Match.of(ranked) for ranked in await store.ranking(database, key, first)]
 
         return await answer(info, "matching", read, lambda: fallback.ranked_musicians(info, str(key), first))
 
-    @field_with(cost=5)
-    async def top_musicians(self, info: Info, first: First = 10) -> list[MusicianListing] | None:
+    @field_with(cost=5, provides=[LISTED_MUSICIAN])
+    async def top_musicians(self, info: Info, first: Limit = 10) -> list[Musician] | None:
         """The available musicians with a rating of 4.5 or more in at least ten reviews, the best first."""
         checks.whole(first, "first", 1, MAX_FIRST)
         budget.spend(first)
 
-        async def read() -> list[MusicianListing]:
-            return [
-                MusicianListing.of(listed) for listed in await store.top_rated(info.context.database, first)
-            ]
+        async def read() -> list[Musician]:
+            return [Musician.of(listed) for listed in await store.top_rated(info.context.database, first)]
 
         return await answer(info, "musicians", read, unsupported("sort by rating"))
 
@@ -165,20 +209,33 @@ class Query:
 
 
 @object_type()
+class RebuildReadModelPayload(Payload):
+    """The result of `rebuildReadModel`."""
+
+    read_model: ReadModel | None = strawberry.field(default=None, description="The read model.")
+
+
+@object_type()
 class Mutation:
     """Mutations of the read models."""
 
     repair_copies = repair_field(COPIES, "read_side")
 
     @for_role("admin")
-    async def rebuild_read_model(self, info: Info, name: str) -> ReadModel | None:
+    @user_errors(RebuildReadModelPayload)
+    async def rebuild_read_model(
+        self, info: Info, name: ModelName, idempotency_key: IdempotencyKey = None
+    ) -> RebuildReadModelPayload | None:
         """Rebuild a read model from the first event, in the background, while the old tables serve. For
         admins.
         """
-        info.context.require_role("admin")
-        await info.context.rebuilds.start_rebuild(checks.text(name, "name", 40))
+        by, model = info.context.require_role("admin"), checks.text(name, "name", 40)
+        given = {"name": model}
+        async with UnitOfWork(info.context.database) as uow:  # a refused rebuild leaves the key free
+            if not await claim(uow, idempotency_key, str(by.user_id), "rebuildReadModel", given):
+                await info.context.rebuilds.start_rebuild(model)
         await info.context.freshness.refresh()
-        return await read_model_state(info, name)
+        return RebuildReadModelPayload(read_model=await read_model_state(info, model))
 
 
 class _Listing(Generic[Record]):
@@ -195,22 +252,24 @@ class _Listing(Generic[Record]):
         order: Order,
         page: PageRequest,
         after: str | None,
+        before: str | None,
     ) -> None:
         self.info = info
         self.model = model
         self.rows = rows
         self.order = order
-        self.after = after
-        self.is_continued = page.after is not None
-        self.page = Page.of(order, page.first, None if self.is_continued else after)
+        self.is_first_page = after is None and before is None
+        self.is_continued = page.after is not None or page.before is not None
+        cursors = (None, None) if self.is_continued else (after, before)
+        self.page = Page.of(order, page.first, cursors[0], page.last, cursors[1])
 
     async def find(
         self,
         criteria: MusicianCriteria | RequestCriteria,
-        node: Callable[[Record], Node],
+        node: Callable[[Record], Element],
         query_command_side: Callable[[], Any],
         count_on_command_side: Callable[[], Any],
-    ) -> Connection[Node]:
+    ) -> Connection[Element]:
         """Return the page of the elements that fulfil the criteria.
 
         The first page comes from the read model if it is fresh; later pages come from the source of the
@@ -219,7 +278,7 @@ class _Listing(Generic[Record]):
         """
         database, conditions = self.info.context.database, criteria.conditions()
 
-        async def read() -> Connection[Node]:
+        async def read() -> Connection[Element]:
             found = await self.rows.page(database, self.page, conditions)
             return self.page.connection(found, node, self._key, count)
 
@@ -231,15 +290,15 @@ class _Listing(Generic[Record]):
                 count_on_command_side,
             )
 
-        async def first_page_of_command_side() -> Connection[Node]:
-            if self.after is not None:
+        async def first_page_of_command_side() -> Connection[Element]:
+            if not self.is_first_page:
                 raise unavailable("continue this list")
-            page: Connection[Node] = await query_command_side()
+            page: Connection[Element] = await query_command_side()
             return page
 
         if self.is_continued:
             report_continued(self.info)
-            next_page: Connection[Node] = await query_command_side()
+            next_page: Connection[Element] = await query_command_side()
             return next_page
         return await answer(self.info, self.model, read, first_page_of_command_side)
 
@@ -248,4 +307,4 @@ class _Listing(Generic[Record]):
         return getattr(record, order.column.key or ""), getattr(record, order.id_column.key or "")
 
 
-schema = Schema(Query, Mutation)
+schema = Schema(Query, Mutation, types=[*NODE_TYPES.values()])

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import strawberry
 
-from subgraphs.kit.graphql import enum_type, object_type
+from subgraphs.kit.graphql import enum_type, enum_value, object_type
 from subgraphs.kit.records import count
 from subgraphs.read_side.errors import why_unreadable
 from subgraphs.read_side.routing import READ_TIMEOUT, Info
@@ -19,10 +19,10 @@ _TABLES = {"musicians": musicians, "requests": requests, "matching": matches}
 class ReadModelState(enum.Enum):
     """The state of a read model."""
 
-    SERVING = "serving"
-    REBUILDING = "rebuilding"
-    BEHIND = "behind"
-    DOWN = "down"
+    SERVING = enum_value("serving", "It answers queries.")
+    REBUILDING = enum_value("rebuilding", "It answers queries, while new tables are filled.")
+    BEHIND = enum_value("behind", "It is too far behind the events: the command side answers.")
+    DOWN = enum_value("down", "It cannot be read: the command side answers.")
 
 
 @object_type()

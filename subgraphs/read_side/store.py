@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, func, select
 
+from subgraphs.kit.between import EVER, Between
 from subgraphs.kit.database import Session
 from subgraphs.kit.geography import Circle
 from subgraphs.kit.pagination import Order
@@ -32,7 +33,7 @@ _REPEATED_MINUS = re.compile(r'-(?=[^\w"]*-)')
 
 
 def _musicians(name: str, column: str, kind: Any, *, descending: bool = False) -> Order:
-    return Order(f"find_musicians:{name}", musicians.c[column], kind, musicians.c.musician_id, descending)
+    return Order(f"search_musicians:{name}", musicians.c[column], kind, musicians.c.musician_id, descending)
 
 
 MUSICIAN_ORDERS = {
@@ -40,42 +41,56 @@ MUSICIAN_ORDERS = {
     "newest": _musicians("newest", "created_at", datetime, descending=True),
     "rate_asc": _musicians("rate_asc", "hourly_rate", Decimal),
     "rate_desc": _musicians("rate_desc", "hourly_rate", Decimal, descending=True),
+    "experience_desc": _musicians("experience_desc", "experience_years", int, descending=True),
+    "name_asc": _musicians("name_asc", "stage_name", str),
 }
 REQUEST_ORDERS = {
-    "soonest": Order("find_requests:soonest", requests.c.starts_at, datetime, requests.c.request_id),
+    "soonest": Order("search_requests:soonest", requests.c.starts_at, datetime, requests.c.request_id),
     "newest": Order(
-        "find_requests:newest", requests.c.created_at, datetime, requests.c.request_id, descending=True
+        "search_requests:newest", requests.c.created_at, datetime, requests.c.request_id, descending=True
     ),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MusicianCriteria:
-    """Conditions on musicians, joined by AND; a field that is empty, None or False is no condition."""
+    """Conditions on musicians, joined by AND; a field that is empty or None is no condition.
+
+    A rate is an amount and its currency. Musicians whose account is closed are never listed.
+    """
 
     text: str | None = None
     skill_ids: tuple[UUID, ...] = ()
     min_rating: float | None = None
-    max_hourly_rate: Decimal | None = None
+    min_rate: tuple[Decimal, str] | None = None
+    max_rate: tuple[Decimal, str] | None = None
+    min_experience: int | None = None
+    name: str | None = None
     city: str | None = None
-    available_only: bool = False
     near: Circle | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the SQL conditions."""
-        found: list[ColumnElement[bool]] = []
+        found: list[ColumnElement[bool]] = [musicians.c.is_available]
         if self.text:
             found.append(_matches(musicians, self.text))
         if self.skill_ids:
             found.append(musicians.c.skill_ids.contains(list(self.skill_ids)))
         if self.min_rating is not None:
             found.append(musicians.c.rating >= Decimal(str(self.min_rating)))
-        if self.max_hourly_rate is not None:
-            found.append(musicians.c.hourly_rate <= self.max_hourly_rate)
+        if self.min_rate is not None:
+            amount, currency = self.min_rate
+            found += [musicians.c.hourly_rate >= amount, musicians.c.currency == currency]
+        if self.max_rate is not None:
+            amount, currency = self.max_rate
+            found += [musicians.c.hourly_rate <= amount, musicians.c.currency == currency]
+        if self.min_experience is not None:
+            found.append(musicians.c.experience_years >= self.min_experience)
+        if self.name:
+            name = func.lower(musicians.c.stage_name)
+            found.append(name.contains(self.name.lower(), autoescape=True))
         if self.city:
             found.append(func.lower(musicians.c.city) == self.city.lower())
-        if self.available_only:
-            found.append(musicians.c.is_available)
         return [*found, *_within(musicians, self.near)]
 
 
@@ -86,8 +101,8 @@ class RequestCriteria:
     text: str | None = None
     skill_ids: tuple[UUID, ...] = ()
     statuses: tuple[str, ...] = ()
-    starts_from: datetime | None = None
-    starts_to: datetime | None = None
+    urgency_levels: tuple[str, ...] = ()
+    starts: Between = EVER
     near: Circle | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
@@ -99,11 +114,9 @@ class RequestCriteria:
             found.append(requests.c.required_skill_ids.contains(list(self.skill_ids)))
         if self.statuses:
             found.append(requests.c.status.in_(self.statuses))
-        if self.starts_from:
-            found.append(requests.c.starts_at >= self.starts_from)
-        if self.starts_to:
-            found.append(requests.c.starts_at <= self.starts_to)
-        return [*found, *_within(requests, self.near)]
+        if self.urgency_levels:
+            found.append(requests.c.urgency_level.in_(self.urgency_levels))
+        return [*found, *self.starts.conditions(requests.c.starts_at), *_within(requests, self.near)]
 
 
 def _within(table: Table, circle: Circle | None) -> list[ColumnElement[bool]]:

@@ -1,232 +1,210 @@
 """The GraphQL types of the read side's lists, made from records of the read models or command side responses.
 
-A caller sees the same values from both sources. For example, `totalApplications` is null for all callers but
-the client of the request and admins.
+The entities belong to other services. The lists provide the fields that a read model has (@provides), so that
+the gateway asks the owner only for other ones. A caller sees the same values from both sources.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import strawberry
 
-from subgraphs.kit.graphql import REFERENCE, object_type, resolver
+from subgraphs.kit.graphql import REFERENCE, object_type
+from subgraphs.kit.money import Money
 from subgraphs.kit.records import values_of
-from subgraphs.read_side.inputs import RequestStatus, UrgencyLevel
+from subgraphs.kit.vocabulary import RequestStatus, UrgencyLevel
+from subgraphs.read_side.nodes import Node
 from subgraphs.read_side.records import ActiveSummary, ListedMusician, ListedRequest, RankedRecord
-from subgraphs.read_side.routing import Info
+
+LISTED_MUSICIAN = (
+    "stageName bio hourlyRate { amount currency } experienceYears createdAt rating totalReviews"
+    " location { latitude longitude address city country } skills { uuid }"
+)
+"""The fields of a musician that the read models have."""
+LISTED_REQUEST = (
+    "title description status urgencyLevel startsAt endsAt timeZone createdAt"
+    " budgetMin { amount currency } budgetMax { amount currency }"
+    " location { latitude longitude address city country } requiredSkills { uuid } client { uuid }"
+)
+"""The fields of a request that the read models have."""
+
+
+def _external(description: str) -> Any:
+    return strawberry.federation.field(default=None, external=True, description=description)
 
 
 @object_type(keys=[REFERENCE])
-class Musician:
-    """A musician, of whom this subgraph has the id only."""
-
-    id: strawberry.ID = strawberry.field(description="The musician's id.")
-
-
-@object_type(keys=[REFERENCE])
-class MusicianRequest:
-    """A request, of which this subgraph has the id only."""
-
-    id: strawberry.ID = strawberry.field(description="The id of the request.")
-
-
-@object_type(keys=[REFERENCE])
-class User:
+class User(Node):
     """A user, of whom this subgraph has the id only."""
 
-    id: strawberry.ID = strawberry.field(description="The user's id.")
+    uuid: strawberry.ID
 
 
 @object_type(keys=[REFERENCE])
-class Skill:
+class Skill(Node):
     """A skill, of which this subgraph has the id only."""
 
-    id: strawberry.ID = strawberry.field(description="The id of the skill.")
+    uuid: strawberry.ID
 
 
-def _skills(ids: Any) -> list[Skill]:
-    return [Skill(id=strawberry.ID(str(key))) for key in ids]
+@object_type(shareable=True)
+class MusicianLocation:
+    """The place where a musician lives, from which distances are computed."""
+
+    latitude: float = strawberry.field(description="Degrees north.")
+    longitude: float = strawberry.field(description="Degrees east.")
+    address: str | None = strawberry.field(description="Street and number; public.")
+    city: str | None = strawberry.field(description="The city.")
+    country: str | None = strawberry.field(description="The country's code of two letters (ISO 3166-1).")
 
 
-@object_type()
-class MusicianListing:
-    """A musician in a list."""
+@object_type(shareable=True)
+class EventPlace:
+    """The place of an event."""
 
-    stage_name: str = strawberry.field(description="The stage name.")
-    bio: str = strawberry.field(description="The musician's self-description.")
-    hourly_rate: Decimal = strawberry.field(description="The price of an hour, in `currency`.")
-    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
-    experience_years: int = strawberry.field(description="Years of experience on stage.")
-    latitude: float | None = strawberry.field(description="The latitude of the musician's home.")
-    longitude: float | None = strawberry.field(description="The longitude of the musician's home.")
-    city: str | None = strawberry.field(description="The city where the musician lives.")
-    country: str | None = strawberry.field(description="The country's code of two letters.")
-    rating: float | None = strawberry.field(
-        description="The mean of all ratings, 1 to 5; null without reviews."
-    )
-    total_reviews: int = strawberry.field(description="The number of reviews.")
-    last_active: datetime | None = strawberry.field(
-        description="The newest change of the profile, an application or a booking; "
-        "null from the command side."
-    )
-    is_available: bool | None = strawberry.field(
-        description="Whether the account is active; null if the data come from the command side."
-    )
-    created_at: datetime = strawberry.field(description="When the profile was created.")
-    key: strawberry.Private[str]
-    skill_ids: strawberry.Private[Any]
+    latitude: float = strawberry.field(description="Degrees north.")
+    longitude: float = strawberry.field(description="Degrees east.")
+    address: str = strawberry.field(description="Street and number.")
+    city: str = strawberry.field(description="The city.")
+    country: str = strawberry.field(description="The country's code of two letters.")
 
-    @resolver
-    def musician(self) -> Musician | None:
-        """The listed musician."""
-        return Musician(id=strawberry.ID(self.key))
 
-    @resolver
-    def skills(self) -> list[Skill] | None:
-        """The musician's instruments, genres and styles."""
-        return _skills(self.skill_ids)
+@object_type(keys=[REFERENCE])
+class Musician(Node):
+    """A musician, with the fields of the read model where a list provides them."""
+
+    uuid: strawberry.ID
+    stage_name: str = _external("The stage name.")
+    bio: str = _external("The musician's self-description.")
+    hourly_rate: Money = _external("The price of an hour.")
+    experience_years: int = _external("Years of experience on stage.")
+    created_at: datetime = _external("When the profile was created.")
+    rating: float = _external("The mean of all ratings, 1 to 5; null without reviews.")
+    total_reviews: int = _external("The number of reviews.")
+    location: MusicianLocation = _external("The place where the musician lives.")
+    skills: list[Skill] = _external("The musician's instruments, genres and styles.")
 
     @classmethod
-    def of(cls, record: ListedMusician) -> "MusicianListing":
+    def of(cls, record: ListedMusician) -> "Musician":
         """Return the GraphQL object of a record; the rating is rounded as in the service `reviews`."""
-        same = (
-            "bio hourly_rate currency experience_years latitude longitude city country"
-            " last_active is_available"
-        )
+        same = "stage_name bio experience_years created_at total_reviews"
+        place = values_of(record, "latitude", "longitude", "address", "city", "country")
+        rating = round(record.rating_sum / record.total_reviews, 2) if record.total_reviews else None
         return cls(
-            **values_of(record, *same.split(), "stage_name", "total_reviews", "created_at"),
-            rating=round(record.rating_sum / record.total_reviews, 2) if record.total_reviews else None,
-            key=str(record.musician_id),
-            skill_ids=record.skill_ids,
+            **{**values_of(record, *same.split()), "rating": rating},
+            uuid=strawberry.ID(str(record.musician_id)),
+            hourly_rate=Money.of(record.hourly_rate, record.currency),
+            location=_musician_location(place),
+            skills=_skills(record.skill_ids),
         )
 
     @classmethod
-    def of_node(cls, node: Mapping[str, Any], reputation: Mapping[str, Any]) -> "MusicianListing":
+    def of_node(cls, node: Mapping[str, Any], reputation: Mapping[str, Any]) -> "Musician":
         """Return the GraphQL object for a musician in responses of the command side.
 
         `node` is from the service `musicians`, `reputation` from `reviews`.
         """
-        place = node["location"] or {}
+        fields: dict[str, Any] = {
+            "stage_name": node["stageName"],
+            "bio": node["bio"],
+            "experience_years": node["experienceYears"],
+            "created_at": datetime.fromisoformat(node["createdAt"]),
+            "rating": reputation.get("rating"),
+            "total_reviews": reputation.get("totalReviews") or 0,
+        }
         return cls(
-            stage_name=node["stageName"],
-            bio=node["bio"],
-            hourly_rate=Decimal(node["hourlyRate"]),
-            currency=node["currency"],
-            experience_years=node["experienceYears"],
-            **{name: place.get(name) for name in ("latitude", "longitude", "city", "country")},
-            rating=reputation.get("rating"),
-            total_reviews=reputation.get("totalReviews") or 0,
-            last_active=None,
-            is_available=None,
-            created_at=datetime.fromisoformat(node["createdAt"]),
-            key=node["id"],
-            skill_ids=sorted(skill["id"] for skill in node["skills"] or ()),
+            **fields,
+            uuid=strawberry.ID(node["uuid"]),
+            hourly_rate=_money(node["hourlyRate"]),
+            location=_musician_location(node["location"] or {}),
+            skills=_skills(sorted(skill["uuid"] for skill in node["skills"] or ())),
         )
 
 
-@object_type()
-class RequestListing:
-    """A request in a list."""
+@object_type(keys=[REFERENCE])
+class MusicianRequest(Node):
+    """A request, with the fields of the read model where a list provides them."""
 
-    title: str = strawberry.field(description="The title of the request.")
-    description: str = strawberry.field(description="A longer description.")
-    status: RequestStatus = strawberry.field(description="The status of the request.")
-    urgency_level: UrgencyLevel = strawberry.field(description="How soon the client needs applications.")
-    starts_at: datetime = strawberry.field(description="When the event starts, in UTC.")
-    ends_at: datetime = strawberry.field(description="When the event ends, in UTC.")
-    time_zone: str = strawberry.field(description="The IANA time zone of the event's place.")
-    budget_min: Decimal = strawberry.field(description="The lowest price for the whole event.")
-    budget_max: Decimal = strawberry.field(description="The highest price for the whole event.")
-    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
-    latitude: float = strawberry.field(description="Degrees north.")
-    longitude: float = strawberry.field(description="Degrees east.")
-    city: str = strawberry.field(description="The city.")
-    country: str = strawberry.field(description="The country's code of two letters.")
-    client_name: str | None = strawberry.field(description="The client's user name.")
-    created_at: datetime = strawberry.field(description="When the request was published.")
-    key: strawberry.Private[str]
-    client_id: strawberry.Private[UUID]
-    skill_ids: strawberry.Private[Any]
-    applications: strawberry.Private[int | None]
-
-    @resolver
-    def request(self) -> MusicianRequest | None:
-        """The listed request."""
-        return MusicianRequest(id=strawberry.ID(self.key))
-
-    @resolver
-    def client(self) -> User | None:
-        """The client who published the request."""
-        return User(id=strawberry.ID(str(self.client_id)))
-
-    @resolver
-    def required_skills(self) -> list[Skill] | None:
-        """The skills that the musician must have."""
-        return _skills(self.skill_ids)
-
-    @resolver
-    def total_applications(self, info: Info) -> int | None:
-        """The number of applications, including rejected ones; null for callers other than the client and
-        admins.
-        """
-        identity = info.context.identity
-        return (
-            self.applications if identity is not None and identity.is_owner_or_admin(self.client_id) else None
-        )
+    uuid: strawberry.ID
+    title: str = _external("The title of the request.")
+    description: str = _external("A longer description.")
+    status: RequestStatus = _external("The status of the request.")
+    urgency_level: UrgencyLevel = _external("How soon the client needs applications.")
+    starts_at: datetime = _external("When the event starts, in UTC.")
+    ends_at: datetime = _external("When the event ends, in UTC.")
+    time_zone: str = _external("The IANA time zone of the event's place.")
+    created_at: datetime = _external("When the request was published.")
+    budget_min: Money = _external("The lowest price for the whole event.")
+    budget_max: Money = _external("The highest price for the whole event.")
+    location: EventPlace = _external("The place of the event.")
+    required_skills: list[Skill] = _external("The skills that the musician must have.")
+    client: User = _external("The client who published the request.")
 
     @classmethod
-    def of(cls, record: ListedRequest) -> "RequestListing":
+    def of(cls, record: ListedRequest) -> "MusicianRequest":
         """Return the GraphQL object of a record."""
-        same = (
-            "title description starts_at ends_at time_zone budget_min budget_max currency"
-            " latitude longitude city"
-        )
+        same = "title description starts_at ends_at time_zone created_at"
+        place = values_of(record, "latitude", "longitude", "address", "city")
         return cls(
-            **values_of(record, *same.split(), "client_name", "created_at", "client_id"),
-            country=record.country.strip(),
+            **values_of(record, *same.split()),
+            uuid=strawberry.ID(str(record.request_id)),
             status=RequestStatus(record.status),
             urgency_level=UrgencyLevel(record.urgency_level),
-            key=str(record.request_id),
-            skill_ids=record.required_skill_ids,
-            applications=record.total_applications,
+            budget_min=Money.of(record.budget_min, record.currency),
+            budget_max=Money.of(record.budget_max, record.currency),
+            location=EventPlace(**place, country=record.country.strip()),
+            required_skills=_skills(record.required_skill_ids),
+            client=User(uuid=strawberry.ID(str(record.client_id))),
         )
 
     @classmethod
-    def of_node(cls, node: Mapping[str, Any], client_name: str | None) -> "RequestListing":
-        """Return the GraphQL object for a request in a response of the service `requests`.
-
-        `client_name` is from the service `users`.
-        """
-        place = node["location"]
+    def of_node(cls, node: Mapping[str, Any]) -> "MusicianRequest":
+        """Return the GraphQL object for a request in a response of the service `requests`."""
         return cls(
-            title=node["title"],
-            description=node["description"],
-            status=RequestStatus[node["status"]],
-            urgency_level=UrgencyLevel[node["urgencyLevel"]],
             starts_at=datetime.fromisoformat(node["startsAt"]),
             ends_at=datetime.fromisoformat(node["endsAt"]),
-            time_zone=node["timeZone"],
-            budget_min=Decimal(node["budgetMin"]),
-            budget_max=Decimal(node["budgetMax"]),
-            currency=node["currency"],
-            **{name: place[name] for name in ("latitude", "longitude", "city", "country")},
-            client_name=client_name,
             created_at=datetime.fromisoformat(node["createdAt"]),
-            key=node["id"],
-            client_id=UUID(node["client"]["id"]),
-            skill_ids=[skill["id"] for skill in node["requiredSkills"] or ()],
-            applications=(node.get("applications") or {}).get("totalCount"),
+            uuid=strawberry.ID(node["uuid"]),
+            title=node["title"],
+            description=node["description"],
+            time_zone=node["timeZone"],
+            status=RequestStatus[node["status"]],
+            urgency_level=UrgencyLevel[node["urgencyLevel"]],
+            budget_min=_money(node["budgetMin"]),
+            budget_max=_money(node["budgetMax"]),
+            location=EventPlace(**node["location"]),
+            required_skills=_skills([skill["uuid"] for skill in node["requiredSkills"] or ()]),
+            client=User(uuid=strawberry.ID(node["client"]["uuid"])),
         )
 
 
-@object_type()
-class RankedMusician:
+def _money(given: Mapping[str, Any]) -> Money:
+    return Money.of(Decimal(given["amount"]), given["currency"])
+
+
+def _skills(ids: Any) -> list[Skill]:
+    return [Skill(uuid=strawberry.ID(str(key))) for key in ids]
+
+
+def _musician_location(place: Mapping[str, Any]) -> Any:
+    """Return the place where a musician lives; None if its coordinates are unknown."""
+    if place.get("latitude") is None or place.get("longitude") is None:
+        return None
+    return MusicianLocation(
+        latitude=place["latitude"],
+        longitude=place["longitude"],
+        address=place.get("address"),
+        city=place.get("city"),
+        country=place.get("country"),
+    )
+
+
+@object_type(shareable=True)
+class Match:
     """A musician in the ranking for a request. All scores are from 0 to 100."""
 
-    ranking_position: int = strawberry.field(description="The position in the ranking; 1 is the best.")
     total_score: float = strawberry.field(description="The weighted mean of the scores below.")
     skill_score: float = strawberry.field(
         description="The percentage of the required skills that the musician has."
@@ -243,27 +221,23 @@ class RankedMusician:
     distance_km: float = strawberry.field(
         description="The distance from the musician's home to the event in kilometres."
     )
+    ranking_position: int = strawberry.field(description="The position in the ranking; 1 is the best.")
     is_recommended: bool = strawberry.field(
         description="Whether the total score reaches the algorithm's `recommendedFrom`."
     )
-    key: strawberry.Private[str]
-
-    @resolver
-    def musician(self) -> Musician | None:
-        """The ranked musician."""
-        return Musician(id=strawberry.ID(self.key))
+    musician: Musician | None = strawberry.field(description="The ranked musician.")
 
     @classmethod
-    def of(cls, record: RankedRecord) -> "RankedMusician":
+    def of(cls, record: RankedRecord) -> "Match":
         """Return the GraphQL object of a record."""
         scores = "total_score skill_score experience_score price_score distance_score distance_km"
         return cls(
             **values_of(record, *scores.split(), "ranking_position", "is_recommended"),
-            key=str(record.musician_id),
+            musician=Musician(uuid=strawberry.ID(str(record.musician_id))),
         )
 
     @classmethod
-    def of_node(cls, node: Mapping[str, Any]) -> "RankedMusician":
+    def of_node(cls, node: Mapping[str, Any]) -> "Match":
         """Return the GraphQL object for a ranked musician in a response of the service `matching`."""
         return cls(
             ranking_position=node["rankingPosition"],
@@ -274,7 +248,7 @@ class RankedMusician:
             distance_score=node["distanceScore"],
             distance_km=node["distanceKm"],
             is_recommended=node["isRecommended"],
-            key=node["musician"]["id"],
+            musician=Musician(uuid=strawberry.ID(node["musician"]["uuid"])),
         )
 
 
@@ -283,14 +257,17 @@ class ActiveRequests:
     """A summary of the requests with one status and one currency."""
 
     status: RequestStatus = strawberry.field(description="OPEN or IN_PROGRESS.")
-    currency: str = strawberry.field(description="The currency of the budgets.")
     requests: int = strawberry.field(description="The number of requests.")
     mean_age_days: float = strawberry.field(description="The mean time since their publication, in days.")
-    mean_budget_min: Decimal = strawberry.field(description="The mean of `budgetMin`.")
-    mean_budget_max: Decimal = strawberry.field(description="The mean of `budgetMax`.")
+    mean_budget_min: Money = strawberry.field(description="The mean of `budgetMin`.")
+    mean_budget_max: Money = strawberry.field(description="The mean of `budgetMax`.")
 
     @classmethod
     def of(cls, record: ActiveSummary) -> "ActiveRequests":
         """Return the GraphQL object of a record."""
-        same = "currency requests mean_age_days mean_budget_min mean_budget_max"
-        return cls(status=RequestStatus(record.status), **values_of(record, *same.split()))
+        return cls(
+            status=RequestStatus(record.status),
+            **values_of(record, "requests", "mean_age_days"),
+            mean_budget_min=Money.of(record.mean_budget_min, record.currency),
+            mean_budget_max=Money.of(record.mean_budget_max, record.currency),
+        )

@@ -5,7 +5,11 @@
 
 from pathlib import Path
 
+from gateway.settings import ConnectionSettings
+from gateway.transport.base import Transport
+from gateway.transport.http import HttpTransport
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.client import TransportPart
 from subgraphs.kit.commands.log import CommandLog
 from subgraphs.kit.commands.recovery import Recovery
 from subgraphs.kit.database import Database
@@ -19,19 +23,27 @@ from subgraphs.kit.settings import ServiceSettings
 from subgraphs.requests.handlers import COMMAND_HANDLERS, EVENT_HANDLERS, RESULTS
 from subgraphs.requests.loaders import RequestsContext
 from subgraphs.requests.schema import schema
+from subgraphs.requests.skills import SkillOwner
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def bootstrap(settings: ServiceSettings) -> Service:
-    """Return the requests service; the caller starts it."""
+def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> Service:
+    """Return the requests service; the caller starts it.
+
+    `transport`: the transport to the musicians service, by default HTTP to `settings.service_urls`. Without
+    its URL, the ids of skills are not checked.
+    """
+    if transport is None and "musicians" in settings.service_urls:
+        transport = HttpTransport(settings.service_urls, ConnectionSettings(connect_timeout=2.0))
+    skill_owner = SkillOwner(transport)
     database = Database(settings.database_url, clock=settings.clock)
     queue = Queue(settings.redis_url)
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
     bus = Bus(database, COMMAND_HANDLERS, commands)
 
     def context(caller: Caller) -> RequestsContext:
-        return RequestsContext(caller, database, bus, settings.max_offers)
+        return RequestsContext(caller, database, bus, settings.max_offers, skill_owner)
 
     return Service(
         settings.name,
@@ -41,6 +53,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
         database=database,
         migrations=MIGRATIONS,
         parts=[
+            *([] if transport is None else [TransportPart(transport)]),
             queue,
             Relay(database, queue.redis, settings.name),
             Recovery(database, commands),

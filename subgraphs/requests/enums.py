@@ -6,29 +6,6 @@ from subgraphs.kit.graphql import enum_type, enum_value
 
 
 @enum_type
-class RequestStatus(enum.Enum):
-    """The status of a request."""
-
-    OPEN = enum_value("open", "No musician has applied yet.")
-    IN_PROGRESS = enum_value("in_progress", "Musicians have applied; the client has not chosen one.")
-    ASSIGNED = enum_value("assigned", "A musician is booked.")
-    COMPLETED = enum_value("completed", "The event took place.")
-    CANCELLED = enum_value("cancelled", "The client has cancelled the request.")
-
-
-@enum_type
-class UrgencyLevel(enum.Enum):
-    """How soon the client needs applications."""
-
-    LOW = enum_value("low", "The client can wait.")
-    MEDIUM = enum_value("medium", "The usual urgency.")
-    HIGH = enum_value("high", "The client needs applications within days.")
-    URGENT = enum_value(
-        "urgent", "The client needs applications now; notifications are sent in quiet hours, too."
-    )
-
-
-@enum_type
 class ApplicationStatus(enum.Enum):
     """The status of an application."""
 
@@ -51,11 +28,3 @@ class BookingStatus(enum.Enum):
     CANCELLED = enum_value(
         "cancelled", "The client or the musician has cancelled the booking, or its offer has expired."
     )
-
-
-@enum_type
-class RequestOrder(enum.Enum):
-    """The order of a list of requests."""
-
-    NEWEST = enum_value("newest", "The newest request first.")
-    SOONEST = enum_value("soonest", "The earliest event first.")

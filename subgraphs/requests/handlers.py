@@ -43,7 +43,7 @@ async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> 
 async def update_request(uow: UnitOfWork, command: messages.UpdateRequest) -> RequestRecord:
     """Change a client's request, which must not have a booking. Also raises BadUserInput."""
     request = await _own_request(uow, command.by, command.request_id)
-    return await change_request(uow, request, model.changed(request, command))
+    return await change_request(uow, request, model.changed(request, command, uow.clock.now()))
 
 
 async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) -> ApplicationRecord:
@@ -56,10 +56,13 @@ async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) ->
     musician_id = await store.musician_of_user(uow, command.by.user_id)
     if musician_id is None:
         raise Forbidden("Only musicians with a profile can apply: create one with createMusicianProfile")
-    message = checks.optional_text(command.message, "message", 2000, lines=True) or ""
     request = await REQUEST_ROWS.lock(uow, command.request_id, _no_such("request"))
     model.check_accepts_applications(request, command.by.user_id, uow.clock.now())
-    price = model.check_price(command.proposed_price, request.currency)
+    with checks.Mistakes() as mistakes:
+        message = mistakes.check(model.check_message, command.message)
+        price = mistakes.check(
+            model.check_price, command.proposed_price, request.currency, named=command.currency
+        )
     values = {
         "id": uuid4(),
         "request_id": request.id,
@@ -75,6 +78,24 @@ async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) ->
     if request.status == "open":
         await change_request(uow, request, {"status": "in_progress"})
     return application
+
+
+async def change_application(uow: UnitOfWork, command: messages.ChangeApplication) -> ApplicationRecord:
+    """Change the message or the price of a pending application, as its musician. Also raises BadUserInput."""
+    application, request = await _application(uow, command.application_id)
+    _check_owner(command.by, application.musician_user_id)
+    model.check_pending(application)
+    values: dict[str, Any] = {}
+    with checks.Mistakes() as mistakes:
+        if command.message is not None:
+            values["message"] = mistakes.check(model.check_message, command.message)
+        if command.proposed_price is not None:
+            values["proposed_price"] = mistakes.check(
+                model.check_price, command.proposed_price, request.currency, named=command.currency
+            )
+    changed = await store.change_application(uow, application.id, values)
+    uow.emit(messages.ApplicationChanged(**application_facts(changed, request)))
+    return changed
 
 
 async def reject_application(uow: UnitOfWork, command: messages.RejectApplication) -> ApplicationRecord:
@@ -263,6 +284,7 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     messages.PublishRequest: publish_request,
     messages.UpdateRequest: update_request,
     messages.ApplyToRequest: apply_to_request,
+    messages.ChangeApplication: change_application,
     messages.RejectApplication: reject_application,
     messages.WithdrawApplication: withdraw_application,
 }
@@ -271,7 +293,12 @@ COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
 RESULTS: Mapping[type[Command[Any]], Reload] = {
     **dict.fromkeys((messages.PublishRequest, messages.UpdateRequest), REQUEST_ROWS.get),
     **dict.fromkeys(
-        (messages.ApplyToRequest, messages.RejectApplication, messages.WithdrawApplication),
+        (
+            messages.ApplyToRequest,
+            messages.ChangeApplication,
+            messages.RejectApplication,
+            messages.WithdrawApplication,
+        ),
         APPLICATION_ROWS.get,
     ),
 }

@@ -1,69 +1,27 @@
-"""The GraphQL inputs of the requests subgraph; their methods `read` convert them to commands and filters."""
+"""The GraphQL inputs of the requests subgraph; their methods `read` convert them to commands."""
 
 from datetime import date, datetime, time
 from decimal import Decimal
+from uuid import UUID
 
 import strawberry
 
 from subgraphs.kit import checks
-from subgraphs.kit.geography import Circle
+from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import input_type
 from subgraphs.kit.identity import Identity
-from subgraphs.requests.enums import RequestStatus, UrgencyLevel
-from subgraphs.requests.messages import Budget, Place, PublishRequest, UpdateRequest, WallTimes
+from subgraphs.kit.money import MoneyInput
+from subgraphs.kit.vocabulary import UrgencyLevel
+from subgraphs.requests import model
+from subgraphs.requests.messages import (
+    Budget,
+    Place,
+    PublishRequest,
+    TimeChanges,
+    UpdateRequest,
+    WallTimes,
+)
 from subgraphs.requests.model import MAX_SKILLS
-from subgraphs.requests.store import RequestFilter
-
-
-@input_type
-class NearInput:
-    """A circle around a point."""
-
-    lat: float = strawberry.field(description="Degrees north, -90 to 90.")
-    lng: float = strawberry.field(description="Degrees east, -180 to 180.")
-    km: float = strawberry.field(default=50.0, description="The radius in kilometres.")
-
-    def read(self) -> Circle:
-        """Return the checked circle. Raises BadUserInput."""
-        return Circle.read(self.lat, self.lng, self.km, ("lat", "lng", "km"))
-
-
-@input_type
-class RequestFilterInput:
-    """Conditions on the listed requests, joined by AND."""
-
-    status: list[RequestStatus] | None = strawberry.field(
-        default=None, description="Requests with one of these statuses."
-    )
-    urgency: list[UrgencyLevel] | None = strawberry.field(
-        default=None, description="Requests with one of these urgency levels."
-    )
-    skills: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="Ids of skills, all of which the request requires."
-    )
-    starts_from: datetime | None = strawberry.field(
-        default=None,
-        name="from",
-        description="Events that start at this time or later; a time without an offset is in UTC.",
-    )
-    starts_to: datetime | None = strawberry.field(
-        default=None,
-        name="to",
-        description="Events that start at this time or earlier; a time without an offset is in UTC.",
-    )
-    near: NearInput | None = strawberry.field(default=None, description="Events in this circle.")
-
-    def read(self) -> RequestFilter:
-        """Return the checked filter. Raises BadUserInput."""
-        earliest, latest = checks.period(self.starts_from, self.starts_to, ("from", "to"))
-        return RequestFilter(
-            statuses=tuple(status.value for status in self.status or ()),
-            urgency_levels=tuple(level.value for level in self.urgency or ()),
-            skill_ids=checks.identifiers(self.skills or [], "skills", MAX_SKILLS),
-            starts_from=earliest,
-            starts_to=latest,
-            near=self.near.read() if self.near else None,
-        )
 
 
 @input_type
@@ -75,6 +33,10 @@ class PlaceInput:
     address: str = strawberry.field(default="", description="Street and number.")
     city: str = strawberry.field(default="", description="The city.")
     country: str = strawberry.field(default="", description="The country's code of two letters.")
+
+    def read(self) -> Place:
+        """Return the place, which the rules of requests check."""
+        return Place(**vars(self))
 
 
 @input_type
@@ -94,44 +56,42 @@ class PublishRequestInput:
     time_zone: str = strawberry.field(
         description="The IANA time zone of the event's place, such as Europe/Berlin."
     )
-    budget_min: Decimal = strawberry.field(description="The lowest price for the whole event.")
-    budget_max: Decimal = strawberry.field(description="The highest price for the whole event.")
-    currency: str = strawberry.field(
-        default="EUR", description="The currency's code of three letters (ISO 4217)."
+    budget_min: MoneyInput = strawberry.field(description="The lowest price for the whole event.")
+    budget_max: MoneyInput = strawberry.field(
+        description="The highest price for the whole event, in the same currency."
     )
     location: PlaceInput = strawberry.field(description="The place of the event.")
     required_skills: list[strawberry.ID] = strawberry.field(
-        default_factory=list, description="Ids of skills that the musician must have."
+        default_factory=list, description="The skills that the musician must have."
     )
     urgency_level: UrgencyLevel = strawberry.field(
         default=UrgencyLevel.MEDIUM, description="How soon you need applications."
     )
 
-    def read(self, by: Identity) -> PublishRequest:
-        """Return the command to publish the request of the caller `by`. Raises BadUserInput."""
-        place = self.location
-        return PublishRequest(
-            by=by,
-            title=self.title,
-            description=self.description,
-            times=WallTimes(
-                event_date=self.event_date,
-                start_time=self.start_time,
-                end_time=self.end_time,
-                time_zone=self.time_zone,
-                end_date=self.end_date,
-            ),
-            budget=Budget(least=self.budget_min, most=self.budget_max, currency=self.currency),
-            place=Place(
-                latitude=place.latitude,
-                longitude=place.longitude,
-                address=place.address,
-                city=place.city,
-                country=place.country,
-            ),
-            required_skill_ids=checks.identifiers(self.required_skills, "requiredSkills", MAX_SKILLS),
-            urgency_level=self.urgency_level.value,
-        )
+    def read(self, by: Identity, now: datetime) -> PublishRequest:
+        """Return the command to publish the request of the caller `by`.
+
+        Raises BadUserInput with all wrong fields.
+        """
+        with checks.Mistakes() as mistakes:
+            command = PublishRequest(
+                by=by,
+                title=self.title,
+                description=self.description,
+                times=WallTimes(
+                    event_date=self.event_date,
+                    start_time=self.start_time,
+                    end_time=self.end_time,
+                    time_zone=self.time_zone,
+                    end_date=self.end_date,
+                ),
+                budget=mistakes.check(_budget, self.budget_min, self.budget_max) or NO_BUDGET,
+                place=self.location.read(),
+                required_skill_ids=mistakes.check(_skills, self.required_skills) or (),
+                urgency_level=self.urgency_level.value,
+            )
+            mistakes.check(model.published, command, now)
+        return command
 
 
 @input_type
@@ -140,41 +100,102 @@ class UpdateRequestInput:
 
     title: str | None = strawberry.field(default=None, description="The title, at most 200 characters.")
     description: str | None = strawberry.field(default=None, description="A longer description.")
-    budget_min: Decimal | None = strawberry.field(
+    event_date: date | None = strawberry.field(
+        default=None, description="The local day on which the event starts."
+    )
+    start_time: time | None = strawberry.field(
+        default=None, description="The local time at which the event starts."
+    )
+    end_time: time | None = strawberry.field(
+        default=None,
+        description="The local time at which the event ends; if it is before `startTime`, on the next day.",
+    )
+    end_date: date | None = strawberry.field(
+        default=None, description="The local day on which the event ends, by default derived from the times."
+    )
+    time_zone: str | None = strawberry.field(
+        default=None, description="The IANA time zone of the event's place, such as Europe/Berlin."
+    )
+    location: PlaceInput | None = strawberry.field(default=None, description="The place of the event.")
+    budget_min: MoneyInput | None = strawberry.field(
         default=None, description="The lowest price for the whole event."
     )
-    budget_max: Decimal | None = strawberry.field(
+    budget_max: MoneyInput | None = strawberry.field(
         default=None, description="The highest price for the whole event."
     )
     required_skills: list[strawberry.ID] | None = strawberry.field(
-        default=None, description="Ids of skills that the musician must have."
+        default=None, description="The skills that the musician must have."
     )
     urgency_level: UrgencyLevel | None = strawberry.field(
         default=None, description="How soon you need applications."
     )
 
-    def read(self, by: Identity, request_id: str) -> UpdateRequest:
+    def read(self, by: Identity, request_id: str, expected_version: int | None) -> UpdateRequest:
         """Return the command to change the request of the caller `by`. Raises BadUserInput."""
-        skills = self.required_skills
+        least, most, skills = self.budget_min, self.budget_max, self.required_skills
+        with checks.Mistakes() as mistakes:
+            key = mistakes.check(checks.identifier, request_id, "id", "MusicianRequest")
+            currency = mistakes.check(_currency, least, most)
+            skill_ids = None if skills is None else mistakes.check(_skills, skills)
         return UpdateRequest(
             by=by,
-            request_id=checks.identifier(request_id, "id"),
+            request_id=key,
             title=self.title,
             description=self.description,
-            budget_min=self.budget_min,
-            budget_max=self.budget_max,
-            required_skill_ids=None
-            if skills is None
-            else checks.identifiers(skills, "requiredSkills", MAX_SKILLS),
+            budget_min=least.amount if least else None,
+            budget_max=most.amount if most else None,
+            currency=currency,
+            times=TimeChanges(
+                event_date=self.event_date,
+                start_time=self.start_time,
+                end_time=self.end_time,
+                time_zone=self.time_zone,
+                end_date=self.end_date,
+            ),
+            place=self.location.read() if self.location else None,
+            required_skill_ids=skill_ids,
             urgency_level=self.urgency_level.value if self.urgency_level else None,
+            expected_version=expected_version,
         )
+
+
+NO_BUDGET = Budget(least=Decimal(0), most=Decimal(0))
+
+
+def _skills(skills: list[strawberry.ID]) -> tuple[UUID, ...]:
+    return checks.identifiers(skills, "requiredSkills", MAX_SKILLS, "Skill")
+
+
+def _budget(least: MoneyInput, most: MoneyInput) -> Budget:
+    return Budget(least=least.amount, most=most.amount, currency=_currency(least, most) or "")
+
+
+def _currency(least: MoneyInput | None, most: MoneyInput | None) -> str | None:
+    """Return the currency of both amounts of a budget. Raises BadUserInput if they differ."""
+    if least and most and least.currency != most.currency:
+        raise BadUserInput(
+            f"'budgetMax' must be in the currency of 'budgetMin', {least.currency!r}, got {most.currency!r}",
+            "budgetMax.currency",
+        )
+    given = least or most
+    return given.currency if given else None
 
 
 @input_type
 class ApplicationInput:
     """A musician's application to a request."""
 
-    proposed_price: Decimal = strawberry.field(
+    proposed_price: MoneyInput = strawberry.field(
         description="The musician's price for the whole event, in the request's currency."
     )
     message: str = strawberry.field(default="", description="A message to the client.")
+
+
+@input_type
+class ChangeApplicationInput:
+    """Changes of an application; an absent field is not changed."""
+
+    proposed_price: MoneyInput | None = strawberry.field(
+        default=None, description="The musician's price for the whole event, in the request's currency."
+    )
+    message: str | None = strawberry.field(default=None, description="A message to the client.")

@@ -51,9 +51,15 @@ def check_assignable(application: ApplicationRecord) -> None:
         raise Conflict(f"The musician's application must be pending, it is {application.status}")
 
 
-def price_of(application: ApplicationRecord | None, named: Decimal | None, currency: str) -> Decimal:
+def price_of(
+    application: ApplicationRecord | None,
+    named: Decimal | None,
+    currency: str,
+    named_currency: str | None = None,
+) -> Decimal:
     """Return the price of an offer: the application's, or the one that the client has `named`.
 
+    `currency`: that of the request; `named_currency`: the one that the client has named with the price.
     Raises BadUserInput without either, and Conflict if they differ.
     """
     if application is None:
@@ -61,8 +67,11 @@ def price_of(application: ApplicationRecord | None, named: Decimal | None, curre
             raise BadUserInput(
                 "The musician has not applied, so the offer needs a price: name it in 'price'", "price"
             )
-        return check_price(named, currency, "price")
-    if named is not None and named != application.proposed_price:
+        return check_price(named, currency, "price", named_currency)
+    if (
+        named is not None
+        and check_price(named, currency, "price", named_currency) != application.proposed_price
+    ):
         raise Conflict(
             f"The musician's price is {application.proposed_price}, and 'price' is {named}: leave 'price' out"
             " to accept the application, or ask the musician for another one"

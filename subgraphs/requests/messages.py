@@ -41,6 +41,17 @@ class WallTimes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeChanges:
+    """Changes of the local times of an event; None: the value is not changed."""
+
+    event_date: date | None = None
+    start_time: time | None = None
+    end_time: time | None = None
+    time_zone: str | None = None
+    end_date: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """The lowest and highest price for the whole event that the client would pay."""
 
@@ -65,7 +76,10 @@ class PublishRequest(Command[RequestRecord]):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateRequest(Command[RequestRecord]):
-    """Change a request without a booking; None: the value is not changed. Returns its record."""
+    """Change a request without a booking; None: the value is not changed. Returns its record.
+
+    `currency`: that of the new budget; `expected_version`: refuse the change if the request has another one.
+    """
 
     by: Identity
     request_id: UUID
@@ -73,8 +87,12 @@ class UpdateRequest(Command[RequestRecord]):
     description: str | None = None
     budget_min: Decimal | None = None
     budget_max: Decimal | None = None
+    currency: str | None = None
+    times: TimeChanges = TimeChanges()
+    place: Place | None = None
     required_skill_ids: tuple[UUID, ...] | None = None
     urgency_level: str | None = None
+    expected_version: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +103,18 @@ class ApplyToRequest(Command[ApplicationRecord]):
     request_id: UUID
     message: str
     proposed_price: Decimal
+    currency: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeApplication(Command[ApplicationRecord]):
+    """Change a pending application; None: the value is not changed. Returns its record."""
+
+    by: Identity
+    application_id: UUID
+    message: str | None
+    proposed_price: Decimal | None
+    currency: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +202,11 @@ class _ApplicationFacts(Event):
 @dataclass(frozen=True, kw_only=True)
 class ApplicationSubmitted(_ApplicationFacts):
     """A musician has applied to a request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplicationChanged(_ApplicationFacts):
+    """The musician has changed the message or the price of a pending application."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ Example: 2026-10-24, 20:00 to 04:00 in Europe/Berlin is 18:00 to 03:00 UTC, nine
 set back in that night.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -21,7 +21,16 @@ from zoneinfo import ZoneInfo
 
 from subgraphs.kit import checks
 from subgraphs.kit.errors import BadUserInput, Conflict
-from subgraphs.requests.messages import Budget, Place, PublishRequest, UpdateRequest, WallTimes
+from subgraphs.kit.event_store.events import VersionConflict
+from subgraphs.kit.records import values_of
+from subgraphs.requests.messages import (
+    Budget,
+    Place,
+    PublishRequest,
+    TimeChanges,
+    UpdateRequest,
+    WallTimes,
+)
 from subgraphs.requests.records import ApplicationRecord, RequestRecord
 
 MIN_DURATION = timedelta(minutes=15)
@@ -100,49 +109,105 @@ def check_closable(application: ApplicationRecord, status: str) -> None:
     check_transition("application", application.status, status)
 
 
+def check_pending(application: ApplicationRecord) -> None:
+    """Raise Conflict unless the client has not decided about the application."""
+    if application.status != "pending":
+        raise Conflict(f"Only a pending application can be changed, this one is {application.status}")
+
+
 def published(command: PublishRequest, now: datetime) -> dict[str, Any]:
-    """Return the checked values of a new request, by column. Raises BadUserInput."""
-    event = time_range_of(command.times, now)
-    budget, place = check_budget(command.budget), check_place(command.place)
-    return {
-        "client_id": command.by.user_id,
-        "title": check_title(command.title),
-        "description": check_description(command.description),
-        "event_date": command.times.event_date,
-        "start_time": command.times.start_time,
-        "end_time": command.times.end_time,
-        "time_zone": command.times.time_zone,
-        "starts_at": event.starts_at,
-        "ends_at": event.ends_at,
-        "budget_min": budget.least,
-        "budget_max": budget.most,
-        "currency": budget.currency,
-        "required_skill_ids": list(check_skills(command.required_skill_ids)),
-        "urgency_level": command.urgency_level,
-        "latitude": place.latitude,
-        "longitude": place.longitude,
-        "address": place.address,
-        "city": place.city,
-        "country": place.country,
-    }
+    """Return the checked values of a new request, by column. Raises BadUserInput, with all wrong fields."""
+    with checks.Mistakes() as mistakes:
+        values = {
+            "client_id": command.by.user_id,
+            "title": mistakes.check(check_title, command.title),
+            "description": mistakes.check(check_description, command.description),
+            "urgency_level": command.urgency_level,
+        }
+        parts = (
+            mistakes.check(_time_values, command.times, now),
+            mistakes.check(_budget_values, command.budget),
+            mistakes.check(_place_values, command.place),
+            mistakes.check(_skill_values, command.required_skill_ids),
+        )
+    return {**values, **{name: value for part in parts for name, value in part.items()}}
 
 
-def changed(request: RequestRecord, command: UpdateRequest) -> dict[str, Any]:
-    """Return the checked new values of a request, by column. Raises Conflict, BadUserInput."""
+def _time_values(times: WallTimes, now: datetime) -> dict[str, Any]:
+    event = time_range_of(times, now)
+    local = values_of(times, "event_date", "start_time", "end_time", "time_zone")
+    return {**local, "starts_at": event.starts_at, "ends_at": event.ends_at}
+
+
+def _budget_values(given: Budget) -> dict[str, Any]:
+    budget = check_budget(given)
+    return {"budget_min": budget.least, "budget_max": budget.most, "currency": budget.currency}
+
+
+def _place_values(place: Place) -> dict[str, Any]:
+    return asdict(check_place(place))
+
+
+def _skill_values(skills: tuple[UUID, ...]) -> dict[str, Any]:
+    return {"required_skill_ids": list(check_skills(skills))}
+
+
+def changed(request: RequestRecord, command: UpdateRequest, now: datetime) -> dict[str, Any]:
+    """Return the checked new values of a request, by column.
+
+    Raises VersionConflict, Conflict, and BadUserInput with all wrong fields.
+    """
+    if command.expected_version not in (None, request.version):
+        raise VersionConflict(command.expected_version or 0, request.version)
     check_changeable(request)
-    least = request.budget_min if command.budget_min is None else command.budget_min
-    most = request.budget_max if command.budget_max is None else command.budget_max
-    budget = check_budget(Budget(least=least, most=most, currency=request.currency))
-    values: dict[str, Any] = {"budget_min": budget.least, "budget_max": budget.most}
-    if command.title is not None:
-        values["title"] = check_title(command.title)
-    if command.description is not None:
-        values["description"] = check_description(command.description)
-    if command.required_skill_ids is not None:
-        values["required_skill_ids"] = list(check_skills(command.required_skill_ids))
-    if command.urgency_level is not None:
-        values["urgency_level"] = command.urgency_level
-    return values
+    with checks.Mistakes() as mistakes:
+        parts = [mistakes.check(_budget_values, _changed_budget(request, command))]
+        if command.times != TimeChanges():
+            parts.append(mistakes.check(_time_values, _changed_times(request, command.times), now))
+        if command.place is not None:
+            parts.append(mistakes.check(_place_values, command.place))
+        if command.title is not None:
+            parts.append({"title": mistakes.check(check_title, command.title)})
+        if command.description is not None:
+            parts.append({"description": mistakes.check(check_description, command.description)})
+        if command.required_skill_ids is not None:
+            parts.append(mistakes.check(_skill_values, command.required_skill_ids))
+        if command.urgency_level is not None:
+            parts.append({"urgency_level": command.urgency_level})
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _changed_budget(request: RequestRecord, command: UpdateRequest) -> Budget:
+    """Return a request's budget with some changes. Raises BadUserInput if only one amount changes its
+    currency.
+    """
+    is_partial = command.budget_min is None or command.budget_max is None
+    if is_partial and command.currency not in (None, request.currency.strip()):
+        field = "budgetMax" if command.budget_min is None else "budgetMin"
+        raise BadUserInput(
+            f"'{field}' must be in the request's currency {request.currency}, got {command.currency}:"
+            " change both amounts to change the currency",
+            f"{field}.currency",
+        )
+    return Budget(
+        least=request.budget_min if command.budget_min is None else command.budget_min,
+        most=request.budget_max if command.budget_max is None else command.budget_max,
+        currency=command.currency or request.currency,
+    )
+
+
+def _changed_times(request: RequestRecord, changes: TimeChanges) -> WallTimes:
+    """Return a request's local times with some changes.
+
+    Without a new end date the end is on the same day or the next one, as its local time says.
+    """
+    return WallTimes(
+        event_date=changes.event_date or request.event_date,
+        start_time=request.start_time if changes.start_time is None else changes.start_time,
+        end_time=request.end_time if changes.end_time is None else changes.end_time,
+        time_zone=changes.time_zone or request.time_zone,
+        end_date=changes.end_date,
+    )
 
 
 def time_range_of(times: WallTimes, now: datetime) -> TimeRange:
@@ -217,9 +282,10 @@ def check_budget(budget: Budget) -> Budget:
 
     Raises BadUserInput for a negative amount, and for a lowest price above the highest.
     """
-    currency = checks.currency(budget.currency)
-    least = checks.money(budget.least, "budgetMin", currency)
-    most = checks.money(budget.most, "budgetMax", currency)
+    currency = checks.currency(budget.currency, "budgetMin.currency")
+    with checks.Mistakes() as mistakes:
+        least = mistakes.check(checks.money, budget.least, "budgetMin", currency)
+        most = mistakes.check(checks.money, budget.most, "budgetMax", currency)
     if least > most:
         raise BadUserInput(
             f"'budgetMin' must not be greater than 'budgetMax', got {least} and {most}", "budgetMin"
@@ -231,13 +297,16 @@ def check_place(place: Place) -> Place:
     """Return the place of an event with trimmed texts. Raises BadUserInput for coordinates out of range, long
     texts and wrong country codes.
     """
-    return Place(
-        latitude=checks.latitude(place.latitude, "latitude"),
-        longitude=checks.longitude(place.longitude, "longitude"),
-        address=checks.optional_text(place.address, "address", 300) or "",
-        city=checks.optional_text(place.city, "city", 120) or "",
-        country=checks.country(place.country) if place.country else "",
-    )
+    with checks.Mistakes() as mistakes:
+        return Place(
+            latitude=mistakes.check(checks.latitude, place.latitude, "location.latitude"),
+            longitude=mistakes.check(checks.longitude, place.longitude, "location.longitude"),
+            address=mistakes.check(checks.optional_text, place.address, "location.address", 300) or "",
+            city=mistakes.check(checks.optional_text, place.city, "location.city", 120) or "",
+            country=mistakes.check(checks.country, place.country, "location.country")
+            if place.country
+            else "",
+        )
 
 
 def check_title(title: str) -> str:
@@ -250,6 +319,11 @@ def check_description(description: str) -> str:
     return checks.optional_text(description, "description", 5000, lines=True) or ""
 
 
+def check_message(message: str) -> str:
+    """Return a trimmed message of up to 2,000 characters, "" if it is blank. Raises BadUserInput."""
+    return checks.optional_text(message, "message", 2000, lines=True) or ""
+
+
 def check_skills(skills: tuple[UUID, ...]) -> tuple[UUID, ...]:
     """Return at most MAX_SKILLS ids of required skills, without repetitions. Raises BadUserInput."""
     if len(skills) > MAX_SKILLS:
@@ -259,10 +333,18 @@ def check_skills(skills: tuple[UUID, ...]) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(skills))
 
 
-def check_price(price: Decimal, currency: str, field: str = "proposedPrice") -> Decimal:
+def check_price(
+    price: Decimal, currency: str, field: str = "proposedPrice", named: str | None = None
+) -> Decimal:
     """Return a checked price. Raises BadUserInput unless it is above 0 and not too high, with the decimals of
     the currency.
+
+    `named`: the currency that the caller has named for the price, which must be `currency`.
     """
+    if named is not None and named != currency.strip():
+        raise BadUserInput(
+            f"'{field}' must be in the request's currency {currency}, got {named}", f"{field}.currency"
+        )
     if not (checked := checks.money(price, field, currency)):
         raise BadUserInput(f"'{field}' must be greater than 0, got 0", field)
     return checked

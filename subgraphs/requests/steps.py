@@ -45,7 +45,7 @@ async def assign(uow: UnitOfWork, given: Given, *, max_offers: int) -> Given:
     await handlers.check_open_account(uow, request.client_id, musician[1])
     life.check_offers(await store.unanswered_offers(uow, request.client_id), max_offers)
     named = None if given["price"] is None else Decimal(given["price"])
-    price = life.price_of(application, named, request.currency)
+    price = life.price_of(application, named, request.currency, given.get("currency"))
     life.check_within_budget(request, price, given["acceptOutsideBudget"])
     application_id = application.id if application is not None else None
     now = uow.clock.now()

@@ -4,15 +4,13 @@ Handlers, steps, loaders and `schema` use them; the tables are in `tables`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, func, select, update
+from sqlalchemy import Table, func, select, update
 
 from subgraphs.kit.database import Session, among_ids
-from subgraphs.kit.geography import Circle
 from subgraphs.kit.pagination import Order
 from subgraphs.kit.records import record_or_none, records, upsert_newer
 from subgraphs.requests.records import ApplicationRecord, BookingRecord
@@ -34,36 +32,6 @@ NEWEST_REQUESTS = _newest(requests)
 SOONEST_REQUESTS = Order("requests_soonest", requests.c.starts_at, datetime, requests.c.id)
 NEWEST_APPLICATIONS = _newest(applications)
 LATEST_BOOKINGS = Order("bookings_latest", bookings.c.starts_at, datetime, bookings.c.id, descending=True)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestFilter:
-    """Conditions on requests, joined by AND; an empty or None field is no condition."""
-
-    statuses: tuple[str, ...] = ()
-    urgency_levels: tuple[str, ...] = ()
-    skill_ids: tuple[UUID, ...] = ()
-    starts_from: datetime | None = None
-    starts_to: datetime | None = None
-    near: Circle | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the SQL conditions of the filter on the table of requests."""
-        clauses: list[ColumnElement[bool]] = []
-        if self.statuses:
-            clauses.append(requests.c.status.in_(self.statuses))
-        if self.urgency_levels:
-            clauses.append(requests.c.urgency_level.in_(self.urgency_levels))
-        if self.skill_ids:
-            clauses.append(requests.c.required_skill_ids.contains(list(self.skill_ids)))
-        if self.starts_from:
-            clauses.append(requests.c.starts_at >= self.starts_from)
-        if self.starts_to:
-            clauses.append(requests.c.starts_at <= self.starts_to)
-        if self.near:
-            place = (requests.c.latitude, requests.c.longitude)
-            clauses += [*self.near.box(*place), self.near.distance(*place) <= self.near.km]
-        return clauses
 
 
 _BOOKINGS_OF_REQUESTS = select(bookings).where(
@@ -120,8 +88,15 @@ async def application_of(session: Session, request_id: UUID, musician_id: UUID) 
 
 async def set_application_status(session: Session, application_id: UUID, status: str) -> ApplicationRecord:
     """Change the status of an application and return its new record."""
+    return await change_application(session, application_id, {"status": status})
+
+
+async def change_application(
+    session: Session, application_id: UUID, values: Mapping[str, Any]
+) -> ApplicationRecord:
+    """Change columns of an application, and return its new record."""
     chosen = update(applications).where(applications.c.id == application_id)
-    changed = chosen.values(status=status, updated_at=func.now()).returning(applications)
+    changed = chosen.values(updated_at=func.now(), **values).returning(applications)
     return records(ApplicationRecord, await session.fetch_all(changed))[0]
 
 

@@ -3,167 +3,195 @@
 Requests are public. Applications and bookings are visible to their client, their musician and admins only.
 """
 
-from collections.abc import Callable
 from datetime import date, datetime, time
-from decimal import Decimal
-from typing import TypeVar
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import strawberry
-from aiodataloader import DataLoader
 
-from subgraphs.kit.graphql import for_users, object_type, resolver
+from subgraphs.kit.graphql import field_with, for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
-from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.kit.money import Money
+from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
+from subgraphs.kit.vocabulary import RequestStatus, UrgencyLevel
 from subgraphs.requests import store
-from subgraphs.requests.enums import ApplicationStatus, BookingStatus, RequestStatus, UrgencyLevel
+from subgraphs.requests.arguments import ApplicationStatuses, Between, BookingStatuses, RequestStatuses
+from subgraphs.requests.criteria import ApplicationCriteria, BookingCriteria, RequestCriteria
+from subgraphs.requests.enums import ApplicationStatus, BookingStatus
 from subgraphs.requests.loaders import RequestsContext
-from subgraphs.requests.parts import EventPlace, Skill
+from subgraphs.requests.parts import EventPlace, Skill, duration_hours
 from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 
 Info = strawberry.Info[RequestsContext, None]
-Node = TypeVar("Node")
-Record = TypeVar("Record", ApplicationRecord, BookingRecord, RequestRecord)
+listed: Any = partial(strawberry.federation.field, shareable=True)
+"""Makes a field that the lists of the read side provide, too."""
 
 
-@object_type(keys=["id"])
+@object_type(keys=["uuid"])
 class User:
     """A user, with their requests and bookings."""
 
-    id: strawberry.ID = strawberry.field(description="The user's id.")
+    uuid: strawberry.ID
     key: strawberry.Private[UUID]
 
     @resolver
     async def requests(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        status: RequestStatuses = None,
+        between: Between = None,
     ) -> "Connection[MusicianRequest] | None":
         """The client's requests, the newest first."""
-        context, page = info.context, Page.of(store.NEWEST_REQUESTS, first, after)
-        return await _connection(
-            context.requests_of_clients, context.request_counts, self.key, page, MusicianRequest.of
-        )
+        only = RequestCriteria.of_client(status, between)
+        page = Page.of(store.NEWEST_REQUESTS, first, after, last, before, only=only)
+        return await info.context.requests_of_clients.connection(self.key, page, MusicianRequest.of)
 
     @for_users
     async def bookings(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        status: BookingStatuses = None,
+        between: Between = None,
     ) -> "Connection[Booking] | None":
         """The client's bookings, the latest event first; for the client and admins.
 
         A musician's bookings are in the type Musician.
         """
         info.context.require_owner_or_admin(self.key)
-        context, page = info.context, Page.of(store.LATEST_BOOKINGS, first, after)
-        return await _connection(
-            context.bookings_of_clients, context.client_booking_counts, self.key, page, Booking.of
-        )
+        only = BookingCriteria.read(status, between)
+        page = Page.of(store.LATEST_BOOKINGS, first, after, last, before, only=only)
+        return await info.context.bookings_of_clients.connection(self.key, page, Booking.of)
 
     @classmethod
-    def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
+    def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "User | None":
         """Return the user with this id, without a check that the user exists: the users service does it."""
-        return cls.of(uuid_of(id))
+        return cls.of(uuid_of(uuid))
 
     @classmethod
     def of(cls, key: UUID | None) -> "User | None":
         """Return the user with this id; None for None."""
-        return cls(id=strawberry.ID(str(key)), key=key) if key else None
+        return cls(uuid=strawberry.ID(str(key)), key=key) if key else None
 
 
-@object_type(keys=["id"])
+@object_type(keys=["uuid"])
 class Musician:
     """A musician, with their applications and bookings."""
 
-    id: strawberry.ID = strawberry.field(description="The musician's id.")
+    uuid: strawberry.ID
     key: strawberry.Private[UUID]
 
     @for_users
     async def applications(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        status: ApplicationStatuses = None,
     ) -> "Connection[Application] | None":
         """The musician's applications, the newest first; for the musician and admins."""
         await self._require_owner_or_admin(info)
-        context, page = info.context, Page.of(store.NEWEST_APPLICATIONS, first, after)
-        return await _connection(
-            context.applications_of_musicians,
-            context.musician_application_counts,
-            self.key,
-            page,
-            Application.of,
-        )
+        only = ApplicationCriteria.read(status)
+        page = Page.of(store.NEWEST_APPLICATIONS, first, after, last, before, only=only)
+        return await info.context.applications_of_musicians.connection(self.key, page, Application.of)
 
     @for_users
     async def bookings(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        status: BookingStatuses = None,
+        between: Between = None,
     ) -> "Connection[Booking] | None":
         """The musician's bookings, the latest event first; for the musician and admins."""
         await self._require_owner_or_admin(info)
-        context, page = info.context, Page.of(store.LATEST_BOOKINGS, first, after)
-        return await _connection(
-            context.bookings_of_musicians, context.musician_booking_counts, self.key, page, Booking.of
-        )
+        only = BookingCriteria.read(status, between)
+        page = Page.of(store.LATEST_BOOKINGS, first, after, last, before, only=only)
+        return await info.context.bookings_of_musicians.connection(self.key, page, Booking.of)
 
     async def _require_owner_or_admin(self, info: Info) -> None:
         info.context.require()
         info.context.require_owner_or_admin(await info.context.users_of_musicians.load(self.key))
 
     @classmethod
-    def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Musician | None":
+    def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "Musician | None":
         """Return the musician with this id, without a check that it exists: the musicians service does it."""
-        return cls.of(uuid_of(id))
+        return cls.of(uuid_of(uuid))
 
     @classmethod
     def of(cls, key: UUID | None) -> "Musician | None":
         """Return the musician with this id; None for None."""
-        return cls(id=strawberry.ID(str(key)), key=key) if key else None
+        return cls(uuid=strawberry.ID(str(key)), key=key) if key else None
 
 
-@object_type(keys=["id"])
+@object_type(keys=["uuid"])
 class MusicianRequest:
     """A client's request for a musician for an event."""
 
-    id: strawberry.ID = strawberry.field(description="The id of the request.")
-    title: str = strawberry.federation.field(description="The title of the request.", shareable=True)
-    description: str = strawberry.field(description="A longer description.")
+    uuid: strawberry.ID
+    title: str = listed(description="The title of the request.")
+    description: str = listed(description="A longer description.")
     event_date: date = strawberry.field(description="The local day on which the event starts.")
     start_time: time = strawberry.field(description="The local time at which the event starts.")
     end_time: time = strawberry.field(
         description="The local time at which the event ends; at or before `startTime` it is on the next day."
     )
-    time_zone: str = strawberry.field(description="The IANA time zone of the event's place.")
-    starts_at: datetime = strawberry.field(description="When the event starts, in UTC.")
-    ends_at: datetime = strawberry.field(description="When the event ends, in UTC.")
+    time_zone: str = listed(description="The IANA time zone of the event's place.")
+    starts_at: datetime = listed(description="When the event starts, in UTC.")
+    ends_at: datetime = listed(description="When the event ends, in UTC.")
     duration_hours: float = strawberry.field(
         description="The duration in hours, with a change of the clock taken into account."
     )
-    budget_min: Decimal = strawberry.field(description="The lowest price for the whole event.")
-    budget_max: Decimal = strawberry.field(description="The highest price for the whole event.")
-    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
-    location: EventPlace = strawberry.field(description="The place of the event.")
-    status: RequestStatus = strawberry.field(description="The status of the request.")
-    urgency_level: UrgencyLevel = strawberry.field(description="How soon the client needs applications.")
-    created_at: datetime = strawberry.field(description="When the request was published.")
+    budget_min: Money = listed(description="The lowest price for the whole event.")
+    budget_max: Money = listed(description="The highest price for the whole event.")
+    location: EventPlace = listed(description="The place of the event.")
+    status: RequestStatus = listed(description="The status of the request.")
+    urgency_level: UrgencyLevel = listed(description="How soon the client needs applications.")
+    created_at: datetime = listed(description="When the request was published.")
     updated_at: datetime = strawberry.field(description="When the request was last changed.")
+    version: int = strawberry.field(
+        description="The number of changes so far, to pass as `expectedVersion` of the next one."
+    )
     record: strawberry.Private[RequestRecord]
 
-    @resolver
+    @field_with(shareable=True)
     def client(self) -> User | None:
         """The client who published the request."""
         return User.of(self.record.client_id)
 
-    @resolver
+    @field_with(shareable=True)
     def required_skills(self) -> list[Skill] | None:
         """The skills that the musician must have."""
-        return [Skill(id=strawberry.ID(str(key))) for key in self.record.required_skill_ids]
+        return [Skill(uuid=strawberry.ID(str(key))) for key in self.record.required_skill_ids]
 
     @for_users
     async def applications(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        status: ApplicationStatuses = None,
     ) -> "Connection[Application] | None":
         """The applications to the request, the newest first; for the client and admins."""
         info.context.require_owner_or_admin(self.record.client_id)
-        context, page = info.context, Page.of(store.NEWEST_APPLICATIONS, first, after)
-        return await _connection(
-            context.applications_of_requests, context.application_counts, self.record.id, page, Application.of
-        )
+        only = ApplicationCriteria.read(status)
+        page = Page.of(store.NEWEST_APPLICATIONS, first, after, last, before, only=only)
+        return await info.context.applications_of_requests.connection(self.record.id, page, Application.of)
 
     @for_users
     async def my_application(self, info: Info) -> "Application | None":
@@ -178,9 +206,9 @@ class MusicianRequest:
         return Booking.of_visible(info, await info.context.bookings_of_requests.load(self.record.id))
 
     @classmethod
-    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "MusicianRequest | None":
+    async def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "MusicianRequest | None":
         """Return the request with this id, None if there is none."""
-        return await cls.load(info, uuid_of(id))
+        return await cls.load(info, uuid_of(uuid))
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "MusicianRequest | None":
@@ -192,7 +220,7 @@ class MusicianRequest:
     def of(cls, record: RequestRecord) -> "MusicianRequest":
         """Return the GraphQL object of a record."""
         return cls(
-            id=strawberry.ID(str(record.id)),
+            uuid=strawberry.ID(str(record.id)),
             title=record.title,
             description=record.description,
             event_date=record.event_date,
@@ -201,36 +229,35 @@ class MusicianRequest:
             time_zone=record.time_zone,
             starts_at=record.starts_at,
             ends_at=record.ends_at,
-            duration_hours=_hours(record),
-            budget_min=record.budget_min,
-            budget_max=record.budget_max,
-            currency=record.currency,
-            location=EventPlace(
-                latitude=record.latitude,
-                longitude=record.longitude,
-                address=record.address,
-                city=record.city,
-                country=record.country.strip(),
-            ),
+            duration_hours=duration_hours(record),
+            budget_min=Money.of(record.budget_min, record.currency),
+            budget_max=Money.of(record.budget_max, record.currency),
+            location=EventPlace.of(record),
             status=RequestStatus(record.status),
             urgency_level=UrgencyLevel(record.urgency_level),
             created_at=record.created_at,
             updated_at=record.updated_at,
+            version=record.version,
             record=record,
         )
 
 
-@object_type(keys=["id"])
+@object_type(keys=["uuid"])
 class Application:
     """A musician's application to a request; for the musician, the client of the request and admins."""
 
-    id: strawberry.ID = strawberry.field(description="The id of the application.")
+    uuid: strawberry.ID
     message: str = strawberry.field(description="The musician's message to the client.")
-    proposed_price: Decimal = strawberry.field(description="The musician's price for the whole event.")
     status: ApplicationStatus = strawberry.field(description="The status of the application.")
     created_at: datetime = strawberry.field(description="When the musician applied.")
     updated_at: datetime = strawberry.field(description="When the application was last changed.")
     record: strawberry.Private[ApplicationRecord]
+
+    @resolver
+    async def proposed_price(self, info: Info) -> Money | None:
+        """The musician's price for the whole event."""
+        request = await info.context.requests.load(self.record.request_id)
+        return Money.of(self.record.proposed_price, request.currency) if request is not None else None
 
     @resolver
     async def request(self, info: Info) -> MusicianRequest | None:
@@ -243,9 +270,9 @@ class Application:
         return Musician.of(self.record.musician_id)
 
     @classmethod
-    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Application | None":
+    async def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "Application | None":
         """Return the application with this id, None if there is none. Raises Unauthenticated, Forbidden."""
-        return await cls.load(info, uuid_of(id))
+        return await cls.load(info, uuid_of(uuid))
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "Application | None":
@@ -271,9 +298,8 @@ class Application:
     def of(cls, record: ApplicationRecord) -> "Application":
         """Return the GraphQL object of a record."""
         return cls(
-            id=strawberry.ID(str(record.id)),
+            uuid=strawberry.ID(str(record.id)),
             message=record.message,
-            proposed_price=record.proposed_price,
             status=ApplicationStatus(record.status),
             created_at=record.created_at,
             updated_at=record.updated_at,
@@ -281,19 +307,18 @@ class Application:
         )
 
 
-@object_type(keys=["id"])
+@object_type(keys=["uuid"])
 class Booking:
     """A musician's booking for an event; for its client, its musician and admins."""
 
-    id: strawberry.ID = strawberry.field(description="The id of the booking.")
+    uuid: strawberry.ID
     starts_at: datetime = strawberry.field(description="When the event starts, in UTC.")
     ends_at: datetime = strawberry.field(description="When the event ends, in UTC.")
     time_zone: str = strawberry.field(description="The IANA time zone of the event's place.")
     duration_hours: float = strawberry.field(
         description="The duration in hours, with a change of the clock taken into account."
     )
-    price: Decimal = strawberry.field(description="The price of the whole event.")
-    currency: str = strawberry.field(description="The currency's code of three letters (ISO 4217).")
+    price: Money = strawberry.field(description="The price of the whole event.")
     status: BookingStatus = strawberry.field(description="The status of the booking.")
     expires_at: datetime | None = strawberry.field(
         description="Until when the musician can confirm the booking."
@@ -321,9 +346,9 @@ class Booking:
         return Musician.of(self.record.musician_id)
 
     @classmethod
-    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "Booking | None":
+    async def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "Booking | None":
         """Return the booking with this id, None if there is none. Raises Unauthenticated, Forbidden."""
-        return await cls.load(info, uuid_of(id))
+        return await cls.load(info, uuid_of(uuid))
 
     @classmethod
     async def load(cls, info: Info, key: UUID | None) -> "Booking | None":
@@ -347,13 +372,12 @@ class Booking:
     def of(cls, record: BookingRecord) -> "Booking":
         """Return the GraphQL object of a record."""
         return cls(
-            id=strawberry.ID(str(record.id)),
+            uuid=strawberry.ID(str(record.id)),
             starts_at=record.starts_at,
             ends_at=record.ends_at,
             time_zone=record.time_zone,
-            duration_hours=_hours(record),
-            price=record.price,
-            currency=record.currency,
+            duration_hours=duration_hours(record),
+            price=Money.of(record.price, record.currency),
             status=BookingStatus(record.status),
             expires_at=record.expires_at,
             objection=record.objection or None,
@@ -361,29 +385,3 @@ class Booking:
             updated_at=record.updated_at,
             record=record,
         )
-
-
-def _hours(event: RequestRecord | BookingRecord) -> float:
-    return round((event.ends_at - event.starts_at).total_seconds() / 3600, 4)
-
-
-async def _connection(
-    pages: DataLoader[tuple[UUID, Page], list[Record]],
-    counts: DataLoader[UUID, int | None],
-    owner: UUID,
-    page: Page,
-    node: Callable[[Record], Node],
-) -> Connection[Node]:
-    """Return a page of the list of the owner with the id `owner`.
-
-    The data loaders `pages` and `counts` fetch the pages of all owners with one statement. `node` converts a
-    record to an element.
-    """
-
-    async def count() -> int:
-        return await counts.load(owner) or 0
-
-    column = page.order.column.key or ""
-    return page.connection(
-        await pages.load((owner, page)), node, lambda record: (getattr(record, column), record.id), count
-    )

@@ -20,6 +20,19 @@ class RateBooking(Command[ReviewRecord]):
     text: str | None
 
 
+@dataclass(frozen=True)
+class EditReview(Command[ReviewRecord]):
+    """Change a review within a day of its publication, as its author; returns the review's record.
+
+    None: do not change it.
+    """
+
+    author_id: UUID
+    review_id: UUID
+    rating: int | None
+    text: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReviewPublished(Event):
     """A review was published."""
@@ -32,6 +45,13 @@ class ReviewPublished(Event):
     musician_user_id: UUID
     author_id: UUID
     rating: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewEdited(ReviewPublished):
+    """The author of a review has changed its rating or its text."""
+
+    previous_rating: int
 
 
 @dataclass(frozen=True, slots=True)

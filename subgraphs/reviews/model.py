@@ -1,14 +1,16 @@
 """The rules of reviews, without I/O, and the records of the service."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from subgraphs.kit import checks
-from subgraphs.kit.errors import Forbidden
+from subgraphs.kit.errors import Conflict, Forbidden
 
 LONGEST_TEXT: Final = 2000
+EDITABLE: Final = timedelta(days=1)
+"""How long after its publication a review can be changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class ReviewRecord:
     rating: int
     text: str
     created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,20 @@ def rating(value: int) -> int:
 def text(value: str | None) -> str:
     """Return the trimmed text of a review, "" if it is absent. Raises BadUserInput if it is too long."""
     return checks.optional_text(value, "text", LONGEST_TEXT, lines=True) or ""
+
+
+def checked(stars: int, words: str | None) -> tuple[int, str]:
+    """Return the checked rating and text of a review. Raises BadUserInput, with both if both are wrong."""
+    with checks.Mistakes() as mistakes:
+        return mistakes.check(rating, stars), mistakes.check(text, words)
+
+
+def check_editable(review: ReviewRecord, author_id: UUID, now: datetime) -> None:
+    """Raise Forbidden unless the user `author_id` wrote the review, and Conflict if it is too old."""
+    if review.author_id != author_id:
+        raise Forbidden("Only the author of a review can change it")
+    if now >= review.created_at + EDITABLE:
+        raise Conflict(f"A review can be changed for a day; this one was published at {review.created_at}")
 
 
 def only_its_client(booking: CompletedBooking, author_id: UUID) -> None:

@@ -5,14 +5,27 @@ from functools import partial
 import strawberry
 
 from subgraphs.kit import checks
-from subgraphs.kit.commands.status import CommandId, CommandStatus, command_id_of, status_of
+from subgraphs.kit.commands.status import CommandStatus, status_of
 from subgraphs.kit.graphql import Schema, for_users, object_type, resolver
+from subgraphs.kit.idempotency_keys import IdempotencyKey, RequiredKey, command_id_of
+from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.own_writes import await_known
-from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
+from subgraphs.kit.payloads import user_errors
 from subgraphs.reviews import store
-from subgraphs.reviews.messages import RateBooking
+from subgraphs.reviews.messages import EditReview, RateBooking
 from subgraphs.reviews.tables import REVIEW_ROWS
-from subgraphs.reviews.types import Booking, Info, Musician, RateBookingInput, Review, User, connection
+from subgraphs.reviews.types import (
+    Booking,
+    EditReviewInput,
+    EditReviewPayload,
+    Info,
+    Musician,
+    RateBookingInput,
+    RateBookingPayload,
+    Review,
+    User,
+)
 
 
 @object_type()
@@ -22,20 +35,30 @@ class Query:
     @resolver
     async def review(self, info: Info, id: strawberry.ID) -> Review | None:
         """The review with this id; null if there is none."""
-        return await Review.resolve_reference(info, id)
+        return await Review.load(info, uuid_of(id, "Review"))
 
     @resolver
     async def latest_reviews(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> Connection[Review] | None:
         """All reviews, the newest first."""
-        page, database = Page.of(store.NEWEST, first, after), info.context.database
-        return connection(page, await REVIEW_ROWS.page(database, page), lambda: store.count_reviews(database))
+        page, database = Page.of(store.NEWEST, first, after, last, before), info.context.database
+        return page.connection(
+            await REVIEW_ROWS.page(database, page),
+            Review.of,
+            lambda record: (record.created_at, record.id),
+            lambda: store.count_reviews(database),
+        )
 
     @for_users
-    async def review_command(self, info: Info, id: strawberry.ID) -> CommandStatus | None:
-        """The status of a command that the caller has sent to the reviews service."""
-        return await status_of(info.context.database, info.context.require(), id)
+    async def review_command(self, info: Info, idempotency_key: RequiredKey) -> CommandStatus | None:
+        """The status of a mutation of reviews that the caller has sent with an idempotency key."""
+        return await status_of(info.context.database, info.context.require(), idempotency_key)
 
 
 @object_type()
@@ -43,17 +66,31 @@ class Mutation:
     """Mutations of reviews."""
 
     @for_users
+    @user_errors(RateBookingPayload)
     async def rate_booking(
-        self, info: Info, input: RateBookingInput, command_id: CommandId = None
-    ) -> Review | None:
+        self, info: Info, input: RateBookingInput, idempotency_key: IdempotencyKey = None
+    ) -> RateBookingPayload | None:
         """Rate a completed and paid booking; only its client may, once."""
-        author_id, booking_id = (
-            info.context.require().user_id,
-            checks.identifier(input.booking_id, "bookingId"),
-        )
+        by, booking_id = info.context.require(), checks.identifier(input.booking_id, "bookingId", "Booking")
         await await_known(partial(store.reviewable_booking, info.context.database, booking_id), info.context)
-        command = RateBooking(author_id, booking_id, input.rating, input.text)
-        return Review.of(await info.context.bus.handle(command, command_id_of(command_id)))
+        command = RateBooking(by.user_id, booking_id, input.rating, input.text)
+        review = await info.context.bus.handle(command, command_id_of(idempotency_key, by))
+        return RateBookingPayload(review=Review.of(review))
+
+    @for_users
+    @user_errors(EditReviewPayload)
+    async def edit_review(
+        self,
+        info: Info,
+        id: strawberry.ID,
+        input: EditReviewInput,
+        idempotency_key: IdempotencyKey = None,
+    ) -> EditReviewPayload | None:
+        """Change the caller's review, within a day of its publication."""
+        by = info.context.require()
+        command = EditReview(by.user_id, checks.identifier(id, "id", "Review"), input.rating, input.text)
+        review = await info.context.bus.handle(command, command_id_of(idempotency_key, by))
+        return EditReviewPayload(review=Review.of(review))
 
 
 schema = Schema(Query, Mutation, types=[Musician, Booking, User])

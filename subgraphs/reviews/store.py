@@ -1,16 +1,18 @@
 """The SQL statements of the reviews service that `RecordTable` does not have; its tables are in `tables`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from subgraphs.kit.database import Session, among_ids
+from subgraphs.kit.errors import NotFound
 from subgraphs.kit.pagination import Order
-from subgraphs.kit.records import record_or_none
+from subgraphs.kit.records import record, record_or_none
 from subgraphs.reviews.model import CompletedBooking, Reputation, ReviewRecord
 from subgraphs.reviews.tables import bookings, paid_bookings, ratings, reviews
 
@@ -68,3 +70,25 @@ async def add(session: Session, values: Mapping[str, Any]) -> ReviewRecord | Non
     """Insert a review and return its record; None if the booking has a review."""
     statement = insert(reviews).values(**values).on_conflict_do_nothing(index_elements=["booking_id"])
     return record_or_none(ReviewRecord, await session.fetch_one(statement.returning(*reviews.c)))
+
+
+async def edit(session: Session, review_id: UUID, rating: int, text: str) -> ReviewRecord:
+    """Replace the rating and the text of a review, and return its new record."""
+    statement = update(reviews).where(reviews.c.id == review_id)
+    row = await session.fetch_one(
+        statement.values(rating=rating, text=text, updated_at=func.now()).returning(*reviews.c)
+    )
+    if row is None:
+        raise NotFound(f"There is no review {review_id}")
+    return record(ReviewRecord, row)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewCriteria:
+    """Conditions on the reviews of a list; None: no condition."""
+
+    min_rating: int | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the SQL conditions."""
+        return [] if self.min_rating is None else [reviews.c.rating >= self.min_rating]

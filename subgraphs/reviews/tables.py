@@ -33,6 +33,7 @@ reviews = Table(
     Column("rating", SmallInteger),
     Column("text", Text),
     Column("created_at", DateTime(timezone=True)),
+    Column("updated_at", DateTime(timezone=True)),
 )
 
 bookings = Table(

@@ -1,24 +1,22 @@
 """The queries and mutations of the sync subgraph, all for admins."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
 from subgraphs.kit import budget, checks
-from subgraphs.kit.graphql import Schema, for_role, input_type, object_type
-from subgraphs.kit.pagination import DEFAULT_FIRST, After, Connection, First, Page
+from subgraphs.kit.graphql import Schema, for_role, object_type
+from subgraphs.kit.idempotency_keys import IdempotencyKey
+from subgraphs.kit.mutation_keys import claim
+from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
+from subgraphs.kit.payloads import user_errors
 from subgraphs.sync import store
+from subgraphs.sync.inputs import ConsistencyCheckFilter, SyncFilter, SyncLogFilter
 from subgraphs.sync.messages import ReplaySync
+from subgraphs.sync.model import REPLAYABLE
+from subgraphs.sync.payloads import CheckConsistencyPayload, ReplaySyncPayload
 from subgraphs.sync.tables import CHECK_ROWS, LOG_ROWS, SYNC_ROWS
-from subgraphs.sync.types import (
-    ConsistencyCheck,
-    Info,
-    PendingSync,
-    SyncLog,
-    SyncOutcome,
-    SyncStatus,
-    SyncTarget,
-)
+from subgraphs.sync.types import ConsistencyCheck, Info, PendingSync, SyncLog, SyncTarget
 
 Deep = Annotated[
     bool,
@@ -29,52 +27,7 @@ Deep = Annotated[
 ]
 
 
-def _text(value: str | None, field: str) -> str | None:
-    return None if value is None else checks.text(value, field, 100)
-
-
-def _id(value: str | None, field: str) -> Any:
-    return None if value is None else checks.identifier(value, field)
-
-
-@input_type
-class SyncFilter:
-    """Conditions on syncs, joined by AND; an absent field is no condition."""
-
-    status: SyncStatus | None = strawberry.field(default=None, description="The status.")
-    source: str | None = strawberry.field(default=None, description="The service that publishes the event.")
-    target: str | None = strawberry.field(default=None, description="The service that consumes the event.")
-    entity_id: strawberry.ID | None = strawberry.field(default=None, description="The entity's id.")
-
-    def read(self) -> store.SyncCriteria:
-        """Return the filter as checked conditions. Raises BadUserInput."""
-        return store.SyncCriteria(
-            status=self.status and self.status.value,
-            source_service=_text(self.source, "source"),
-            target_service=_text(self.target, "target"),
-            entity_id=_id(self.entity_id, "entityId"),
-        )
-
-
-@input_type
-class SyncLogFilter:
-    """Conditions on log entries, joined by AND; an absent field is no condition."""
-
-    outcome: SyncOutcome | None = strawberry.field(default=None, description="The outcome of the event.")
-    source: str | None = strawberry.field(default=None, description="The service that publishes the event.")
-    target: str | None = strawberry.field(default=None, description="The service that consumes the event.")
-    entity_id: strawberry.ID | None = strawberry.field(default=None, description="The entity's id.")
-    sync_id: strawberry.ID | None = strawberry.field(default=None, description="The sync's id.")
-
-    def read(self) -> store.SyncCriteria:
-        """Return the filter as checked conditions. Raises BadUserInput."""
-        return store.SyncCriteria(
-            outcome=self.outcome and self.outcome.value,
-            source_service=_text(self.source, "source"),
-            target_service=_text(self.target, "target"),
-            entity_id=_id(self.entity_id, "entityId"),
-            sync_id=_id(self.sync_id, "syncId"),
-        )
+Reason = Annotated[str, strawberry.argument(description="The reason, 1 to 500 characters, for the log.")]
 
 
 @object_type()
@@ -83,14 +36,20 @@ class Query:
 
     @for_role("admin")
     async def pending_syncs(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None, filter: SyncFilter | None = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: SyncFilter | None = None,
     ) -> Connection[PendingSync] | None:
         """Events of the last 7 days (failed events: 30 days), once for each service that consumes them, the
         newest first.
         """
         info.context.require_role("admin")
-        page, criteria = Page.of(store.NEWEST_SYNCS, first, after), (filter or SyncFilter()).read()
-        database = info.context.database
+        page = Page.of(store.NEWEST_SYNCS, first, after, last, before)
+        criteria, database = (filter or SyncFilter()).read(), info.context.database
         conditions = criteria.conditions(SYNC_ROWS.table)
         return page.connection(
             await SYNC_ROWS.page(database, page, conditions),
@@ -103,16 +62,18 @@ class Query:
     async def sync_logs(
         self,
         info: Info,
-        first: First = DEFAULT_FIRST,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         filter: SyncLogFilter | None = None,
     ) -> Connection[SyncLog] | None:
         """The outcomes that services confirmed in the last 7 days, and requested replays, the
         newest first.
         """
         info.context.require_role("admin")
-        page, criteria = Page.of(store.NEWEST_LOGS, first, after), (filter or SyncLogFilter()).read()
-        database = info.context.database
+        page = Page.of(store.NEWEST_LOGS, first, after, last, before)
+        criteria, database = (filter or SyncLogFilter()).read(), info.context.database
         conditions = criteria.conditions(LOG_ROWS.table)
         return page.connection(
             await LOG_ROWS.page(database, page, conditions),
@@ -135,16 +96,23 @@ class Query:
 
     @for_role("admin")
     async def consistency_checks(
-        self, info: Info, first: First = DEFAULT_FIRST, after: After = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: ConsistencyCheckFilter | None = None,
     ) -> Connection[ConsistencyCheck] | None:
         """The consistency checks of the last 30 days, the newest first."""
         info.context.require_role("admin")
-        page, database = Page.of(store.NEWEST_CHECKS, first, after), info.context.database
+        only, database = (filter or ConsistencyCheckFilter()).read(), info.context.database
+        page = Page.of(store.NEWEST_CHECKS, first, after, last, before, only=only)
         return page.connection(
             await CHECK_ROWS.page(database, page),
             ConsistencyCheck.of,
             lambda check: (check.created_at, check.id),
-            lambda: CHECK_ROWS.count(database),
+            lambda: CHECK_ROWS.count(database, only.conditions()),
         )
 
 
@@ -153,26 +121,38 @@ class Mutation:
     """Replays of failed events and repairs of copies, for admins."""
 
     @for_role("admin", cost=1_000)
-    async def check_consistency(self, info: Info, deep: Deep = False) -> list[ConsistencyCheck] | None:
+    @user_errors(CheckConsistencyPayload)
+    async def check_consistency(
+        self, info: Info, deep: Deep = False, idempotency_key: IdempotencyKey = None
+    ) -> CheckConsistencyPayload | None:
         """Compare the services' rows with the copies in other services now, and repair copies that differ.
 
         This also happens automatically every hour.
         """
-        info.context.require_role("admin")
+        by, database = info.context.require_role("admin"), info.context.database
+        await claim(database, idempotency_key, str(by.user_id), "checkConsistency", {"deep": deep})
         reports = await info.context.checker.check(deep=deep)
-        newest = Page.of(store.NEWEST_CHECKS, len(reports), None)
-        checked = await CHECK_ROWS.page(info.context.database, newest)
-        return [ConsistencyCheck.of(check) for check in checked[: len(reports)]]
+        newest = Page.of(store.NEWEST_CHECKS, len(reports))
+        checked = await CHECK_ROWS.page(database, newest)
+        return CheckConsistencyPayload(checks=[ConsistencyCheck.of(one) for one in checked[: len(reports)]])
 
     @for_role("admin")
-    async def replay_sync(self, info: Info, id: strawberry.ID, reason: str) -> PendingSync | None:
+    @user_errors(ReplaySyncPayload)
+    async def replay_sync(
+        self, info: Info, id: strawberry.ID, reason: Reason, idempotency_key: IdempotencyKey = None
+    ) -> ReplaySyncPayload | None:
         """Request a service to apply a failed event again; the caller and the reason are logged."""
-        identity = info.context.require_role("admin")
-        key = checks.identifier(id, "id")
-        order = ReplaySync(key, checks.text(reason, "reason", 500), identity.user_id)
-        await info.context.bus.handle(order)
-        sync = await SYNC_ROWS.get(info.context.database, key)
-        return None if sync is None else PendingSync.of(sync)
+        by, database = info.context.require_role("admin"), info.context.database
+        with checks.Mistakes() as mistakes:
+            key = mistakes.check(checks.identifier, id, "id", "PendingSync")
+            checked = mistakes.check(checks.text, reason, "reason", 500)
+        given = {"id": key, "reason": checked}
+        is_repeated = await claim(database, idempotency_key, str(by.user_id), "replaySync", given)
+        sync = await SYNC_ROWS.get(database, key)
+        if not is_repeated or sync is None or sync.status in REPLAYABLE:
+            await info.context.bus.handle(ReplaySync(key, checked, by.user_id))
+            sync = await SYNC_ROWS.get(database, key)
+        return ReplaySyncPayload(sync=None if sync is None else PendingSync.of(sync))
 
 
 schema = Schema(Query, Mutation, types=[PendingSync, SyncLog, SyncTarget])

@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, select, text
+from sqlalchemy import ColumnElement, Table, func, insert, not_, select, text
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from subgraphs.kit.aggregates_in_schema import AggregateType
+from subgraphs.kit.between import EVER, Between
 from subgraphs.kit.database import Session
 from subgraphs.kit.pagination import Order
 from subgraphs.kit.records import records, values_of
@@ -65,18 +67,49 @@ class SyncCriteria:
 
     status: str | None = None
     outcome: str | None = None
+    operation: str | None = None
     source_service: str | None = None
     target_service: str | None = None
+    entity_type: AggregateType | None = None
     entity_id: UUID | None = None
+    event_type: str | None = None
     sync_id: UUID | None = None
+    created: Between = EVER
 
-    def conditions(self, table: Any) -> list[ColumnElement[bool]]:
+    def conditions(self, table: Table) -> list[ColumnElement[bool]]:
         """Return the SQL conditions; a field without a column of this name in `table` is ignored."""
-        return [
+        found = [
             table.c[name] == getattr(self, name)
             for name in self.__dataclass_fields__
-            if name in table.c and getattr(self, name) is not None
+            if name in table.c and name != "entity_type" and getattr(self, name) is not None
         ]
+        if self.entity_type is not None:
+            found.append(self.entity_type.condition(table.c.entity_type))
+        return [*found, *self.created.conditions(table.c.created_at)]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCriteria:
+    """Conditions on consistency checks, joined by AND; a None field is no condition."""
+
+    kind: str | None = None
+    target_service: str | None = None
+    has_differences: bool | None = None
+    created: Between = EVER
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the SQL conditions."""
+        columns = consistency_checks.c
+        found = list(self.created.conditions(columns.created_at))
+        if self.kind is not None:
+            found.append(columns.entity_type == self.kind)
+        if self.target_service is not None:
+            found.append(columns.target_service == self.target_service)
+        if self.has_differences is not None:
+            sum_of_all = columns.missing + columns.older + columns.different + columns.extra
+            differs = (sum_of_all > 0) | (columns.error_message != "")
+            found.append(differs if self.has_differences else not_(differs))
+        return found
 
 
 async def targets(session: Session) -> list[TargetRecord]:

@@ -4,79 +4,83 @@ The method `of` makes an object from a record.
 """
 
 from datetime import datetime
-from enum import Enum
+from typing import TypeVar
+from uuid import UUID
 
 import strawberry
+from aiodataloader import DataLoader
 from strawberry.scalars import JSON
 
+from subgraphs.kit import loaders
+from subgraphs.kit.aggregates_in_schema import AggregateType, event_fields
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
-from subgraphs.kit.graphql import enum_type, object_type
+from subgraphs.kit.graphql import REFERENCE, object_type, resolver
+from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.service import Caller, ServiceContext
 from subgraphs.sync.consistency import Checker
+from subgraphs.sync.enums import ComparedKind, SyncOperation, SyncOutcome, SyncStatus
 from subgraphs.sync.records import CheckRecord, SyncLogRecord, SyncRecord, TargetRecord
+from subgraphs.sync.tables import CHECK_ROWS, LOG_ROWS, SYNC_ROWS
 
 
 class SyncContext(ServiceContext):
-    """The context of one GraphQL request, with the consistency checker."""
+    """The context of one GraphQL request, with its data loaders and the consistency checker."""
 
     def __init__(self, caller: Caller, database: Database, bus: Bus, checker: Checker) -> None:
         super().__init__(caller, database, bus)
         self.checker = checker
+        self.syncs = loaders.one(lambda ids: SYNC_ROWS.by_ids(database, ids))
+        self.logs = loaders.one(lambda ids: LOG_ROWS.by_ids(database, ids))
+        self.checks = loaders.one(lambda ids: CHECK_ROWS.by_ids(database, ids))
 
 
 Info = strawberry.Info[SyncContext, None]
+Record = TypeVar("Record")
 
 
-@enum_type
-class SyncStatus(Enum):
-    """The status of an event at one service that consumes it."""
+async def _found(info: Info, loader: DataLoader[UUID, Record | None], uuid: str) -> Record | None:
+    """Return the record with this id, None if there is none.
 
-    PENDING = "pending"
-    PROCESSING = "processing"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    RETRY = "retry"
-
-
-@enum_type
-class SyncOperation(Enum):
-    """The operation of an event on its entity."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-
-
-@enum_type
-class SyncOutcome(Enum):
-    """The outcome of an event at a service: applied (DONE), to be retried (RETRY), not applied after all
-    retries (FAILED), skipped because a newer event was applied (STALE), applied although an earlier event is
-    missing (GAP), or requested again by an admin (REPLAY).
+    Raises Forbidden unless the caller is an admin, and Unauthenticated without a token.
     """
-
-    DONE = "done"
-    RETRY = "retry"
-    FAILED = "failed"
-    STALE = "stale"
-    GAP = "gap"
-    REPLAY = "replay"
+    info.context.require_role("admin")
+    key = uuid_of(uuid)
+    return await loader.load(key) if key else None
 
 
-@object_type()
+@object_type(keys=[REFERENCE])
+class AuditEvent:
+    """The event of a sync, in the audit."""
+
+    uuid: strawberry.ID
+
+
+@object_type(keys=[REFERENCE])
+class User:
+    """The admin who requested a replay."""
+
+    uuid: strawberry.ID
+
+
+@object_type(keys=["uuid"])
 class PendingSync:
-    """An event of one service at one service that consumes it, with its status."""
+    """An event of one service at one service that consumes it, with its status; for admins."""
 
-    id: strawberry.ID = strawberry.field(description="The id of this sync.")
-    event_id: strawberry.ID = strawberry.field(description="The id of the event.")
+    uuid: strawberry.ID
     source_service: str = strawberry.field(description="The service that published the event.")
     target_service: str = strawberry.field(description="The service that consumes the event.")
-    entity_type: str = strawberry.field(description="The kind of the entity that the event is about.")
-    entity_id: strawberry.ID = strawberry.field(description="The entity's id.")
-    event_type: str = strawberry.field(description="The event's type.")
+    entity_type: AggregateType = strawberry.field(
+        description="The type of the entity that the event is about."
+    )
+    entity_id: strawberry.ID = strawberry.field(
+        description="The UUID of the entity, as in logs and databases; it is no global id."
+    )
+    event_type: str = strawberry.field(description="The name of the event's type, such as RequestPublished.")
     operation: SyncOperation = strawberry.field(description="The event's operation on the entity.")
     data: JSON | None = strawberry.field(
-        description="The event's data; null while only its outcome is known."
+        description="The fields of the event by name in camelCase, with UUIDs as ids; null while only its"
+        " outcome is known."
     )
     status: SyncStatus = strawberry.field(description="The current status.")
     retry_count: int = strawberry.field(description="The number of retries so far.")
@@ -84,40 +88,55 @@ class PendingSync:
     error_message: str | None = strawberry.field(description="The last error.")
     created_at: datetime = strawberry.field(description="When the event happened.")
     updated_at: datetime = strawberry.field(description="When the status last changed.")
+    record: strawberry.Private[SyncRecord]
+
+    @resolver
+    def event(self) -> AuditEvent | None:
+        """The event, in the audit."""
+        return AuditEvent(uuid=strawberry.ID(str(self.record.event_id)))
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "PendingSync | None":
+        """Return the sync with this id, None if there is none. Raises Unauthenticated, Forbidden."""
+        record = await _found(info, info.context.syncs, uuid)
+        return None if record is None else cls.of(record)
 
     @classmethod
     def of(cls, record: SyncRecord) -> "PendingSync":
         """Return the GraphQL object of a record."""
         return cls(
-            id=strawberry.ID(str(record.id)),
-            event_id=strawberry.ID(str(record.event_id)),
+            uuid=strawberry.ID(str(record.id)),
             source_service=record.source_service,
             target_service=record.target_service,
-            entity_type=record.entity_type,
+            entity_type=AggregateType.of(record.entity_type),
             entity_id=strawberry.ID(str(record.entity_id)),
             event_type=record.event_type,
             operation=SyncOperation(record.operation),
-            data=None if record.data is None else JSON(dict(record.data)),
+            data=None if record.data is None else JSON(event_fields(record.data)),
             status=SyncStatus(record.status),
             retry_count=record.retry_count,
             max_retries=record.max_retries,
             error_message=record.error_message or None,
             created_at=record.created_at,
             updated_at=record.updated_at,
+            record=record,
         )
 
 
-@object_type()
+@object_type(keys=["uuid"])
 class SyncLog:
-    """An outcome that the target service confirmed, or a replay that an admin requested."""
+    """An outcome that the target service confirmed, or a replay that an admin requested; for admins."""
 
-    id: strawberry.ID = strawberry.field(description="The id of this entry.")
-    sync_id: strawberry.ID = strawberry.field(description="The sync's id.")
+    uuid: strawberry.ID
     source_service: str = strawberry.field(description="The service that published the event.")
     target_service: str = strawberry.field(description="The service that consumes the event.")
-    entity_type: str = strawberry.field(description="The kind of the entity that the event is about.")
-    entity_id: strawberry.ID = strawberry.field(description="The entity's id.")
-    event_type: str = strawberry.field(description="The event's type.")
+    entity_type: AggregateType = strawberry.field(
+        description="The type of the entity that the event is about."
+    )
+    entity_id: strawberry.ID = strawberry.field(
+        description="The UUID of the entity, as in logs and databases; it is no global id."
+    )
+    event_type: str = strawberry.field(description="The name of the event's type, such as RequestPublished.")
     operation: SyncOperation = strawberry.field(description="The event's operation on the entity.")
     outcome: SyncOutcome = strawberry.field(description="The outcome of the event.")
     retry_count: int = strawberry.field(description="The number of retries until then.")
@@ -129,20 +148,35 @@ class SyncLog:
         description="The duration of the target's handler in milliseconds."
     )
     data_size_bytes: int | None = strawberry.field(description="The size of the event on the queue in bytes.")
-    ordered_by: strawberry.ID | None = strawberry.field(
-        description="The id of the admin who requested the replay; null for outcomes."
-    )
     created_at: datetime = strawberry.field(description="When this entry was recorded.")
+    record: strawberry.Private[SyncLogRecord]
+
+    @resolver
+    async def sync(self, info: Info) -> PendingSync | None:
+        """The sync; null if it was deleted."""
+        record = await info.context.syncs.load(self.record.sync_id)
+        return None if record is None else PendingSync.of(record)
+
+    @resolver
+    def ordered_by(self) -> User | None:
+        """The admin who requested the replay; null for outcomes."""
+        key = self.record.ordered_by
+        return None if key is None else User(uuid=strawberry.ID(str(key)))
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "SyncLog | None":
+        """Return the entry with this id, None if there is none. Raises Unauthenticated, Forbidden."""
+        record = await _found(info, info.context.logs, uuid)
+        return None if record is None else cls.of(record)
 
     @classmethod
     def of(cls, record: SyncLogRecord) -> "SyncLog":
         """Return the GraphQL object of a record."""
         return cls(
-            id=strawberry.ID(str(record.id)),
-            sync_id=strawberry.ID(str(record.sync_id)),
+            uuid=strawberry.ID(str(record.id)),
             source_service=record.source_service,
             target_service=record.target_service,
-            entity_type=record.entity_type,
+            entity_type=AggregateType.of(record.entity_type),
             entity_id=strawberry.ID(str(record.entity_id)),
             event_type=record.event_type,
             operation=SyncOperation(record.operation),
@@ -152,8 +186,8 @@ class SyncLog:
             latency_ms=record.latency_ms,
             processing_time_ms=record.processing_time_ms,
             data_size_bytes=record.data_size_bytes,
-            ordered_by=None if record.ordered_by is None else strawberry.ID(str(record.ordered_by)),
             created_at=record.created_at,
+            record=record,
         )
 
 
@@ -217,12 +251,12 @@ class SyncTarget:
         )
 
 
-@object_type()
+@object_type(keys=["uuid"])
 class ConsistencyCheck:
-    """The result of a comparison of a service's rows with another service's copies of them."""
+    """The result of a comparison of a service's rows with another service's copies of them; for admins."""
 
-    id: strawberry.ID = strawberry.field(description="The id of this check.")
-    entity_type: str = strawberry.field(description="The kind of the entities that were compared.")
+    uuid: strawberry.ID
+    kind: ComparedKind = strawberry.field(description="The kind of the rows that were compared.")
     source_service: str = strawberry.field(description="The service that owns the originals.")
     target_service: str = strawberry.field(description="The service that has the copies.")
     compared: int = strawberry.field(description="The number of originals.")
@@ -236,18 +270,24 @@ class ConsistencyCheck:
     )
     repaired: int = strawberry.field(description="The number of copies that were repaired.")
     examples: list[strawberry.ID] = strawberry.field(
-        description="The ids of entities whose copies differed, 20 at most."
+        description="The UUIDs of objects whose copies differed, as in logs and databases, 20 at most."
     )
     error_message: str | None = strawberry.field(description="Why the check failed.")
     processing_time_ms: float = strawberry.field(description="The duration in milliseconds.")
     created_at: datetime = strawberry.field(description="When the check was made.")
 
     @classmethod
+    async def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "ConsistencyCheck | None":
+        """Return the check with this id, None if there is none. Raises Unauthenticated, Forbidden."""
+        record = await _found(info, info.context.checks, uuid)
+        return None if record is None else cls.of(record)
+
+    @classmethod
     def of(cls, record: CheckRecord) -> "ConsistencyCheck":
         """Return the GraphQL object of a record."""
         return cls(
-            id=strawberry.ID(str(record.id)),
-            entity_type=record.entity_type,
+            uuid=strawberry.ID(str(record.id)),
+            kind=ComparedKind(record.entity_type),
             source_service=record.source_service,
             target_service=record.target_service,
             compared=record.compared,

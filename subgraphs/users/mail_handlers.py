@@ -6,7 +6,7 @@ address or not: nobody can find out addresses.
 
 from uuid import UUID, uuid4
 
-from subgraphs.kit import checks
+from subgraphs.kit import checks, mutation_keys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.users import handlers, mail_model, mail_store, model, session_store, store
 from subgraphs.users.mail_messages import (
@@ -35,48 +35,63 @@ class MailHandlers:
         uow.emit(AccountMailRequested(mail_id=mail_id, user_id=user_id, kind=kind, expires_at=expires_at))
 
     async def request_confirmation(self, uow: UnitOfWork, command: RequestConfirmation) -> bool:
-        """Send the mail to confirm the caller's address. Raises RateLimited, NotFound."""
+        """Send the mail to confirm the caller's address, once for a key. Raises RateLimited, NotFound."""
         account = await handlers.account_of(uow, command.user_id)
         if account.email_confirmed_at is not None:
             return False
         await _count(uow, account.email, command.client)
-        await self.send(uow, account.id, "confirm_email", account.email)
+        key, mutation = command.idempotency_key, "requestEmailConfirmation"
+        if not await handlers.claim(uow, key, account.id, mutation):
+            await self.send(uow, account.id, "confirm_email", account.email)
         return True
 
-    async def request_reset(self, uow: UnitOfWork, command: RequestReset) -> bool:
-        """Send the mail to choose a new password, if an open account has the address.
+    async def request_reset(self, uow: UnitOfWork, command: RequestReset) -> str:
+        """Send the mail to choose a new password, once for a key, if an open account has the address.
 
         Raises BadUserInput for a text that is no address, and RateLimited.
         """
         email = checks.email(command.email)
         await _count(uow, email, command.client)
-        account = await store.open_account_with(uow, email)
-        await self.send(uow, account, "reset_password", email)
-        return True
+        key, mutation = command.idempotency_key, "requestPasswordReset"
+        if not await mutation_keys.claim(uow, key, email.lower(), mutation, {}):
+            account = await store.open_account_with(uow, email)
+            await self.send(uow, account, "reset_password", email)
+        return email
 
 
-async def confirm(uow: UnitOfWork, command: ConfirmEmail) -> bool:
-    """Confirm an account's address. Raises BadUserInput for a token that cannot be used."""
+async def confirm(uow: UnitOfWork, command: ConfirmEmail) -> Account:
+    """Confirm an account's address; change nothing if an earlier call with the same key has confirmed it.
+
+    Raises BadUserInput for a token that cannot be used.
+    """
     mail = await _mail_of(uow, command.token, "confirm_email")
-    account = await handlers.account_of(uow, mail.user_id) if mail.user_id else None
-    if account is None or account.email.lower() != mail.email.lower() or not await mail_store.use(uow, mail):
+    account = await store.account(uow, mail.user_id) if mail.user_id else None
+    if account is None or account.email.lower() != mail.email.lower():
+        raise mail_model.wrong_token()
+    if await _claim(uow, command.idempotency_key, mail, "confirmEmail"):
+        return account
+    if not await mail_store.use(uow, mail):
         raise mail_model.wrong_token()
     await store.change(uow, account.id, email_confirmed_at=uow.clock.now())
-    return True
+    return await handlers.account_of(uow, account.id)
 
 
 async def reset(uow: UnitOfWork, command: ResetPassword) -> Account:
     """Replace the password of the account to which a mail was sent, and return the account.
 
     All its sessions end, its devices are forgotten, and its address is confirmed: its user has read the mail.
-    Raises BadUserInput for a token that cannot be used, which stays usable after a bad password.
+    Nothing changes if an earlier call with the same key has replaced the password. Raises BadUserInput for a
+    token that cannot be used, which stays usable after a bad password, and RateLimited.
     """
     mail = await _mail_of(uow, command.token, "reset_password")
     account = await store.account(uow, mail.user_id) if mail.user_id else None
     if account is None or not account.is_active:
         raise mail_model.wrong_token()
+    if mail.used_at is not None:
+        return await _reset_before(uow, command, mail, account.id)
     password = model.password(command.new_password, "newPassword", account.username, account.email)
     hashed = await handlers.PASSWORDS.hash(password)
+    await _claim(uow, command.idempotency_key, mail, "resetPassword")
     if not await mail_store.use(uow, mail):
         raise mail_model.wrong_token()
     await store.change(uow, account.id, password_hash=hashed, email_confirmed_at=uow.clock.now())
@@ -85,8 +100,25 @@ async def reset(uow: UnitOfWork, command: ResetPassword) -> Account:
     return await handlers.account_of(uow, account.id)
 
 
+async def _reset_before(uow: UnitOfWork, command: ResetPassword, mail: MailRecord, user_id: UUID) -> Account:
+    """Return the account whose password an earlier call with the same key has replaced.
+
+    Raises BadUserInput if none has, and RateLimited.
+    """
+    key, password = command.idempotency_key, command.new_password
+    known = await handlers.changed_before(uow, user_id, password, command.client, key)
+    if known is None or not await _claim(uow, key, mail, "resetPassword"):
+        raise mail_model.wrong_token()
+    return known
+
+
+async def _claim(uow: UnitOfWork, key: str | None, mail: MailRecord, mutation: str) -> bool:
+    """Record that the reader of a mail uses an idempotency key; return whether it is a repetition."""
+    return await mutation_keys.claim(uow, key, str(mail.id), mutation, {})
+
+
 async def _mail_of(uow: UnitOfWork, token: str, kind: Kind) -> MailRecord:
-    """Return the mail with a usable token of this kind. Raises BadUserInput."""
+    """Return the mail with a token of this kind, which may be used. Raises BadUserInput if it has expired."""
     if (mail := await mail_store.of_token(uow.database, hash_of(token), kind)) is None:
         raise mail_model.wrong_token()
     return mail

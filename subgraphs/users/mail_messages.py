@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from subgraphs.kit.messages import Command
+from subgraphs.users.model import Account
 from subgraphs.users.session_model import Client, OpenedSession
 
 
@@ -13,21 +14,26 @@ class RequestConfirmation(Command[bool]):
 
     user_id: UUID
     client: Client
+    idempotency_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
-class ConfirmEmail(Command[bool]):
-    """Confirm the address to which a mail with this token was sent; returns True."""
+class ConfirmEmail(Command[Account]):
+    """Confirm the address to which a mail with this token was sent; returns the account."""
 
     token: str = field(repr=False)
+    idempotency_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
-class RequestReset(Command[bool]):
-    """Send the user with this address the mail to choose a new password; returns True for any address."""
+class RequestReset(Command[str]):
+    """Send the user with this address the mail to choose a new password; returns the normalised address,
+    whether an account has it or not.
+    """
 
     email: str
     client: Client
+    idempotency_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -37,3 +43,4 @@ class ResetPassword(Command[OpenedSession]):
     token: str = field(repr=False)
     new_password: str = field(repr=False)
     client: Client
+    idempotency_key: str | None = field(default=None, repr=False)

@@ -56,8 +56,9 @@ async def usable(session: Session, mail_id: UUID) -> MailRecord | None:
 
 
 async def of_token(session: Session, token_hash: bytes, kind: Kind) -> MailRecord | None:
-    """Return the mail whose token has this hash, if the token can be used; the token stays usable."""
-    chosen = select(*_MAIL).where(*_with_token(token_hash, kind), *_usable(session.clock.now()))
+    """Return the mail whose token has this hash, unless it has expired; it may be used."""
+    not_expired = mails.c.expires_at > session.clock.now()
+    chosen = select(*_MAIL).where(*_with_token(token_hash, kind), not_expired)
     return record_or_none(MailRecord, await session.fetch_one(chosen))
 
 

@@ -1,8 +1,9 @@
 """Commands and events of the users service.
 
-`schema` makes the commands from GraphQL inputs, and `handlers` publishes the events. The handler of each
+`mutations` makes the commands from GraphQL inputs, and `handlers` publishes the events. The handler of each
 command returns the account after the change, or the session that it opens. Those of sessions and of e-mail
-alone are in `session_messages` and `mail_messages`.
+alone are in `session_messages` and `mail_messages`. `idempotency_key`: the caller's key, which the handlers
+claim in the transaction of the change (`kit/mutation_keys`).
 """
 
 from collections.abc import Mapping
@@ -12,19 +13,17 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from subgraphs.kit.messages import Command, Event
-from subgraphs.users.model import Account
+from subgraphs.users.model import Account, NewAccount
 from subgraphs.users.session_model import Client, OpenedSession
 
 
 @dataclass(frozen=True)
 class Register(Command[OpenedSession]):
-    """Create an account; `user_type` is "client" or "musician"."""
+    """Create an account, whose input is checked."""
 
-    username: str
-    email: str
-    password: str = field(repr=False)
-    user_type: str
+    account: NewAccount
     client: Client
+    idempotency_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,16 @@ class LogIn(Command[OpenedSession]):
     login: str
     password: str = field(repr=False)
     client: Client
+    idempotency_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class UpdateProfile(Command[Account]):
-    """Change a user's profile; `changes`: the new values by column."""
+    """Change a user's profile; `changes`: the checked new values by column."""
 
     user_id: UUID
     changes: Mapping[str, Any]
+    idempotency_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class ChangePassword(Command[OpenedSession]):
     current_password: str = field(repr=False)
     new_password: str = field(repr=False)
     client: Client
+    idempotency_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class SetActive(Command[Account]):
     user_id: UUID
     is_active: bool
     by: UUID
+    idempotency_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The rules of accounts and profiles, without I/O: names, passwords, profiles, and limits on log-ins."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Network, ip_address
@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from subgraphs.kit import checks
-from subgraphs.kit.errors import BadUserInput, Forbidden
+from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, Forbidden
 
 OPEN_TYPES: Final = ("client", "musician")
 """The user types that can register; admins are created by SQL."""
@@ -23,6 +23,30 @@ SHORTEST_PASSWORD: Final = 8
 LONGEST_PASSWORD: Final = 128
 _LARGEST_PREFERENCES: Final = 16_000
 _USERNAME: Final = re.compile(r"\w[\w.\-]{1,48}\w")
+
+
+class WrongCredentials(BadUserInput):
+    """A password is wrong, or no account has the name; the error does not say which, so that nobody can find
+    out names.
+    """
+
+    code = "WRONG_CREDENTIALS"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(_WRONG if field == "password" else f"'{field}' is wrong", field)
+
+
+class Taken(Conflict):
+    """Another user has the name, the email address or both; `parts` has an error for each."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self._parts = [_taken(field) for field in fields]
+        super().__init__("; ".join(one.message for one in self._parts), field=fields[0])
+
+    @property
+    def parts(self) -> Sequence[DomainError]:
+        """The error of each field."""
+        return self._parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +120,31 @@ def password(value: str, field: str, *names: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """The checked input of a registration; `repr` omits the password, so that no log has it."""
+
+    username: str
+    email: str
+    user_type: str
+    password: str = field(repr=False)
+
+
+def new_account(
+    name: str, address: str, secret: str, user_type: str, device: Callable[[], str]
+) -> NewAccount:
+    """Return the checked input of a registration; `device` checks the name of the device.
+
+    Raises Forbidden for a type that cannot register, and BadUserInput, with every wrong field.
+    """
+    kind = open_type(user_type)
+    with checks.Mistakes() as mistakes:
+        checked_name, email = mistakes.check(username, name), mistakes.check(checks.email, address)
+        mistakes.check(password, secret, "password", name.strip(), address.strip())
+        mistakes.check(device)
+    return NewAccount(checked_name, email, kind, secret)
+
+
 def open_type(value: str) -> str:
     """Return the user type, if users of this type can register; otherwise raise Forbidden."""
     if value not in OPEN_TYPES:
@@ -106,10 +155,14 @@ def open_type(value: str) -> str:
 
 
 def profile_changes(changes: Mapping[str, Any], today: date) -> dict[str, Any]:
-    """Return the checked new values of a profile, by column; None clears a column. Raises BadUserInput."""
-    checked = {column: _PROFILE[column](value) for column, value in changes.items()}
-    if (born := checked.get("date_of_birth")) is not None and born > today:
-        raise BadUserInput(_BORN, "dateOfBirth")
+    """Return the checked new values of a profile, by column; None clears a column.
+
+    Raises BadUserInput, with every wrong field.
+    """
+    with checks.Mistakes() as mistakes:
+        checked = {column: mistakes.check(_PROFILE[column], value) for column, value in changes.items()}
+        if (born := checked.get("date_of_birth")) is not None and born > today:
+            mistakes.found.append(BadUserInput(_BORN, "dateOfBirth"))
     return checked
 
 
@@ -146,6 +199,11 @@ def client_network(address: str | None) -> str | None:
     return str(mapped) if mapped else str(IPv6Network((int(parsed) >> 64 << 64, 64)))
 
 
+def _taken(field: str) -> Conflict:
+    taken = "name" if field == "username" else "email address"
+    return Conflict(f"The {taken} is taken by another user: choose another one", field=field)
+
+
 def _phone(value: str | None) -> str | None:
     cleaned = checks.optional_text(value, "phone", 32)
     if cleaned and not re.fullmatch(r"\+?[\d\s()./-]{5,31}", cleaned):
@@ -167,6 +225,7 @@ def _preferences(value: Any) -> dict[str, Any]:
     return checks.document(value, "preferences", _LARGEST_PREFERENCES)
 
 
+_WRONG: Final = "The name or the password is wrong"
 _BORN: Final = "'dateOfBirth' must be from 1900-01-01 to today"
 _PROFILE: Final[Mapping[str, Any]] = {
     "first_name": lambda value: checks.optional_text(value, "firstName", 100),

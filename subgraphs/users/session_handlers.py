@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from subgraphs.kit.bus import CommandHandler
 from subgraphs.kit.errors import Forbidden, NotFound
+from subgraphs.kit.idempotency_keys import checked
 from subgraphs.kit.identity import TokenSigner
 from subgraphs.kit.messages import Command
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -14,7 +15,7 @@ from subgraphs.users import handlers, mail_handlers, session_store, store
 from subgraphs.users.mail_handlers import MailHandlers
 from subgraphs.users.mail_messages import ConfirmEmail, RequestConfirmation, RequestReset, ResetPassword
 from subgraphs.users.messages import ChangePassword, LogIn, Register
-from subgraphs.users.model import Account, client_network
+from subgraphs.users.model import Account, Taken, WrongCredentials, client_network
 from subgraphs.users.session_messages import (
     CloseAccount,
     EndSession,
@@ -35,44 +36,63 @@ class SessionHandlers:
 
     async def register(self, uow: UnitOfWork, command: Register) -> OpenedSession:
         """Create an account (see `handlers.register`), open its first session, and have its address
-        confirmed.
+        confirmed; open only a session if an earlier call with the same key has created the account.
         """
-        account = await handlers.register(uow, command)
+        try:
+            account = await handlers.register(uow, command)
+        except Taken:
+            if (known := await handlers.registered_before(uow, command)) is None:
+                raise
+            return await self._open(uow, known, command.client)
         await self._mail.send(uow, account.id, "confirm_email", account.email)
         return await self._open(uow, account, command.client)
 
     async def log_in(self, uow: UnitOfWork, command: LogIn) -> OpenedSession:
         """Open a session for an account's name and password (see `handlers.log_in`)."""
         command.client.device_name()
-        return await self._open(uow, await handlers.log_in(uow, command), command.client)
+        account = await handlers.log_in(uow, command)
+        await handlers.claim(uow, command.idempotency_key, account.id, "logIn")
+        return await self._open(uow, account, command.client)
 
     async def change_password(self, uow: UnitOfWork, command: ChangePassword) -> OpenedSession:
-        """Replace a user's password (see `handlers.change_password`), end all sessions, and open one."""
-        account = await handlers.change_password(uow, command)
+        """Replace a user's password (see `handlers.change_password`), end all sessions, and open one; open
+        only a session if an earlier call with the same key has replaced the password.
+        """
+        user_id, client, key = command.user_id, command.client, command.idempotency_key
+        try:
+            account = await handlers.change_password(uow, command)
+        except WrongCredentials:
+            known = await handlers.changed_before(uow, user_id, command.new_password, client, key)
+            if known is None or not await handlers.claim(uow, key, user_id, "changePassword"):
+                raise
+            return await self._open(uow, known, client)
         await session_store.end_all(uow, account.id, "password")
         return await self._open(uow, account, command.client)
 
     async def reset_password(self, uow: UnitOfWork, command: ResetPassword) -> OpenedSession:
         """Replace a forgotten password (see `mail_handlers.reset`), and open a session."""
+        command.client.device_name()
         return await self._open(uow, await mail_handlers.reset(uow, command), command.client)
 
     async def refresh(self, uow: UnitOfWork, command: RefreshSession) -> OpenedSession | None:
         """Issue new tokens for a refresh token, which cannot be used again; return None if it is not valid.
 
-        A second use ends the session, because one of the two users has copied the token. It is no error, so
-        that the transaction with the end of the session is committed.
+        A second use ends the session, because one of the two users has copied the token, unless it is a
+        repetition with the same idempotency key at once. It is no error, so that the transaction with the end
+        of the session is committed.
         """
+        key_hash = hash_of(checked(key)) if (key := command.idempotency_key) is not None else None
         token_hash, now = hash_of(command.refresh_token), uow.clock.now()
         known = await session_store.lock_refresh_token(uow, token_hash)
         if known is None or known.ended_at is not None or known.expires_at <= now:
             return None
-        if known.used_at is not None:
+        if known.used_at is not None and not known.may_be_repeated(key_hash, now):
             await session_store.end(uow, known.user_id, known.session_id, "reused")
             return None
         account = await store.account(uow, known.user_id)
         if account is None or not account.is_active:
             return None
-        await session_store.use(uow, token_hash, known.session_id, now + self._lifetime)
+        await session_store.use(uow, token_hash, known.session_id, now + self._lifetime, key_hash)
         return await self._issue(uow, account, known.session_id, None)
 
     async def _open(self, uow: UnitOfWork, account: Account, client: Client) -> OpenedSession:
@@ -109,36 +129,44 @@ class SessionHandlers:
 
 async def log_out(uow: UnitOfWork, command: LogOut) -> bool:
     """End the caller's session; without one, revoke the caller's token."""
+    ended = command.session_id or command.token_id
+    await handlers.claim(uow, command.idempotency_key, command.user_id, "logOut", ended=ended)
     if command.session_id is not None:
         return await session_store.end(uow, command.user_id, command.session_id, "log_out")
     await session_store.revoke_token(uow, command.token_id)
-    return True
+    return False
 
 
 async def log_out_everywhere(uow: UnitOfWork, command: LogOutEverywhere) -> int:
-    """End all sessions of a user."""
+    """End all sessions of a user, once for a key: later ones stay open."""
+    if await handlers.claim(uow, command.idempotency_key, command.user_id, "logOutEverywhere"):
+        return 0
     return await session_store.end_all(uow, command.user_id, "log_out")
 
 
-async def end_session(uow: UnitOfWork, command: EndSession) -> bool:
+async def end_session(uow: UnitOfWork, command: EndSession) -> SessionRecord:
     """End one of the caller's sessions. Raises NotFound, also for sessions of others."""
-    if not await session_store.end(uow, command.user_id, command.session_id, "ended"):
-        raise NotFound(f"You have no open session with the id {command.session_id}")
-    return True
+    user_id, session_id = command.user_id, command.session_id
+    repeated = await handlers.claim(uow, command.idempotency_key, user_id, "endSession", id=session_id)
+    ended = await session_store.end(uow, user_id, session_id, "ended")
+    record = await session_store.find(uow, user_id, session_id) if ended or repeated else None
+    if record is None:
+        raise NotFound(f"You have no open session with the id {session_id}")
+    return record
 
 
-async def close_account(uow: UnitOfWork, command: CloseAccount) -> bool:
+async def close_account(uow: UnitOfWork, command: CloseAccount) -> Account:
     """Close the caller's account.
 
-    Raises Forbidden for a wrong password and for admins (another admin closes their accounts), RateLimited.
+    Raises WrongCredentials, Forbidden for admins (another admin closes their accounts), RateLimited.
     """
     account = await handlers.check_password(
         uow, command.user_id, command.password, command.client, "password"
     )
     if account.user_type == "admin":
         raise Forbidden("The account of an admin can be closed by another admin only")
-    await handlers.close(uow, account.id, command.user_id)
-    return True
+    await handlers.claim(uow, command.idempotency_key, command.user_id, "closeAccount")
+    return await handlers.close(uow, account.id, command.user_id)
 
 
 async def _device_token(uow: UnitOfWork, user_id: UUID, client: Client) -> str:

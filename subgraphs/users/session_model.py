@@ -2,7 +2,7 @@
 
 A session begins with a log-in. Its client gets a short-lived access token, and a refresh token for the next
 pair of both. Each refresh token is used once: a second use means that somebody has copied it, and ends the
-session.
+session. Only a client that got no answer may repeat the use at once, with the same idempotency key.
 """
 
 import hashlib
@@ -19,6 +19,8 @@ from subgraphs.users.model import Account
 EndReason = Literal["log_out", "ended", "password", "closed", "reused"]
 JUST_BEFORE: Final = timedelta(milliseconds=1)
 """What a revocation of a user's tokens is earlier than now, so that it spares those issued now."""
+REPEATABLE: Final = timedelta(minutes=1)
+"""How long a refresh can be repeated with its idempotency key."""
 UNKNOWN_DEVICE: Final = "Unknown device"
 MAX_KNOWN_DEVICES: Final = 20
 _LONGEST_TOKEN: Final = 200

@@ -18,6 +18,7 @@ from subgraphs.users.model import KnownDevice
 from subgraphs.users.session_model import (
     JUST_BEFORE,
     MAX_KNOWN_DEVICES,
+    REPEATABLE,
     EndReason,
     SessionRecord,
 )
@@ -44,8 +45,20 @@ class RefreshRecord:
     session_id: UUID
     user_id: UUID
     used_at: datetime | None
+    used_with: bytes | None
     ended_at: datetime | None
     expires_at: datetime
+
+    def may_be_repeated(self, key_hash: bytes | None, now: datetime) -> bool:
+        """Return whether a second use with this idempotency key at the time `now` is a repetition of the
+        first one, whose answer the client did not get.
+        """
+        return (
+            self.used_at is not None
+            and now < self.used_at + REPEATABLE
+            and key_hash is not None
+            and key_hash == self.used_with
+        )
 
 
 async def lock_login(session: Session, user_id: UUID) -> Login | None:
@@ -83,6 +96,7 @@ async def lock_refresh_token(session: Session, token_hash: bytes) -> RefreshReco
     columns = [
         refresh_tokens.c.session_id,
         refresh_tokens.c.used_at,
+        refresh_tokens.c.used_with,
         sessions.c.user_id,
         sessions.c.ended_at,
         sessions.c.expires_at,
@@ -91,11 +105,16 @@ async def lock_refresh_token(session: Session, token_hash: bytes) -> RefreshReco
     return record_or_none(RefreshRecord, await session.fetch_one(chosen))
 
 
-async def use(session: Session, token_hash: bytes, session_id: UUID, until: datetime) -> None:
-    """Mark a refresh token as used, and its session as used now; it expires at `until`."""
+async def use(
+    session: Session, token_hash: bytes, session_id: UUID, until: datetime, key_hash: bytes | None
+) -> None:
+    """Mark a refresh token as used, and its session as used now; it expires at `until`.
+
+    `key_hash`: the hash of the idempotency key of the first use.
+    """
     now = session.clock.now()
-    token = refresh_tokens.c.token_hash == token_hash
-    await session.execute(update(refresh_tokens).where(token).values(used_at=now))
+    token = (refresh_tokens.c.token_hash == token_hash) & refresh_tokens.c.used_at.is_(None)
+    await session.execute(update(refresh_tokens).where(token).values(used_at=now, used_with=key_hash))
     used = update(sessions).where(sessions.c.id == session_id)
     await session.execute(used.values(last_used_at=now, expires_at=until))
 
@@ -105,6 +124,12 @@ async def open_sessions(session: Session, user_id: UUID) -> list[SessionRecord]:
     chosen = select(*_SESSION).where(*_is_open(user_id), sessions.c.expires_at > session.clock.now())
     newest = chosen.order_by(sessions.c.last_used_at.desc(), sessions.c.id).limit(100)
     return records(SessionRecord, await session.fetch_all(newest))
+
+
+async def find(session: Session, user_id: UUID, session_id: UUID) -> SessionRecord | None:
+    """Return a session of a user, also one that has ended; None if there is none."""
+    own = (sessions.c.id == session_id) & (sessions.c.user_id == user_id)
+    return record_or_none(SessionRecord, await session.fetch_one(select(*_SESSION).where(own)))
 
 
 async def end(session: Session, user_id: UUID, session_id: UUID, reason: EndReason) -> bool:

@@ -24,6 +24,7 @@ refresh_tokens = Table(
     Column("token_hash", LargeBinary, primary_key=True),
     Column("session_id", Uuid),
     Column("used_at", DateTime(timezone=True)),
+    Column("used_with", LargeBinary),
     Column("access_token_id", Text),
     Column("access_expires_at", DateTime(timezone=True)),
 )

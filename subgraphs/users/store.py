@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -86,11 +87,15 @@ async def add(session: Session, values: Mapping[str, Any]) -> bool:
     return True
 
 
-async def taken(session: Session, username: str, email: str) -> str | None:
-    """Return whether another user has the name ("username") or the address ("email"); None: neither."""
-    statement = select(users.c.username).where(_is(users.c.username, username) | _is(users.c.email, email))
-    found = [row.username.lower() for row in await session.fetch_all(statement)]
-    return None if not found else "username" if username.lower() in found else "email"
+async def taken(session: Session, username: str, email: str) -> list[str]:
+    """Return which of the name ("username") and the address ("email") other users have."""
+    wanted = {"username": (users.c.username, username), "email": (users.c.email, email)}
+    found = [
+        select(literal(field).label("field")).where(_is(column, value)).select_from(users)
+        for field, (column, value) in wanted.items()
+    ]
+    fields = {row.field for row in await session.fetch_all(union_all(*found))}
+    return [field for field in wanted if field in fields]
 
 
 async def credentials(session: Session, login: str) -> Credentials | None:

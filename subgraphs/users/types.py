@@ -1,4 +1,4 @@
-"""The GraphQL types of the users subgraph.
+"""The GraphQL types of the users subgraph, except inputs and payloads.
 
 The method `of` makes an object from a record; `resolve_reference` resolves the representation of an entity.
 """
@@ -10,7 +10,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from subgraphs.kit.graphql import enum_type, input_type, object_type, resolver
+from subgraphs.kit.graphql import enum_type, enum_value, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.users.loaders import UsersContext
 from subgraphs.users.model import Account
@@ -23,9 +23,9 @@ Info = strawberry.Info[UsersContext, None]
 class UserType(enum.Enum):
     """The role of a user on the platform."""
 
-    CLIENT = "client"
-    MUSICIAN = "musician"
-    ADMIN = "admin"
+    CLIENT = enum_value("client", "Publishes requests, and books and pays musicians.")
+    MUSICIAN = enum_value("musician", "Has a profile, applies to requests, and is booked.")
+    ADMIN = enum_value("admin", "Runs the platform; such accounts cannot be registered.")
 
 
 @object_type()
@@ -37,11 +37,11 @@ class UserProfile:
     profile_picture_url: str | None = strawberry.field(description="The URL of a picture.")
 
 
-@object_type(keys=["id"])
+@object_type(keys=["uuid"])
 class User:
     """A user of the platform. Private fields are shown to the user and to admins only."""
 
-    id: strawberry.ID = strawberry.field(description="The user's id.")
+    uuid: strawberry.ID
     username: str = strawberry.field(description="The public name, with which the user logs in.")
     user_type: UserType = strawberry.field(description="Client, musician or admin.")
     is_active: bool = strawberry.field(
@@ -86,9 +86,13 @@ class User:
         return self.account
 
     @classmethod
-    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> "User | None":
-        """Return the user with this id, None if there is none."""
-        user_id = uuid_of(id)
+    async def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "User | None":
+        """Return the user with this UUID, None if there is none."""
+        return await cls.load(info, uuid_of(uuid))
+
+    @classmethod
+    async def load(cls, info: Info, user_id: UUID | None) -> "User | None":
+        """Return the user with this UUID, None if there is none."""
         account = await info.context.accounts.load(user_id) if user_id else None
         return cls.of(account) if account else None
 
@@ -96,7 +100,7 @@ class User:
     def of(cls, account: Account) -> "User":
         """Return the GraphQL object of an account."""
         return cls(
-            id=strawberry.ID(str(account.id)),
+            uuid=strawberry.ID(str(account.id)),
             username=account.username,
             user_type=UserType(account.user_type),
             is_active=account.is_active,
@@ -147,7 +151,7 @@ class Session:
 class OpenSession:
     """A session of the caller: a log-in on a device, until it is ended or not used for 30 days."""
 
-    id: strawberry.ID = strawberry.field(description="The id, for endSession.")
+    uuid: strawberry.ID
     device: str = strawberry.field(description="The name that the device gave at the log-in.")
     created_at: datetime = strawberry.field(description="The time of the log-in.")
     last_used_at: datetime = strawberry.field(description="The time of the last refreshSession or log-in.")
@@ -157,7 +161,7 @@ class OpenSession:
     def of(cls, record: SessionRecord, current: UUID | None) -> "OpenSession":
         """Return the GraphQL object of a session. `current`: the id of the session of the request."""
         return cls(
-            id=strawberry.ID(str(record.id)),
+            uuid=strawberry.ID(str(record.id)),
             device=record.device,
             created_at=record.created_at,
             last_used_at=record.last_used_at,
@@ -182,69 +186,3 @@ class AccountMail:
     username: str = strawberry.field(description="The name of the account.")
     email: str = strawberry.field(description="The address to send it to.")
     token: str = strawberry.field(description="The token that proves that its user has read the mail.")
-
-
-@input_type
-class UserFilter:
-    """Conditions on the listed users, joined by AND."""
-
-    user_type: UserType | None = strawberry.field(default=None, description="Only users of this type.")
-    search: str | None = strawberry.field(
-        default=None, description="A part of the user name; for admins also a whole email address."
-    )
-
-
-@input_type
-class RegisterInput:
-    """A new account."""
-
-    username: str = strawberry.field(
-        description="3 to 50 letters, digits, '.', '-' and '_'; it must not be taken."
-    )
-    email: str = strawberry.field(description="The email address; it must not be taken.")
-    password: str = strawberry.field(description="8 to 128 characters.")
-    user_type: UserType = strawberry.field(default=UserType.CLIENT, description="CLIENT or MUSICIAN.")
-    device: str | None = strawberry.field(
-        default=None, description="A name for the device, which the user sees in the list of sessions."
-    )
-
-
-@input_type
-class LogInInput:
-    """The credentials of a user."""
-
-    login: str = strawberry.field(description="The user name or the email address.")
-    password: str = strawberry.field(description="The password.")
-    device: str | None = strawberry.field(
-        default=None, description="A name for the device, which the user sees in the list of sessions."
-    )
-    device_token: str | None = strawberry.field(
-        default=None, description="The deviceToken of an earlier log-in on this device."
-    )
-
-
-@input_type
-class UpdateProfileInput:
-    """Changes of a profile: an absent field is not changed, null clears it."""
-
-    first_name: str | None = strawberry.field(default=strawberry.UNSET, description="The first name.")
-    last_name: str | None = strawberry.field(default=strawberry.UNSET, description="The last name.")
-    phone: str | None = strawberry.field(default=strawberry.UNSET, description="The telephone number.")
-    date_of_birth: date | None = strawberry.field(default=strawberry.UNSET, description="The date of birth.")
-    profile_picture_url: str | None = strawberry.field(
-        default=strawberry.UNSET, description="An http or https URL."
-    )
-    preferences: JSON | None = strawberry.field(
-        default=strawberry.UNSET, description="A JSON object up to 16 kB."
-    )
-
-
-@input_type
-class ChangePasswordInput:
-    """The current and the new password."""
-
-    current_password: str = strawberry.field(description="The current password.")
-    new_password: str = strawberry.field(description="The new password, 8 to 128 characters.")
-    device: str | None = strawberry.field(
-        default=None, description="A name for the device, which the user sees in the list of sessions."
-    )

@@ -74,16 +74,20 @@ def struct(kind: type[Any]) -> Fields:
     }
 
 
-def graphql(kind: Any, parts: Mapping[str, Any] | None = None) -> Fields:
-    """Return the fields of a GraphQL type in Python's spelling.
+def graphql(kind: Any, parts: Mapping[str, Any] | None = None, priced: str = "") -> Fields:
+    """Return the fields of a GraphQL type in Python's spelling; `id` stands for `uuid`, too.
 
-    `parts`: types of fields whose own fields count.
+    `parts`: types of fields whose own fields count. `priced`: a field of the type Money, which also has the
+    currency.
     """
     names: dict[str, Any] = {}
     for item in kind.__strawberry_definition__.fields:
         inner = (parts or {}).get(item.python_name)
         names.update(graphql(inner) if inner else {item.python_name: None})
-    return names
+    if priced:
+        assert priced in names, priced
+        names["currency"] = None
+    return {name: hint for name, hint in names.items() if name != "uuid"}
 
 
 ROW: Final = "the row itself, not its contents"
@@ -113,9 +117,11 @@ OWNERS: Final[Mapping[str, tuple[Fields, Sequence[Place]]]] = {
             ),
             Place(
                 "GraphQL type",
-                graphql(musician_types.Musician, {"location": musician_types.MusicianLocation}),
+                graphql(
+                    musician_types.Musician, {"location": musician_types.MusicianLocation}, "hourly_rate"
+                ),
                 renamed={"availability": "availability_schedule"},
-                lacks={LINKS: "user_id", "shown by musicianHistory": "version"},
+                lacks={LINKS: "user_id"},
                 adds={"links": "user skills", "it has a table of its own": "profile_document"},
             ),
         ],
@@ -133,9 +139,9 @@ OWNERS: Final[Mapping[str, tuple[Fields, Sequence[Place]]]] = {
             ),
             Place(
                 "GraphQL type",
-                graphql(request_types.MusicianRequest, {"location": EventPlace}),
+                graphql(request_types.MusicianRequest, {"location": EventPlace}, "budget_min"),
                 renamed={"required_skills": "required_skill_ids"},
-                lacks={LINKS: "client_id", "shown by requestHistory": "version"},
+                lacks={LINKS: "client_id"},
                 adds={
                     "links": "client applications my_application booking",
                     "computed from the times": "duration_hours",
@@ -161,7 +167,7 @@ OWNERS: Final[Mapping[str, tuple[Fields, Sequence[Place]]]] = {
             ),
             Place(
                 "GraphQL type",
-                graphql(request_types.Booking),
+                graphql(request_types.Booking, priced="price"),
                 lacks={
                     LINKS: "request_id client_id musician_id musician_user_id application_id",
                     "shown by bookingHistory": "version",
@@ -184,11 +190,8 @@ OWNERS: Final[Mapping[str, tuple[Fields, Sequence[Place]]]] = {
             ),
             Place(
                 "GraphQL type",
-                graphql(payment_types.Escrow),
-                lacks={
-                    LINKS: "booking_id request_id client_id musician_id musician_user_id",
-                    "shown by escrowHistory": "version",
-                },
+                graphql(payment_types.Escrow, priced="amount"),
+                lacks={LINKS: "booking_id request_id client_id musician_id musician_user_id"},
                 adds={"links": "booking request client musician refunds"},
             ),
         ],

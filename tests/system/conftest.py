@@ -60,9 +60,9 @@ class Platform:
 
 @cache
 def _token(url: str, login: str, _period: int) -> str:
-    query = "mutation ($input: LogInInput!) { logIn(input: $input) { token } }"
+    query = "mutation ($input: LogInInput!) { logIn(input: $input) { session { token } } }"
     answer = Platform(url, Path()).post(query, {"input": {"login": login, "password": DEMO_PASSWORD}})
-    found: str = answer["data"]["logIn"]["token"]
+    found: str = answer["data"]["logIn"]["session"]["token"]
     return found
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.query_graph import QueryGraph
+from subgraphs.kit.global_ids import decode, encode
 from subgraphs.platform.accounts import DEMO_ACCOUNTS
 from subgraphs.platform.options import Options
 from subgraphs.platform.sample.catalogue import named_id
@@ -31,31 +32,52 @@ FIELDS = sorted(
     for item in subgraph.types.values()
     if item.kind == "object" and any(key.resolvable for key in item.keys)
     for field in item.fields.values()
-    if not field.external and field.name != "id"
+    if not field.external and field.name not in ("id", "uuid")
 )
+
+
+def all_of(kind: str) -> set[str]:
+    """Return the fields of a type that only one service has."""
+    return {name for _, item, name in FIELDS if item == kind}
+
+
 # what only its people (and admins) see; every other field has to be the same for all
 PRIVATE = {
     ("users", "User"): {"email", "emailConfirmed", "phone", "dateOfBirth", "preferences", "updatedAt"},
     ("requests", "User"): {"bookings"},
     ("requests", "Musician"): {"applications", "bookings"},
     ("requests", "MusicianRequest"): {"applications", "booking"},
-    ("requests", "Application"): {
-        name for service, kind, name in FIELDS if (service, kind) == ("requests", "Application")
-    },
+    ("requests", "Application"): all_of("Application"),
     ("requests", "Booking"): {
         name for service, kind, name in FIELDS if (service, kind) == ("requests", "Booking")
     },
-    ("payments", "Escrow"): {name for service, kind, name in FIELDS if kind == "Escrow"},
+    ("matching", "MatchingResult"): all_of("MatchingResult"),
+    ("payments", "Escrow"): all_of("Escrow"),
+    ("payments", "Payment"): all_of("Payment"),
     ("payments", "Booking"): {"escrow"},
-    ("events", "AuditEvent"): {name for service, kind, name in FIELDS if kind == "AuditEvent"},
-    ("orchestration", "Saga"): {name for service, kind, name in FIELDS if kind == "Saga"},
+    ("calendar", "CalendarSlot"): all_of("CalendarSlot"),
+    ("events", "AuditEvent"): all_of("AuditEvent"),
+    ("orchestration", "Saga"): all_of("Saga"),
     ("notifications", "User"): {"notifications", "notificationSettings", "unreadNotificationCount"},
-    ("notifications", "Notification"): {name for service, kind, name in FIELDS if kind == "Notification"},
+    ("notifications", "Notification"): all_of("Notification"),
+    ("sync", "PendingSync"): all_of("PendingSync"),
+    ("sync", "SyncLog"): all_of("SyncLog"),
+    ("sync", "ConsistencyCheck"): all_of("ConsistencyCheck"),
 }
+OWNERS = {
+    "Musician": "demo_musician",
+    "CalendarSlot": "demo_musician",
+    **dict.fromkeys(("AuditEvent", "PendingSync", "SyncLog", "ConsistencyCheck"), "demo_admin"),
+}
+"""The accounts that see the objects of a type; demo_client sees the others."""
 
 # what has to be given
 ARGUMENTS = {
-    ("calendar", "Musician", "busyTimes"): '(from: "2026-11-01T00:00:00Z", to: "2027-10-31T00:00:00Z")'
+    (
+        "calendar",
+        "Musician",
+        "busyTimes",
+    ): '(between: {from: "2026-11-01T00:00:00Z", to: "2027-10-31T00:00:00Z"})'
 }
 
 
@@ -65,60 +87,57 @@ def things(url: str) -> dict[str, dict[str, Any]]:
     musician.
     """
     platform = Platform(url, Path())
-    client = token_of(platform, "demo_client")
+    client, musician = token_of(platform, "demo_client"), token_of(platform, "demo_musician")
     desk = platform.post(
         """{ me {
             id
             notifications(first: 1) { edges { node { id } } }
             requests { edges { node { id applications { edges { node { id } } } } } }
-        } }""",
+        } myPayments(first: 1) { edges { node { id } } } }""",
         token=client,
-    )["data"]["me"]
-    applications = [edge["node"]["applications"]["edges"] for edge in desk["requests"]["edges"]]
-    review = platform.post("{ latestReviews(first: 1) { edges { node { id } } } }")["data"]["latestReviews"][
-        "edges"
-    ][0]
-    find = "mutation ($id: ID!) { findMatches(requestId: $id) { id algorithm { id } } }"
-    result = platform.post(find, {"id": str(named_id("request/open"))}, client)["data"]["findMatches"]
-    paid = platform.post(
-        "query ($id: ID!) { booking(id: $id) { escrow { id } } }",
-        {"id": str(named_id("booking/booked"))},
-        client,
-    )
+    )["data"]
+    applications = [edge["node"]["applications"]["edges"] for edge in desk["me"]["requests"]["edges"]]
+    review = platform.post("{ latestReviews(first: 1) { edges { node { id } } } }")["data"]["latestReviews"]
+    find = "mutation ($id: ID!) { findMatches(requestId: $id) { result { id algorithm { id } } } }"
+    request = encode("MusicianRequest", named_id("request/open"))
+    result = platform.post(find, {"id": request}, client)["data"]["findMatches"]["result"]
+    booking = encode("Booking", named_id("booking/booked"))
+    paid = platform.post("query ($id: ID!) { booking(id: $id) { escrow { id } } }", {"id": booking}, client)
     begin = """mutation ($r: ID!, $m: ID!) {
-        assignMusician(requestId: $r, musicianId: $m, idempotencyKey: "fields", wait: true) { id } }"""
-    ids = {"r": str(named_id("request/booked")), "m": str(named_id("musician/demo_musician"))}
-    return {
-        "AuditEvent": first_event(platform),
-        "Saga": platform.post(begin, ids, client)["data"]["assignMusician"],
-        "Escrow": paid["data"]["booking"]["escrow"],
-        "User": {"id": desk["id"]},
-        "Musician": {"id": str(named_id("musician/demo_musician"))},
-        "Skill": platform.post("{ skills { id } }")["data"]["skills"][0],
-        "Review": review["node"],
-        "MusicianRequest": {"id": str(named_id("request/booked"))},
-        "Application": next(edges for edges in applications if edges)[0]["node"],
-        "Booking": {"id": str(named_id("booking/booked"))},
-        "Notification": desk["notifications"]["edges"][0]["node"],
-        "MatchingResult": {"id": result["id"]},
-        "MatchingAlgorithm": result["algorithm"],
-    }
+        assignMusician(requestId: $r, musicianId: $m, idempotencyKey: "fields", wait: true) {
+          saga { id } } }"""
+    booked = encode("MusicianRequest", named_id("request/booked"))
+    demo_musician = encode("Musician", named_id("musician/demo_musician"))
+    saga = platform.post(begin, {"r": booked, "m": demo_musician}, client)["data"]["assignMusician"]["saga"]
+    block = """mutation { blockTime(
+        input: {startsAt: "2030-01-01T00:00:00Z", endsAt: "2030-01-02T00:00:00Z"}) {
+        slot { id } } }"""
+    ids = [
+        *(desk["me"]["id"], desk["me"]["notifications"]["edges"][0]["node"]["id"]),
+        *(desk["myPayments"]["edges"][0]["node"]["id"], review["edges"][0]["node"]["id"]),
+        *(next(edges for edges in applications if edges)[0]["node"]["id"], saga["id"]),
+        *(result["id"], result["algorithm"]["id"], paid["data"]["booking"]["escrow"]["id"]),
+        *(booked, booking, demo_musician, platform.post("{ skills { id } }")["data"]["skills"][0]["id"]),
+        platform.post(block, token=musician)["data"]["blockTime"]["slot"]["id"],
+        *of_admins(platform),
+    ]
+    found = [decode(one) for one in ids]
+    return {one.kind: {"uuid": str(one.key)} for one in found if one is not None}
 
 
-def first_event(platform: Platform) -> dict[str, Any]:
-    """Return an event of the audit, after causing one."""
+def of_admins(platform: Platform) -> list[str]:
+    """Return the ids of an event of the audit, a sync, a log entry and a check, after causing them."""
     client, admin = token_of(platform, "demo_client"), token_of(platform, "demo_admin")
-    change = 'mutation { updateProfile(input: {firstName: "Ada"}) { id } }'
-    platform.post(change, token=client)
+    platform.post('mutation { updateProfile(input: {firstName: "Ada"}) { user { id } } }', token=client)
+    platform.post("mutation { checkConsistency { checks { id } } }", token=admin)
+    lists = ("audit", "pendingSyncs", "syncLogs", "consistencyChecks")
+    query = "{" + " ".join(f"{name}(first: 1) {{ edges {{ node {{ id }} }} }}" for name in lists) + "}"
     for _ in range(200):
-        edges = platform.post("{ audit(first: 1) { edges { node { id } } } }", token=admin)["data"]["audit"][
-            "edges"
-        ]
-        if edges:
-            found: dict[str, Any] = edges[0]["node"]
-            return found
+        found = platform.post(query, token=admin)["data"]
+        if all(found[name]["edges"] for name in lists):
+            return [found[name]["edges"][0]["node"]["id"] for name in lists]
         time.sleep(0.1)
-    raise AssertionError("the audit has heard of nothing")
+    raise AssertionError(f"not all lists have elements: {found}")
 
 
 def asked(
@@ -134,7 +153,7 @@ def asked(
     query = f"query ($r: [_Any!]!) {{ _entities(representations: $r) {{ {fragment} }} }}"
     thing = {"__typename": kind, **things(platform.url)[kind]}
     if field == "priceBand":  # @requires
-        thing |= {"hourlyRate": "70.00", "currency": "EUR", "experienceYears": 5}
+        thing |= {"hourlyRate": {"amount": "70.00", "currency": "EUR"}, "experienceYears": 5}
     port = Options(port=urlsplit(platform.url).port or 0).port_of(service)
     body = {"query": query, "variables": {"r": [thing]}}
     answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json=body, headers=headers, timeout=30).json()
@@ -168,7 +187,7 @@ def test_who_sees_it(platform: Platform, service: str, kind: str, field: str) ->
     """A private field is null with an error for everybody but its users; a public field has the same value
     for everybody; forged headers change nothing.
     """
-    owner = {"Musician": "demo_musician", "AuditEvent": "demo_admin"}.get(kind, "demo_client")
+    owner = "demo_admin" if (kind, field) == ("Saga", "data") else OWNERS.get(kind, "demo_client")
     value, codes = asked(platform, service, kind, field, bearer(token_of(platform, owner)))
     assert codes == []
     nobody, nobodys = asked(platform, service, kind, field, {})
@@ -197,9 +216,10 @@ def test_who_sees_it(platform: Platform, service: str, kind: str, field: str) ->
 def _token(url: str, name: str) -> str:
     if name != "stranger":
         return Platform(url, Path()).token(name)
-    register = "mutation ($input: RegisterInput!) { register(input: $input) { token } }"
+    register = "mutation ($input: RegisterInput!) { register(input: $input) { session { token } } }"
     account = {"username": "stranger", "email": "stranger@example.org", "password": "a long password"}
-    found: str = Platform(url, Path()).post(register, {"input": account})["data"]["register"]["token"]
+    made = Platform(url, Path()).post(register, {"input": account})["data"]["register"]
+    found: str = made["session"]["token"]
     return found
 
 

@@ -13,14 +13,14 @@ from tests.system.conftest import Platform
 pytestmark = pytest.mark.system
 ADMINS = "{ audit { totalCount } syncTargets { pending } readModels { name } }"
 
-ASSIGN = 'mutation { assignMusician(requestId: "1", musicianId: "1", idempotencyKey: "1") { id } }'
+ASSIGN = 'mutation { assignMusician(requestId: "1", musicianId: "1", idempotencyKey: "1") { saga { id } } }'
 
 
 @pytest.mark.parametrize(
     ("login", "query"),
     [
         (None, '{ me { id } myPayments { totalCount } saga(id: "x") { id } }'),
-        (None, "mutation { markAllNotificationsRead }"),
+        (None, "mutation { markAllNotificationsRead { readNotifications } }"),
         (None, ADMINS),
         ("demo_client", ADMINS),
         ("demo_musician", ASSIGN),
@@ -60,10 +60,10 @@ def from_address(platform: Platform, address: str, query: str) -> httpx.Response
         return client.post(f"{platform.url}/graphql", json={"query": query}, headers=accept)
 
 
-LOG_IN = (
-    f'''mutation {{ logIn(input: {{login: "demo_musician", password: "{DEMO_PASSWORD}"}}) {{ token }} }}'''
-)
-REGISTER = """mutation { register(input: {username: "x", email: "nobody", password: "short"}) { token } }"""
+LOG_IN = f'''mutation {{ logIn(input: {{login: "demo_musician", password: "{DEMO_PASSWORD}"}}) {{
+    session {{ token }} }} }}'''
+REGISTER = """mutation { register(input: {username: "x", email: "nobody", password: "short"}) {
+    userErrors { code } } }"""
 
 
 @pytest.mark.parametrize(

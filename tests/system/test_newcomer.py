@@ -10,9 +10,17 @@ from tests.system.conftest import Platform
 
 pytestmark = pytest.mark.system
 PUBLISH = """mutation ($input: PublishRequestInput!) {
-    publishRequest(input: $input) { id startsAt endsAt durationHours } }"""
+    publishRequest(input: $input) {
+        request { id startsAt endsAt durationHours } userErrors { code field message } } }"""
+REGISTER = """mutation ($input: RegisterInput!) {
+    register(input: $input) { session { token } userErrors { code field message } } }"""
 TODAY = datetime.now(UTC).date()
 SOON = (TODAY + timedelta(days=30)).isoformat()
+
+
+def euros(amount: str) -> dict[str, str]:
+    """Return an amount as the API takes it."""
+    return {"amount": amount, "currency": "EUR"}
 
 
 def request_input(**changes: Any) -> dict[str, Any]:
@@ -23,41 +31,63 @@ def request_input(**changes: Any) -> dict[str, Any]:
         "startTime": "20:00",
         "endTime": "01:00",
         "timeZone": "Europe/Berlin",
-        "budgetMin": "100",
-        "budgetMax": "300",
+        "budgetMin": euros("100"),
+        "budgetMax": euros("300"),
         "location": {"latitude": 52.5, "longitude": 13.4},
     }
     return {**fine, **changes}
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "field", "words"),
     [
-        ({"budgetMin": "-5"}, "budgetMin"),
-        ({"budgetMin": "500"}, "budgetMin"),
-        ({"startTime": "20:00", "endTime": "20:00"}, "equal"),
-        ({"endDate": (TODAY + timedelta(days=32)).isoformat()}, "24 hours"),
-        ({"eventDate": "2020-01-01"}, "past"),
-        ({"timeZone": "Mars/Olympus"}, "timeZone"),
-        ({"location": {"latitude": 200, "longitude": 13.4}}, "latitude"),
-        ({"title": "x" * 300}, "title"),
-        ({"title": " "}, "title"),
-        ({"budgetMax": "1e400"}, "budgetMax"),
-        ({"startTime": "25:00"}, "25:00"),
+        ({"budgetMin": euros("-5")}, "budgetMin", "budgetMin"),
+        ({"budgetMin": euros("500")}, "budgetMin", "budgetMin"),
+        ({"budgetMin": {"amount": "1", "currency": "CHF"}}, "budgetMax.currency", "CHF"),
+        ({"startTime": "20:00", "endTime": "20:00"}, "endTime", "equal"),
+        ({"endDate": (TODAY + timedelta(days=32)).isoformat()}, "endTime", "24 hours"),
+        ({"eventDate": "2020-01-01"}, "eventDate", "past"),
+        ({"timeZone": "Mars/Olympus"}, "timeZone", "timeZone"),
+        ({"location": {"latitude": 200, "longitude": 13.4}}, "location.latitude", "latitude"),
+        ({"title": "x" * 300}, "title", "title"),
+        ({"title": " "}, "title", "title"),
+        ({"requiredSkills": ["piano"]}, "requiredSkills", "piano"),
     ],
 )
-def test_wrong_requests_are_explained(platform: Platform, changes: dict[str, Any], words: str) -> None:
-    """A request that breaks a rule is refused with the field or the reason."""
+def test_wrong_requests_are_explained(
+    platform: Platform, changes: dict[str, Any], field: str, words: str
+) -> None:
+    """A request that breaks a rule is refused with the field and the reason."""
     answer = platform.post(PUBLISH, {"input": request_input(**changes)}, platform.token("demo_client"))
-    error = answer["errors"][0]
+    assert "errors" not in answer
+    assert answer["data"]["publishRequest"]["request"] is None
+    (error,) = answer["data"]["publishRequest"]["userErrors"]
+    assert (error["code"], error["field"]) == ("BAD_USER_INPUT", field)
     assert words in error["message"]
-    assert error["extensions"]["code"] in ("BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"budgetMax": euros("1e400")}, "1E+400"), ({"startTime": "25:00"}, "25:00")]
+)
+def test_values_that_are_no_values(platform: Platform, changes: dict[str, Any], words: str) -> None:
+    """A text that is no time, and a number that is too large, are refused with the text."""
+    answer = platform.post(PUBLISH, {"input": request_input(**changes)}, platform.token("demo_client"))
+    assert words in str(answer)
+    assert answer.get("errors") or answer["data"]["publishRequest"]["userErrors"]
+
+
+def test_all_wrong_fields_at_once(platform: Platform) -> None:
+    """A form with several wrong fields gets an error for each of them."""
+    wrong = request_input(title=" ", timeZone="Mars/Olympus", budgetMin=euros("-5"))
+    answer = platform.post(PUBLISH, {"input": wrong}, platform.token("demo_client"))
+    found = {error["field"] for error in answer["data"]["publishRequest"]["userErrors"]}
+    assert found == {"title", "timeZone", "budgetMin"}
 
 
 def test_a_gig_past_midnight_ends_the_next_day(platform: Platform) -> None:
     """An end at or before the start is on the next day."""
     answer = platform.post(PUBLISH, {"input": request_input()}, platform.token("demo_client"))
-    assert answer["data"]["publishRequest"]["durationHours"] == 5
+    assert answer["data"]["publishRequest"]["request"]["durationHours"] == 5
 
 
 def test_words_of_sql_are_words(platform: Platform) -> None:
@@ -65,31 +95,31 @@ def test_words_of_sql_are_words(platform: Platform) -> None:
     name = "Robert'); DROP TABLE users;--"
     query = """query ($s: String) {
         users(first: 1, filter: {search: $s}) { totalCount }
-        musicians(filter: {city: $s, search: $s}) { totalCount }
+        musicians(filter: {city: $s, name: $s}) { totalCount }
+        requests(filter: {text: $s}) { totalCount }
     }"""
     assert platform.post(query, {"s": name})["data"] == {
         "users": {"totalCount": 0},
         "musicians": {"totalCount": 0},
+        "requests": {"totalCount": 0},
     }
-    register = "mutation ($input: RegisterInput!) { register(input: $input) { token } }"
     account = {"username": name, "email": "bobby@example.org", "password": "a long password"}
-    assert platform.post(register, {"input": account})["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    refused = platform.post(REGISTER, {"input": account})["data"]["register"]
+    assert [(one["code"], one["field"]) for one in refused["userErrors"]] == [("BAD_USER_INPUT", "username")]
     assert platform.post("{ users { totalCount } }")["data"]["users"]["totalCount"] >= 3000
 
 
 def test_nobody_registers_as_admin(platform: Platform) -> None:
     """A registration with the type ADMIN is refused."""
-    register = "mutation ($input: RegisterInput!) { register(input: $input) { token } }"
     account = {
         "username": "boss",
         "email": "boss@example.org",
         "password": "a long password",
         "userType": "ADMIN",
     }
-    assert platform.post(register, {"input": account})["errors"][0]["extensions"]["code"] in (
-        "BAD_USER_INPUT",
-        "FORBIDDEN",
-    )
+    refused = platform.post(REGISTER, {"input": account})
+    assert refused["data"] == {"register": None}
+    assert [error["extensions"]["code"] for error in refused["errors"]] == ["FORBIDDEN"]
 
 
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."])
@@ -146,11 +176,12 @@ def test_private_things_stay_private(platform: Platform) -> None:
     "platform", ["processes"], indirect=True
 )  # in one process no subgraph can be stopped alone
 def test_one_subgraph_down_costs_its_own_fields(platform: Platform) -> None:
-    """While `reviews` is stopped, its fields are null with errors at their paths, and all others have values;
-    afterwards all have values again.
+    """While `reviews` is stopped, its fields are null with errors at their paths, and all others have values,
+    also the ratings in a list, which the read model has; afterwards all have values again.
     """
     query = """{
-        musicians(first: 2) { edges { node { stageName rating totalReviews user { username } priceBand } } }
+        musicians(first: 2) { edges { node {
+            stageName rating totalReviews user { username } priceBand reviews { totalCount } } } }
         latestReviews { totalCount }
     }"""
     whole = platform.post(query)
@@ -160,15 +191,11 @@ def test_one_subgraph_down_costs_its_own_fields(platform: Platform) -> None:
         answer = platform.post(query)
         assert answer["data"]["latestReviews"] is None
         for index, edge in enumerate(answer["data"]["musicians"]["edges"]):
-            expected = {
-                **whole["data"]["musicians"]["edges"][index]["node"],
-                "rating": None,
-                "totalReviews": None,
-            }
-            assert edge["node"] == expected
+            expected = whole["data"]["musicians"]["edges"][index]["node"]
+            assert edge["node"] == {**expected, "reviews": None}
         paths = {tuple(error["path"]) for error in answer["errors"]}
         place = ("musicians", "edges")
-        wanted = {(*place, index, "node", name) for index in (0, 1) for name in ("rating", "totalReviews")}
+        wanted = {(*place, index, "node", "reviews") for index in (0, 1)}
         assert paths == wanted | {("latestReviews",)}
         assert {error["extensions"]["code"] for error in answer["errors"]} == {"SUBGRAPH_UNREACHABLE"}
         ready = httpx.get(f"{platform.url}/health/ready").json()

@@ -3,6 +3,7 @@ data.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,32 @@ from tests.system.conftest import Platform
 pytestmark = pytest.mark.system
 FOLDER = Path(__file__).parents[2] / "schema" / "operations"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.graphql"))
-LOGINS = {"myGigs": "demo_musician"}
-REFUSED = {
-    "refreshSession": "UNAUTHENTICATED",
-    "endSession": "NOT_FOUND",
-    "changePassword": "FORBIDDEN",
-    "resetPassword": "BAD_USER_INPUT",
-    "confirmEmail": "BAD_USER_INPUT",
+LOGIN = re.compile(r"demo_(?:client|musician|admin)")
+REFUSED = {"refreshSession": "UNAUTHENTICATED", "saga": "NOT_FOUND"}
+"""The codes of operations whose variables stand for what no file can have."""
+MISTAKEN = {
+    **dict.fromkeys(("resetPassword", "confirmEmail", "blockTime", "freeTime", "register"), "BAD_USER_INPUT"),
+    "changePassword": "WRONG_CREDENTIALS",
+    **dict.fromkeys(("updateRequest", "updateMusicianProfile"), "VERSION_CONFLICT"),
+    "createMusicianProfile": "CONFLICT",
+    **dict.fromkeys(
+        (
+            *(
+                "endSession",
+                "applyToRequest",
+                "changeApplication",
+                "withdrawApplication",
+                "rejectApplication",
+            ),
+            *("assignMusician", "confirmOffer", "completeEvent", "objectToPayout", "decideObjection"),
+            *("cancelAndRefund", "cancelRequest", "rateBooking", "editReview", "removeTime"),
+            "markNotificationRead",
+        ),
+        "NOT_FOUND",
+    ),
 }
-"""The codes of operations whose variables stand for secrets that no file can have."""
+"""The codes of the user errors of such operations."""
+MAY_BE_EMPTY = {"myCalendar", "requestApplications", "mySagas"}
 
 
 def empty(value: Any) -> bool:
@@ -51,13 +69,19 @@ def test_operation(platform: Platform, name: str) -> None:
     if needs_token:
         refused = platform.post(query, variables)
         assert refused.get("errors") or empty(refused["data"])
-    login = LOGINS.get(name, "demo_client")
+    named = LOGIN.search(query)
+    login = named.group() if named else "demo_client"
     token = (platform.new_token if name == "logOut" else platform.token)(login) if needs_token else None
     answer = platform.post(query, variables, token)
     if name in REFUSED:
         assert [error["extensions"]["code"] for error in answer["errors"]] == [REFUSED[name]]
         return
     assert "errors" not in answer
+    payload = answer["data"].get(name)
+    mistakes = payload.get("userErrors", []) if isinstance(payload, dict) else []
+    assert {mistake["code"] for mistake in mistakes} == ({MISTAKEN[name]} if name in MISTAKEN else set())
+    if name in MAY_BE_EMPTY:
+        return
     assert not empty(answer["data"])
     text = json.dumps(answer["data"])
     assert '"edges"' not in text or '"edges": [{' in text

@@ -16,10 +16,10 @@ import pytest
 from tests.system.conftest import Platform
 
 pytestmark = pytest.mark.system
-LISTS = """{ findMusicians(first: 5, orderBy: RATE_ASC) { totalCount edges { node {
-    stageName hourlyRate rating totalReviews city musician { id } skills { name } } } }
-  findRequests(first: 5, orderBy: NEWEST, status: [OPEN]) {
-    totalCount edges { node { title clientName startsAt totalApplications } } } }"""
+LISTS = """{ musicians(first: 5, orderBy: RATE_ASC) { totalCount edges { node {
+    id stageName hourlyRate { amount currency } rating totalReviews location { city } skills { name } } } }
+  requests(first: 5, orderBy: NEWEST, filter: {status: [OPEN]}) {
+    totalCount edges { totalApplications node { id title startsAt client { username } } } } }"""
 
 
 def answer_from(platform: Platform, source: str, token: str) -> dict[str, Any]:
@@ -28,9 +28,7 @@ def answer_from(platform: Platform, source: str, token: str) -> dict[str, Any]:
     for _ in range(300):
         answer = platform.post(LISTS, token=token)
         told = answer.get("extensions", {}).get("readModel", {})
-        if [told[name]["source"] for name in ("findMusicians", "findRequests") if name in told] == [
-            source
-        ] * 2:
+        if [told[name]["source"] for name in ("musicians", "requests") if name in told] == [source] * 2:
             assert "errors" not in answer, answer["errors"]
             data: dict[str, Any] = answer["data"]
             return data
@@ -66,9 +64,9 @@ def test_without_the_read_database(platform: Platform) -> None:
     """
     token = platform.token("demo_client")
     before = answer_from(platform, "read_model", token)
-    assert len(before["findMusicians"]["edges"]) == len(before["findRequests"]["edges"]) == 5
+    assert len(before["musicians"]["edges"]) == len(before["requests"]["edges"]) == 5
     with closed(platform):
         assert answer_from(platform, "command_side", token) == before
-        refused = platform.post('{ findMusicians(text: "jazz") { totalCount } }')
+        refused = platform.post('{ musicians(filter: {text: "jazz"}) { totalCount } }')
         assert refused["errors"][0]["extensions"]["code"] == "READ_MODEL_UNAVAILABLE"
     assert answer_from(platform, "read_model", token) == before

@@ -18,4 +18,4 @@ def test_the_first_query_answers_as_printed(platform: Platform) -> None:
     queries = [json.loads(body.replace("\n", " "))["query"] for body in bodies]
     printed = json.loads(re.findall(r"```json\n(.*?)\n```", README, re.DOTALL)[0])
     assert platform.post(queries[0]) == printed
-    assert platform.post(queries[1])["data"]["logIn"]["token"].count(".") == 2
+    assert platform.post(queries[1])["data"]["logIn"]["session"]["token"].count(".") == 2

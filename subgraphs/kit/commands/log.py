@@ -1,8 +1,8 @@
 """The command log: a service executes each command id once, and returns the first result for a repeated one.
 
-The mutations of a service call `CommandLog.execute`. Example: a client sends `createRequest` with a
-`commandId`, loses its connection and sends both again. The second call finds the command completed, reads the
-created request's id from the stored result, and returns the request.
+The mutations of a service call `CommandLog.execute`. Example: a client sends `publishRequest` with an
+idempotency key, loses its connection and sends both again. The second call finds the command completed, reads
+the created request's id from the stored result, and returns the request.
 
 A command is stored before it is executed, in a transaction of its own. Its effect, its result and the status
 `completed` are written in one transaction, which first locks the command's row: of two processes that execute
@@ -27,7 +27,7 @@ from sqlalchemy import Row, text
 from subgraphs.kit import cause
 from subgraphs.kit.cause import Cause, because
 from subgraphs.kit.database import Database, Session
-from subgraphs.kit.errors import BadUserInput, Conflict, DomainError
+from subgraphs.kit.errors import BadUserInput, DomainError, IdempotencyKeyReused
 from subgraphs.kit.messages import Command
 from subgraphs.kit.unit_of_work import UnitOfWork
 
@@ -73,14 +73,6 @@ WHERE command_id = :command_id AND status IN ('pending', 'processing')
 )
 
 
-class CommandIdReused(Conflict):
-    """The command id was used before for a command of another type, with other input, or by another
-    caller.
-    """
-
-    code = "COMMAND_ID_REUSED"
-
-
 class CommandFailed(DomainError):
     """The command with this id failed before, with this code and message; it is not executed again."""
 
@@ -111,8 +103,8 @@ class CommandLog:
         """Store and execute a command; return the handler's result.
 
         If the id was executed before, nothing is executed, and the object of the first result is loaded.
-        `command_id`: the id that the caller chose; None: generate one. Raises CommandIdReused, CommandFailed,
-        BadUserInput for input that cannot be stored as JSON, and the errors of the handler.
+        `command_id`: the id that the caller chose; None: generate one. Raises IdempotencyKeyReused,
+        CommandFailed, BadUserInput for input that cannot be stored as JSON, and the errors of the handler.
         """
         named, own_id = command_id is not None, command_id or uuid4()
         current = cause.current()
@@ -155,8 +147,8 @@ class CommandLog:
                     again is not None
                     and any(getattr(row, name) != again[name] for name in _IDENTIFYING_COLUMNS)
                 ):
-                    raise CommandIdReused(
-                        f"The command id {command_id} was used for another command: choose a new id"
+                    raise IdempotencyKeyReused(
+                        "The idempotency key was used for another change: choose a new key"
                     )
                 if row.status == "failed":
                     raise CommandFailed(
@@ -166,7 +158,7 @@ class CommandLog:
                     return await self._stored_result(uow, command, command_id)
                 result = await self._handlers[type(command)](uow, command)
                 await uow.execute(_COMPLETE, [_completion(command_id, result, begun)])
-        except (CommandIdReused, CommandFailed):
+        except (IdempotencyKeyReused, CommandFailed):
             raise
         except DomainError as error:
             await self._end(command_id, "failed", error.code, error.message)

@@ -1,27 +1,19 @@
-"""The GraphQL type of a command's status, the argument `commandId`, and the query by which a caller checks
-whether a command was executed. All services with commands use it.
+"""The GraphQL type of a command's status, and the query by which a caller checks whether a mutation was
+executed. All services with a command log use it.
 """
 
 from datetime import datetime
-from typing import Annotated
-from uuid import UUID
+from enum import Enum
 
 import strawberry
 from sqlalchemy import text
 
-from subgraphs.kit import checks
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import NotFound
-from subgraphs.kit.graphql import object_type
+from subgraphs.kit.graphql import enum_type, enum_value, object_type
+from subgraphs.kit.idempotency_keys import command_id_of
 from subgraphs.kit.identity import Identity
 
-CommandId = Annotated[
-    strawberry.ID | None,
-    strawberry.argument(
-        description="A UUID of your choice. Send the command again with the same id if you got no answer: "
-        "it is executed once."
-    ),
-]
 _FIND = text(
     """
 SELECT own.*, processing_time_ms, completed_at
@@ -31,42 +23,42 @@ WHERE command_id = :command_id
 )
 
 
-def command_id_of(value: str | None) -> UUID | None:
-    """Parse the argument `commandId`; None if the caller sent none. Raises BadUserInput if it is no UUID."""
-    return None if value is None else checks.identifier(value, "commandId")
+@enum_type
+class CommandState(Enum):
+    """The state of a mutation that was sent with an idempotency key."""
+
+    PENDING = enum_value("pending", "It was interrupted, and is executed soon.")
+    PROCESSING = enum_value("processing", "It is being executed.")
+    COMPLETED = enum_value("completed", "It was executed.")
+    FAILED = enum_value("failed", "It had no effect.")
 
 
 @object_type(shareable=True)
 class CommandStatus:
-    """The status of a command."""
+    """The status of a mutation that was sent with an idempotency key."""
 
-    id: strawberry.ID = strawberry.field(description="The id of the command.")
-    type: str = strawberry.field(description="The type of the command.")
-    status: str = strawberry.field(description="pending, processing, completed or failed.")
-    aggregate_id: strawberry.ID | None = strawberry.field(
-        description="The id of the object that the command changes or has created."
-    )
-    error_code: str | None = strawberry.field(description="The code of the error, if the command failed.")
-    error_message: str | None = strawberry.field(
-        description="The message of the error, if the command failed."
-    )
-    created_at: datetime = strawberry.field(description="When the service received the command.")
-    completed_at: datetime | None = strawberry.field(description="When the command was completed.")
+    type: str = strawberry.field(description="The name of the command, such as PublishRequest.")
+    status: CommandState = strawberry.field(description="The state of its execution.")
+    error_code: str | None = strawberry.field(description="The code of the error, if it failed.")
+    error_message: str | None = strawberry.field(description="The message of the error, if it failed.")
+    created_at: datetime = strawberry.field(description="When the service received it.")
+    completed_at: datetime | None = strawberry.field(description="When its execution was completed.")
     processing_time_ms: float | None = strawberry.field(
         description="The duration of its execution in milliseconds."
     )
 
 
-async def status_of(session: Session, by: Identity, command_id: str) -> CommandStatus:
-    """Return the status of a command, if `by` has sent it or is an admin; otherwise raise NotFound."""
-    row = await session.fetch_one(_FIND, command_id=checks.identifier(command_id, "id"))
-    if row is None or not (by.is_admin or row.issued_by == str(by.user_id)):
-        raise NotFound(f"You have sent no command with the id {command_id}")
+async def status_of(session: Session, by: Identity, key: str) -> CommandStatus:
+    """Return the status of the mutation that `by` has sent with an idempotency key.
+
+    Raises NotFound if there is none, and BadUserInput.
+    """
+    row = await session.fetch_one(_FIND, command_id=command_id_of(key, by))
+    if row is None:
+        raise NotFound("You have sent no mutation with this idempotency key to this service")
     return CommandStatus(
-        id=strawberry.ID(str(row.command_id)),
         type=row.command_type,
-        status=row.status,
-        aggregate_id=strawberry.ID(str(row.aggregate_id)) if row.aggregate_id else None,
+        status=CommandState(row.status),
         error_code=row.error_code,
         error_message=row.error_message,
         created_at=row.created_at,

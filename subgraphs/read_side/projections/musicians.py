@@ -122,6 +122,14 @@ ON CONFLICT (musician_id) DO UPDATE SET
     rating_sum = own.rating_sum + excluded.rating_sum,
     total_reviews = own.total_reviews + excluded.total_reviews
 """
+_CHANGE_REVIEWS = """
+INSERT INTO {musician_read_model} AS own (musician_id, rating_sum, total_reviews)
+SELECT musician_id, sum(rating - previous_rating), 0
+FROM jsonb_to_recordset(cast(:told AS jsonb))
+    AS told (musician_id uuid, rating integer, previous_rating integer)
+GROUP BY musician_id
+ON CONFLICT (musician_id) DO UPDATE SET rating_sum = own.rating_sum + excluded.rating_sum
+"""
 _RAISE_ACTIVITY = """
 INSERT INTO {musician_read_model} AS own (musician_id, last_active)
 SELECT musician_id, max(told_at)
@@ -159,6 +167,7 @@ class MusiciansProjection(LogProjection):
             ProjectionStep(frozenset({"UserRegistered", "UserUpdated"}), self._accounts),
             ProjectionStep(_PROFILE, self._profiles),
             ProjectionStep(frozenset({"ReviewPublished"}), self._reviews),
+            ProjectionStep(frozenset({"ReviewEdited"}), self._edited_reviews),
             ProjectionStep(_ACTIVITY, self._activity),
         )
 
@@ -170,6 +179,9 @@ class MusiciansProjection(LogProjection):
 
     async def _reviews(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
         await self.execute(uow, _ADD_REVIEWS, events, generation)
+
+    async def _edited_reviews(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
+        await self.execute(uow, _CHANGE_REVIEWS, events, generation)
 
     async def _activity(self, uow: UnitOfWork, events: Sequence[StoredEvent], generation: int) -> None:
         await self.execute(uow, _RAISE_ACTIVITY, events, generation)

@@ -20,12 +20,19 @@ BLOCK = (
     "bookingId: ID!, musicianId: ID!, musicianUserId: ID!, startsAt: DateTime!, endsAt: DateTime!, "
     "timeZone: String!, title: String!"
 )
+SAY = """mutation($input: TimeInput!, $key: String) { %s(input: $input, idempotencyKey: $key) {
+    slot { id uuid kind startsAt } userErrors { code field message } } }"""
 DAY = datetime(2027, 6, 5, tzinfo=UTC)
 
 
 def at(hour: float) -> str:
     """Return the time `hour` hours after the start of the day of these tests, as text."""
     return (DAY + timedelta(hours=hour)).isoformat()
+
+
+def during(start: float, end: float) -> dict[str, str]:
+    """Return the argument `between` for these hours of the day of these tests."""
+    return {"from": at(start), "to": at(end)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +62,27 @@ class Player:
 
     async def busy(self) -> list[tuple[float, float]]:
         """Return the hours of the day at which the musician is publicly busy."""
-        query = """query($id: ID!, $from: DateTime!, $to: DateTime!) {
-            musicianAvailability(musicianId: $id, from: $from, to: $to) { startsAt endsAt } }"""
-        data = await self.client.data(
-            query, None, id=str(self.musician_id), **{"from": at(-48), "to": at(72)}
-        )
+        query = """query($id: ID!, $between: BetweenInput!) {
+            musicianAvailability(musicianId: $id, between: $between) { startsAt endsAt } }"""
+        data = await self.client.data(query, None, id=str(self.musician_id), between=during(-48, 72))
         return [(hours(one["startsAt"]), hours(one["endsAt"])) for one in data["musicianAvailability"]]
 
-    async def calendar(self) -> list[tuple[str, float, float, str]]:
-        """Return the musician's own view of the calendar."""
-        query = """query($from: DateTime!, $to: DateTime!) {
-            myCalendar(from: $from, to: $to) { kind startsAt endsAt title } }"""
-        data = await self.client.data(query, self.person, **{"from": at(-48), "to": at(72)})
+    async def calendar(self, kind: str | None = None) -> list[tuple[str, float, float, str]]:
+        """Return the musician's own view of the calendar; `kind`: only such slots."""
+        query = """query($between: BetweenInput!, $kind: SlotKind) {
+            myCalendar(between: $between, kind: $kind) { kind startsAt endsAt title } }"""
+        data = await self.client.data(query, self.person, between=during(-48, 72), kind=kind)
         return [
             (one["kind"], hours(one["startsAt"]), hours(one["endsAt"]), one["title"])
             for one in data["myCalendar"]
         ]
 
     async def say(self, what: str, start: float, end: float, **changes: Any) -> dict[str, Any]:
-        """Send `blockTime` or `freeTime`; return the whole response."""
-        query = f"mutation($input: TimeInput!) {{ {what}(input: $input) {{ id kind startsAt }} }}"
+        """Send `blockTime` or `freeTime`; return its payload."""
         given = {"startsAt": at(start), "endsAt": at(end), **changes}
-        return await self.client.send(query, self.person, input=given)
+        answer = await self.client.send(SAY % what, self.person, input=given)
+        payload: dict[str, Any] = answer["data"][what]
+        return payload
 
 
 def hours(moment: str) -> float:

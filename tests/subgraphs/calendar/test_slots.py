@@ -192,7 +192,7 @@ async def test_many_musicians_take_one_statement(client: Client, keys: SigningKe
     await player.block(20, 21).do()
     await other.block(20, 24).do()
     ids = [player.musician_id, other.musician_id, *[uuid4() for _ in range(40)]]
-    selection = f'busyTimes(from: "{at(0)}", to: "{at(22.5)}") {{ startsAt }}'
+    selection = f'busyTimes(between: {{from: "{at(0)}", to: "{at(22.5)}"}}) {{ startsAt }}'
     with counted_statements(client.service.database) as statements:
         answer = await client.entities("Musician", ids, selection)
     assert len(statements) == 1

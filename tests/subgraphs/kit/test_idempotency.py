@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
+from subgraphs.kit.errors import IdempotencyKeyReused
 from subgraphs.kit.idempotency import (
     AlreadyUndone,
     Direction,
-    IdempotencyKeyReused,
     SagaCall,
     Superseded,
     run_once,

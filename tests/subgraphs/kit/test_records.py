@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -165,3 +166,39 @@ async def test_a_copy_is_replaced_by_later_events_only(database: Database) -> No
         row = await database.fetch_one(select(copies.c.title, copies.c.position))
         assert row is not None
         assert tuple(row) == (str(max(position, 2)), max(position, 2))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_pages_in_both_directions(database: Database, descending: bool) -> None:
+    """Every window of a list, by `first` or `last`, behind and before any of its rows, is what a slice of
+    the whole list is; equal values are ordered by id.
+    """
+    band, order = uuid4(), Order("songs_window", songs.c.place, int, songs.c.id, descending)
+    for number in range(7):
+        await add(database, band, f"Song {number}", number // 2)
+    whole = sorted(await SONGS.fetch_all(database, select(songs)), key=lambda song: (song.place, song.id))
+    whole = whole[::-1] if descending else whole
+    cursors = [order.cursor(song.place, song.id) for song in whole]
+
+    async def total() -> int:
+        return len(whole)
+
+    for start, end, size, backwards in product((None, 0, 3, 6), (None, 0, 4, 6), (1, 3, 10), (False, True)):
+        after, before = (None if place is None else cursors[place] for place in (start, end))
+        first, last = (None, size) if backwards else (size, None)
+        page = Page.of(order, first, after, last, before)
+        found = page.connection(
+            await SONGS.page(database, page), lambda song: song, lambda song: (song.place, song.id), total
+        )
+        window = whole[0 if start is None else start + 1 : end]
+        expected = window[-size:] if backwards else window[:size]
+        assert [edge.node for edge in found.edges] == expected
+        assert [edge.cursor for edge in found.edges] == [cursors[whole.index(song)] for song in expected]
+        more = len(window) > size
+        info = found.page_info
+        assert (info.has_previous_page if backwards else info.has_next_page) is more
+        each = await SONGS.page_of_each(database, "band_id", [band], page)
+        nested = page.connection(
+            each.get(band, []), lambda song: song, lambda song: (song.place, song.id), total
+        )
+        assert [edge.node for edge in nested.edges] == expected

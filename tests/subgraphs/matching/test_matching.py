@@ -2,27 +2,32 @@
 it.
 """
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import select, text
 
+from subgraphs.kit import own_writes
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
 from subgraphs.matching.index import Index
 from subgraphs.matching.tables import results
 
-MATCHES = "matches(first: 5) { totalScore distanceKm rankingPosition isRecommended musician { id } }"
-FIND = """mutation($id: ID!, $force: Boolean! = false, $algorithm: String! = "balanced") {
-  findMatches(requestId: $id, forceRefresh: $force, algorithm: $algorithm) {
-    id cacheHit candidates executionTimeMs algorithm { name } request { id title }
-    matches(first: 3) { musician { id } skillScore } } }"""
+MATCHES = "matches(first: 5) { totalScore distanceKm rankingPosition isRecommended musician { uuid } }"
+FIND = """mutation($id: ID!, $force: Boolean! = false, $algorithm: String! = "balanced", $key: String) {
+  findMatches(requestId: $id, forceRefresh: $force, algorithm: $algorithm, idempotencyKey: $key) {
+    result { id uuid cacheHit candidates executionTimeMs algorithm { id name } request { uuid title }
+      matches(first: 3) { musician { uuid } skillScore } }
+    userErrors { code field message } } }"""
 
 
 async def ranked(client: Client, request: UUID) -> list[str]:
     """Return the ids of the musicians in a request's ranking, the best first."""
     answer = await client.entities("MusicianRequest", [request], MATCHES)
     assert "errors" not in answer
-    return [match["musician"]["id"] for match in answer["data"]["_entities"][0]["matches"]]
+    return [match["musician"]["uuid"] for match in answer["data"]["_entities"][0]["matches"]]
 
 
 async def test_events_change_the_ranking(client: Client, tell: Any) -> None:
@@ -53,15 +58,15 @@ async def test_what_holds_is_served_again(client: Client, tell: Any, host: ApiUs
     await tell("MusicianProfileCreated", 1, skill_ids=[skill])
 
     async def find(**arguments: Any) -> Any:
-        return (await client.data(FIND, host, id=str(request), **arguments))["findMatches"]
+        return (await client.data(FIND, host, id=str(request), **arguments))["findMatches"]["result"]
 
     first = await find()
     assert (first["cacheHit"], first["candidates"]) == (False, 1)
-    assert first["request"] == {"id": str(request), "title": "A band"}
+    assert first["request"] == {"uuid": str(request), "title": "A band"}
     again = await find()
     assert again["cacheHit"]
     assert again["matches"] == first["matches"]
-    assert again["id"] != first["id"]
+    assert again["uuid"] != first["uuid"]
     assert not (await find(force=True))["cacheHit"]
     assert not (await find(algorithm="nearby"))["cacheHit"]
     await tell("MusicianProfileCreated", 1, skill_ids=[skill])
@@ -91,11 +96,11 @@ async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: 
         )
         return list(await client.service.database.fetch_all(kept, id=str(request)))
 
-    found = (await client.data(FIND, host, id=str(request)))["findMatches"]
+    found = (await client.data(FIND, host, id=str(request)))["findMatches"]["result"]
     await client.data(FIND, host, id=str(request))
     await client.entities("MusicianRequest", [request], MATCHES)
     (first,) = await told()
-    assert str(first.aggregate_id) == found["id"]
+    assert str(first.aggregate_id) == found["uuid"]
     payload = first.payload
     assert (payload["client_id"], payload["algorithm"], payload["is_default"]) == (
         str(host.id),
@@ -110,20 +115,71 @@ async def test_others_are_told_of_new_rankings(client: Client, tell: Any, host: 
     assert (second.payload["algorithm"], second.payload["is_default"]) == ("nearby", False)
 
 
-async def test_orders_that_are_refused(client: Client, tell: Any, host: ApiUser, keys: SigningKeys) -> None:
+async def test_orders_that_are_refused(
+    client: Client, tell: Any, host: ApiUser, keys: SigningKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A ranking is refused for other callers, unknown or closed requests, and unknown algorithms."""
     request = str(await tell("RequestPublished", 1, client_id=host.id))
+    monkeypatch.setattr(own_writes, "PAUSES", (0.01,))
     stranger, admin = ApiUser.make(keys, "client"), ApiUser.make(keys, "admin")
     assert await client.codes(FIND, None, id=request) == ["UNAUTHENTICATED"]
     assert await client.codes(FIND, stranger, id=request) == ["FORBIDDEN"]
     assert await client.codes(FIND, admin, id=request) == []
     assert await client.codes(FIND, host, id=str(uuid4())) == ["NOT_FOUND"]
-    assert await client.codes(FIND, host, id="x") == ["BAD_USER_INPUT"]
-    assert await client.codes(FIND, host, id=request, algorithm="'; drop table x") == ["BAD_USER_INPUT"]
+    wrong = [("BAD_USER_INPUT", "requestId"), ("BAD_USER_INPUT", "algorithm")]
+    assert await client.mistakes(FIND, host, id="x", algorithm="'; drop table x") == wrong
+    assert await client.mistakes(FIND, host, id=encode("Booking", request)) == wrong[:1]
     await tell("RequestUpdated", 2, request_id=request, client_id=host.id, status="cancelled")
     assert await client.codes(FIND, host, id=request) == ["CONFLICT"]
     answer = await client.entities("MusicianRequest", [request], "matches(first: 101) { totalScore }")
     assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "first"}
+
+
+async def test_a_key_ranks_once(client: Client, tell: Any, host: ApiUser) -> None:
+    """A repetition with the same key returns the first ranking; the key is refused for other input."""
+    request = await tell("RequestPublished", 1, client_id=host.id)
+    given = {"id": encode("MusicianRequest", request), "force": True, "key": "once"}
+    first = (await client.data(FIND, host, **given))["findMatches"]["result"]
+    again = (await client.data(FIND, host, **given))["findMatches"]["result"]
+    assert again == first
+    assert (await client.data(FIND, host, **{**given, "key": "twice"}))["findMatches"]["result"] != first
+    other = {**given, "algorithm": "nearby"}
+    assert await client.codes(FIND, host, **other) == ["IDEMPOTENCY_KEY_REUSED"]
+    assert await client.mistakes(FIND, host, **{**given, "key": ""}) == [("BAD_USER_INPUT", "idempotencyKey")]
+
+
+async def test_a_request_that_was_just_published(client: Client, tell: Any, host: ApiUser) -> None:
+    """The mutation waits for the event about a request that the service does not know yet."""
+    request = uuid4()
+
+    async def tell_later() -> None:
+        await asyncio.sleep(0.1)
+        await tell("RequestPublished", 1, request_id=request, client_id=host.id)
+
+    telling = asyncio.create_task(tell_later())
+    found = (await client.data(FIND, host, id=str(request)))["findMatches"]["result"]
+    assert found["request"]["uuid"] == str(request)
+    await telling
+
+
+async def test_rankings_and_algorithms_are_entities(
+    client: Client, tell: Any, host: ApiUser, keys: SigningKeys
+) -> None:
+    """Both are found by their keys; a ranking only by those who may see it."""
+    request = await tell("RequestPublished", 1, client_id=host.id)
+    found = (await client.data(FIND, host, id=str(request)))["findMatches"]["result"]
+    answer = await client.entities("MatchingResult", [found["uuid"], uuid4()], "id", host)
+    assert answer == {"data": {"_entities": [{"id": found["id"]}, None]}}
+    answer = await client.entities("MatchingResult", [found["uuid"]], "id", ApiUser.make(keys, "client"))
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
+    (listed,) = [
+        one
+        for one in (await client.data("{ matchingAlgorithms { id uuid name } }"))["matchingAlgorithms"]
+        if one["name"] == "balanced"
+    ]
+    assert listed["id"] == found["algorithm"]["id"]
+    answer = await client.entities("MatchingAlgorithm", [listed["uuid"], "x"], "name")
+    assert answer == {"data": {"_entities": [{"name": "balanced"}, None]}}
 
 
 async def test_results_belong_to_the_client(
@@ -131,9 +187,12 @@ async def test_results_belong_to_the_client(
 ) -> None:
     """Only the client of its request and admins see a stored ranking; forged headers change nothing."""
     request = await tell("RequestPublished", 1, client_id=host.id)
-    key = (await client.data(FIND, host, id=str(request)))["findMatches"]["id"]
-    query = "query($id: ID!) { matchingResult(id: $id) { id matches { totalScore } } }"
-    assert (await client.data(query, host, id=key))["matchingResult"]["id"] == key
+    found = (await client.data(FIND, host, id=str(request)))["findMatches"]["result"]
+    key = found["uuid"]
+    query = "query($id: ID!) { matchingResult(id: $id) { uuid matches { totalScore } } }"
+    assert (await client.data(query, host, id=key))["matchingResult"]["uuid"] == key
+    assert (await client.data(query, host, id=found["id"]))["matchingResult"]["uuid"] == key
+    assert (await client.data(query, host, id=encode("Review", key)))["matchingResult"] is None
     assert await client.codes(query, ApiUser.make(keys, "admin"), id=key) == []
     assert await client.codes(query, None, id=key) == ["UNAUTHENTICATED"]
     assert await client.codes(query, ApiUser.make(keys, "musician"), id=key) == ["FORBIDDEN"]
@@ -169,14 +228,15 @@ async def test_price_bands_of_many_take_one_look(client: Client, tell: Any) -> N
         )
     query = "query($r: [_Any!]!) { _entities(representations: $r) { ... on Musician { priceBand } } }"
     given = [
-        {"hourlyRate": rate, "currency": "CHF", "experienceYears": 20} for rate in ("5.00", "17.00", "99.00")
+        {"hourlyRate": {"amount": rate, "currency": "CHF"}, "experienceYears": 20}
+        for rate in ("5.00", "17.00", "99.00")
     ]
-    representations = [{"__typename": "Musician", "id": str(uuid4()), **fields} for fields in given]
+    representations = [{"__typename": "Musician", "uuid": str(uuid4()), **fields} for fields in given]
     with counted_statements(client.service.database) as statements:
         data = await client.data(query, None, r=representations)
     assert [entity["priceBand"] for entity in data["_entities"]] == ["BUDGET", "STANDARD", "PREMIUM"]
     assert len(statements) == 1
-    lacking = await client.send(query, None, r=[{"__typename": "Musician", "id": str(uuid4())}])
+    lacking = await client.send(query, None, r=[{"__typename": "Musician", "uuid": str(uuid4())}])
     assert lacking["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 

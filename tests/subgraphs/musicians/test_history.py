@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.testing import ApiUser, Client
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.musicians.aggregates import PROFILES
@@ -24,21 +25,22 @@ async def test_a_profile_is_rebuilt(client: Client, player: ApiUser, host: ApiUs
     """Each past version has its skills and document; other users cannot see it."""
     made = await make(client, player)
     await client.data(UPDATE, player, input={"skills": ["drums"], "profileDocument": None})
-    first = (await client.data(AS_OF, player, id=made["id"], version=1))["musicianAsOf"]["state"]
-    assert (len(first["skill_ids"]), first["profile_document"]) == (
+    first = (await client.data(AS_OF, player, id=made["uuid"], version=1))["musicianAsOf"]["state"]
+    assert (len(first["skillIds"]), first["profileDocument"]) == (
         2,
         {"riders": [{"needs": "a grand piano"}], "press": None},
     )
-    now = (await client.data(AS_OF, player, id=made["id"]))["musicianAsOf"]
-    assert (now["version"], len(now["state"]["skill_ids"]), now["state"]["profile_document"]) == (2, 1, None)
-    assert await client.codes(HISTORY, host, id=made["id"]) == ["FORBIDDEN"]
+    now = (await client.data(AS_OF, player, id=encode("Musician", made["uuid"])))["musicianAsOf"]
+    assert (now["version"], len(now["state"]["skillIds"]), now["state"]["profileDocument"]) == (2, 1, None)
+    assert await client.codes(HISTORY, host, id=made["uuid"]) == ["FORBIDDEN"]
+    assert await client.codes(HISTORY, player, id=encode("User", made["uuid"])) == ["BAD_USER_INPUT"]
 
 
 async def test_skills_given_by_hand_belong_to_the_history(client: Client, player: ApiUser) -> None:
     """A skill that SQL adds, with a new name in the same transaction, is an event and is published once."""
     made = await make(client, player, skills=["piano"])
     async with UnitOfWork(client.service.database) as uow:
-        about = {"id": UUID(made["id"])}
+        about = {"id": UUID(made["uuid"])}
         rename = text("UPDATE musician_profiles SET stage_name = 'By hand' WHERE id = :id")
         await uow.execute(rename.bindparams(**about))
         skills = text(
@@ -46,18 +48,18 @@ async def test_skills_given_by_hand_belong_to_the_history(client: Client, player
             " SELECT :id, id FROM musical_skills WHERE name = ANY (ARRAY['Jazz', 'Drums'])"
         )
         await uow.execute(skills.bindparams(**about))
-    entries = (await client.data(HISTORY, player, id=made["id"]))["musicianHistory"]
+    entries = (await client.data(HISTORY, player, id=made["uuid"]))["musicianHistory"]
     assert [one["version"] for one in entries] == [3, 2, 1]
-    assert entries[1]["changes"] == {"stage_name": "By hand"}
-    assert len(entries[0]["changes"]["skill_ids"]) == 3
+    assert entries[1]["changes"] == {"stageName": "By hand"}
+    assert len(entries[0]["changes"]["skillIds"]) == 3
     told = text("SELECT version, payload FROM outbox WHERE aggregate_id = :id ORDER BY id")
-    rows = await client.service.database.fetch_all(told, id=UUID(made["id"]))
+    rows = await client.service.database.fetch_all(told, id=UUID(made["uuid"]))
     assert [row.version for row in rows] == [1, 2, 3]
     assert set(rows[2].payload) == set(rows[0].payload)
     assert len(rows[2].payload["skill_ids"]) == 3
     await client.data(UPDATE, player, input={"bio": "Still here"})
-    state = (await client.data(AS_OF, player, id=made["id"]))["musicianAsOf"]
-    assert (state["version"], state["state"]["stage_name"], len(state["state"]["skill_ids"])) == (
+    state = (await client.data(AS_OF, player, id=made["uuid"]))["musicianAsOf"]
+    assert (state["version"], state["state"]["stageName"], len(state["state"]["skillIds"])) == (
         4,
         "By hand",
         3,
@@ -82,7 +84,7 @@ async def test_a_hand_that_takes_skills_waits_for_the_service(
     """A change by SQL and one by the service both succeed in either order, and the published profile is the
     final one.
     """
-    key, database = UUID((await make(client, player))["id"]), client.service.database
+    key, database = UUID((await make(client, player))["uuid"]), client.service.database
     change = UpdateProfile(player.id, {"bio": "Newer"})
     async with asyncio.TaskGroup() as group, UnitOfWork(database) as uow:
         await (PROFILE_ROWS.lock(uow, key, "no profile") if late else update_profile(uow, change))

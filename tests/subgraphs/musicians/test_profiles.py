@@ -6,19 +6,27 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 
 WHOLE = """{
-  id user { id } stageName bio hourlyRate currency experienceYears availability portfolioUrls profileDocument
+  uuid user { uuid } stageName bio hourlyRate { amount currency } experienceYears availability version
+  portfolioUrls profileDocument
   location { latitude longitude address city country } skills { name category }
 }"""
-CREATE = f"mutation($input: CreateMusicianProfileInput!) {{ createMusicianProfile(input: $input) {WHOLE} }}"
-UPDATE = f"mutation($input: UpdateMusicianProfileInput!) {{ updateMusicianProfile(input: $input) {WHOLE} }}"
+CREATE = f"""mutation($input: CreateMusicianProfileInput!, $key: String) {{
+  createMusicianProfile(input: $input, idempotencyKey: $key) {{
+    musician {WHOLE} userErrors {{ code field message }}
+  }} }}"""
+UPDATE = f"""mutation($input: UpdateMusicianProfileInput!, $version: Int, $key: String) {{
+  updateMusicianProfile(input: $input, expectedVersion: $version, idempotencyKey: $key) {{
+    musician {WHOLE} userErrors {{ code field message }}
+  }} }}"""
 PLACE = {"latitude": 48.1, "longitude": 11.6, "address": "Am Platz 1", "city": "München", "country": "DE"}
 PROFILE: dict[str, Any] = {
     "stageName": "Robert'); DROP TABLE musician_profiles;--",
     "bio": "Plays\nanything.",
-    "hourlyRate": "85.5",
+    "hourlyRate": {"amount": "85.5", "currency": "EUR"},
     "experienceYears": 12,
     "location": PLACE,
     "availability": {"friday": [{"from": "18:00", "to": "02:00"}], "sunday": []},
@@ -28,19 +36,25 @@ PROFILE: dict[str, Any] = {
 }
 
 
+def money(amount: str, currency: str = "EUR") -> dict[str, str]:
+    """Return an amount of money as it is sent and returned."""
+    return {"amount": amount, "currency": currency}
+
+
 async def make(client: Client, person: ApiUser, **changes: Any) -> Any:
     """Create a profile from a valid input with these changes, and return it."""
-    return (await client.data(CREATE, person, input={**PROFILE, **changes}))["createMusicianProfile"]
+    made = await client.data(CREATE, person, input={**PROFILE, **changes})
+    return made["createMusicianProfile"]["musician"]
 
 
 async def test_a_profile_comes_back_whole(client: Client, player: ApiUser) -> None:
     """A profile is stored as given, with skills by name or id, and published."""
     made = await make(client, player)
-    expected = {**PROFILE, "hourlyRate": "85.50", "currency": "EUR", "user": {"id": str(player.id)}}
+    expected = {**PROFILE, "hourlyRate": money("85.50"), "user": {"uuid": str(player.id)}}
     expected["skills"] = [{"name": "Jazz", "category": "GENRE"}, {"name": "Piano", "category": "INSTRUMENT"}]
     assert {name: made[name] for name in expected} == expected
     told = text("SELECT event_type, payload FROM outbox WHERE aggregate_id = :id").bindparams(
-        id=UUID(made["id"])
+        id=UUID(made["uuid"])
     )
     row = await client.service.database.fetch_one(told)
     assert row is not None
@@ -53,7 +67,7 @@ async def test_a_profile_comes_back_whole(client: Client, player: ApiUser) -> No
     )
     assert row.payload.pop("created_at")
     assert row.payload == {
-        "musician_id": made["id"],
+        "musician_id": made["uuid"],
         "user_id": str(player.id),
         "stage_name": PROFILE["stageName"],
         "hourly_rate": "85.50",
@@ -72,11 +86,10 @@ async def test_a_profile_comes_back_whole(client: Client, player: ApiUser) -> No
 
 async def test_a_small_profile_is_enough(client: Client, player: ApiUser) -> None:
     """A name and a rate are enough for a profile; the rest is empty."""
-    made = (await client.data(CREATE, player, input={"stageName": "Solo", "hourlyRate": 0}))[
-        "createMusicianProfile"
-    ]
+    given = {"stageName": "Solo", "hourlyRate": money("0", "JPY")}
+    made = (await client.data(CREATE, player, input=given))["createMusicianProfile"]["musician"]
     assert (made["hourlyRate"], made["location"], made["skills"], made["availability"]) == (
-        "0.00",
+        money("0", "JPY"),
         None,
         [],
         {},
@@ -88,9 +101,9 @@ async def test_a_user_has_one_profile(client: Client, player: ApiUser) -> None:
     """A second profile is a conflict and changes nothing."""
     made = await make(client, player)
     assert await client.codes(CREATE, player, input={**PROFILE, "stageName": "Another"}) == ["CONFLICT"]
-    answer = await client.entities("User", [player.id], "musicianProfile { id stageName }")
+    answer = await client.entities("User", [player.id], "musicianProfile { uuid stageName }")
     assert answer["data"]["_entities"][0]["musicianProfile"] == {
-        "id": made["id"],
+        "uuid": made["uuid"],
         "stageName": PROFILE["stageName"],
     }
 
@@ -107,17 +120,69 @@ async def test_a_change_keeps_the_rest(client: Client, player: ApiUser, keys: Si
     published.
     """
     made = await make(client, player)
-    given: dict[str, Any] = {"hourlyRate": "90", "location": None, "skills": [], "profileDocument": {"a": 1}}
-    changed = (await client.data(UPDATE, player, input=given))["updateMusicianProfile"]
-    assert changed == {**made, **given, "hourlyRate": "90.00"}
+    given: dict[str, Any] = {"location": None, "skills": [], "profileDocument": {"a": 1}}
+    changed = await client.data(UPDATE, player, input={**given, "hourlyRate": money("90")})
+    expected = {**made, **given, "hourlyRate": money("90.00"), "version": 2}
+    assert changed["updateMusicianProfile"]["musician"] == expected
     events = text("SELECT event_type FROM outbox WHERE aggregate_id = :id ORDER BY id").bindparams(
-        id=UUID(made["id"])
+        id=UUID(made["uuid"])
     )
     rows = await client.service.database.fetch_all(events)
     assert [row.event_type for row in rows] == ["MusicianProfileCreated", "MusicianProfileUpdated"]
     assert await client.codes(UPDATE, ApiUser.make(keys, "musician"), input=given) == ["NOT_FOUND"]
-    for name in ("stageName", "hourlyRate", "currency", "experienceYears"):
-        assert await client.codes(UPDATE, player, input={name: None}) == ["BAD_USER_INPUT"]
+    for name in ("stageName", "hourlyRate", "experienceYears"):
+        assert await client.mistakes(UPDATE, player, input={name: None}) == [("BAD_USER_INPUT", name)]
+
+
+async def test_lost_updates_are_refused(client: Client, player: ApiUser) -> None:
+    """A change of another version than the expected one is refused, and changes nothing."""
+    made = await make(client, player)
+    first = await client.data(UPDATE, player, input={"bio": "First"}, version=made["version"])
+    assert first["updateMusicianProfile"]["musician"]["version"] == made["version"] + 1
+    late = await client.mistakes(UPDATE, player, input={"bio": "Late"}, version=made["version"])
+    assert late == [("VERSION_CONFLICT", None)]
+    now = (await client.data(UPDATE, player, input={}))["updateMusicianProfile"]["musician"]
+    assert now["bio"] == "First"
+
+
+async def test_a_key_changes_once(client: Client, player: ApiUser) -> None:
+    """The same mutation with the same key returns the first profile; with other input it is refused."""
+    first = await client.data(CREATE, player, input=PROFILE, key="mine")
+    assert await client.data(CREATE, player, input=PROFILE, key="mine") == first
+    for query in (CREATE, UPDATE):
+        changed = {**PROFILE, "bio": "Other"}
+        assert await client.codes(query, player, input=changed, key="mine") == ["IDEMPOTENCY_KEY_REUSED"]
+    assert await client.mistakes(UPDATE, player, input={}, key="") == [("BAD_USER_INPUT", "idempotencyKey")]
+    status = '{ musicianCommand(idempotencyKey: "mine") { type status } }'
+    expected = {"type": "CreateProfile", "status": "COMPLETED"}
+    assert (await client.data(status, player))["musicianCommand"] == expected
+
+
+async def test_all_wrong_fields_at_once(client: Client, player: ApiUser) -> None:
+    """A profile with several wrong fields names all of them, and all unknown skills."""
+    wrong = {
+        "stageName": "",
+        "hourlyRate": {"amount": "-1", "currency": "ZZZ"},
+        "experienceYears": 99,
+        "location": {"latitude": 91, "longitude": 181},
+        "profileDocument": "text",
+        "skills": ["Air Guitar", "Piano", encode("Musician", player.id)],
+    }
+    answer = await client.send(CREATE, player, input=wrong)
+    errors = answer["data"]["createMusicianProfile"]["userErrors"]
+    fields = ["stageName", "hourlyRate.currency", "hourlyRate.amount", "experienceYears"]
+    fields += ["location.latitude", "location.longitude", "profileDocument", "skills"]
+    assert [error["field"] for error in errors] == fields
+    assert "'Air Guitar', " in errors[-1]["message"]
+    assert "Piano" not in errors[-1]["message"]
+
+
+async def test_skills_by_global_id(client: Client, player: ApiUser) -> None:
+    """Skills are named by their global ids, UUIDs or names."""
+    skills = (await client.data("{ skills(category: STYLE) { id uuid name } }"))["skills"][:3]
+    keys = [skills[0]["id"], skills[1]["uuid"], skills[2]["name"], skills[2]["id"]]
+    made = await make(client, player, skills=keys)
+    assert [one["name"] for one in made["skills"]] == [one["name"] for one in skills]
 
 
 @pytest.mark.parametrize(
@@ -127,11 +192,12 @@ async def test_a_change_keeps_the_rest(client: Client, player: ApiUser, keys: Si
         ({"stageName": "x" * 101}, "stageName"),
         ({"stageName": "a\0b"}, "stageName"),
         ({"bio": "x" * 5001}, "bio"),
-        ({"hourlyRate": "-1"}, "hourlyRate"),
-        ({"hourlyRate": "1.001"}, "hourlyRate"),
-        ({"hourlyRate": "1e9"}, "hourlyRate"),
-        ({"hourlyRate": "NaN"}, "hourlyRate"),
-        ({"currency": "euro"}, "currency"),
+        ({"hourlyRate": {"amount": "-1", "currency": "EUR"}}, "hourlyRate.amount"),
+        ({"hourlyRate": {"amount": "1.001", "currency": "EUR"}}, "hourlyRate.amount"),
+        ({"hourlyRate": {"amount": "1e9", "currency": "EUR"}}, "hourlyRate.amount"),
+        ({"hourlyRate": {"amount": "NaN", "currency": "EUR"}}, "hourlyRate.amount"),
+        ({"hourlyRate": {"amount": "1.5", "currency": "JPY"}}, "hourlyRate.amount"),
+        ({"hourlyRate": {"amount": "1", "currency": "euro"}}, "hourlyRate.currency"),
         ({"experienceYears": -1}, "experienceYears"),
         ({"experienceYears": 81}, "experienceYears"),
         ({"location": {"latitude": 90.1, "longitude": 0}}, "location.latitude"),
@@ -156,7 +222,7 @@ async def test_wrong_input_is_named(
     client: Client, player: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
     """Each wrong value is refused with its field, and changes nothing."""
-    answer = await client.send(CREATE, player, input={**PROFILE, **changes})
-    assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
-    answer = await client.entities("User", [player.id], "musicianProfile { id }")
+    mistakes = await client.mistakes(CREATE, player, input={**PROFILE, **changes})
+    assert mistakes == [("BAD_USER_INPUT", field)]
+    answer = await client.entities("User", [player.id], "musicianProfile { uuid }")
     assert answer["data"]["_entities"][0]["musicianProfile"] is None

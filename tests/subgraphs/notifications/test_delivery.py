@@ -11,6 +11,7 @@ import pytest
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from sqlalchemy import text
 
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.notifications.addresses import AccountMail, Contact
 from subgraphs.notifications.deliverer import Skipper
@@ -19,9 +20,11 @@ from subgraphs.notifications.smtp import SmtpChannel, SmtpServer
 from tests.gateway.certificates import Authority
 from tests.subgraphs.notifications.delivery_rig import Post, World, free_port, smtp_server
 
-DELIVERIES = """query($status: DeliveryStatus) { deliveries(first: 100, status: $status) {
-  edges { node { id channel kind title error user { id } attempts { number outcome error } } } } }"""
-AGAIN = "mutation($id: ID!) { sendAgain(id: $id) { status } }"
+DELIVERIES = """query($filter: DeliveryFilter) { deliveries(first: 100, filter: $filter) {
+  totalCount
+  edges { node { id uuid channel kind title error user { uuid } attempts { number outcome error } } } } }"""
+AGAIN = """mutation($id: ID!, $key: String) {
+  sendAgain(id: $id, idempotencyKey: $key) { delivery { status } userErrors { code field message } } }"""
 
 
 def by_smtp(url: str) -> SmtpChannel:
@@ -269,22 +272,47 @@ async def test_admins_see_and_repeat_what_failed(world: World, keys: SigningKeys
     with smtp_server(post, free_port()) as url:
         await world.due(2)
         await world.process(by_smtp(url)).deliver()
-        own = {"id": str(world.person.id)}
+        own = {"uuid": str(world.person.id)}
         (failed,) = [one for one in await listed(client, admin, "FAILED") if one["user"] == own]
-        assert [one["outcome"] for one in failed["attempts"]] == ["refused"]
+        assert [one["outcome"] for one in failed["attempts"]] == ["REFUSED"]
         assert "554" in failed["attempts"][0]["error"]
-        again = (await client.data(AGAIN, admin, id=failed["id"]))["sendAgain"]
-        assert again == {"status": "PENDING"}
-        assert await client.codes(AGAIN, admin, id=failed["id"]) == ["CONFLICT"]
+        for _ in range(2):
+            again = (await client.data(AGAIN, admin, id=failed["id"], key="again"))["sendAgain"]
+            assert again["delivery"] == {"status": "PENDING"}
+        assert await client.codes(AGAIN, admin, id=failed["uuid"]) == ["CONFLICT"]
         await world.process(by_smtp(url)).deliver()
-    assert failed["id"] not in {one["id"] for one in await listed(client, admin, "FAILED")}
-    sent = [one for one in await listed(client, admin, "SENT") if one["id"] == failed["id"]]
-    assert [one["outcome"] for one in sent[0]["attempts"]] == ["sent", "refused"]
+    assert failed["uuid"] not in {one["uuid"] for one in await listed(client, admin, "FAILED")}
+    sent = [one for one in await listed(client, admin, "SENT") if one["uuid"] == failed["uuid"]]
+    assert [one["outcome"] for one in sent[0]["attempts"]] == ["SENT", "REFUSED"]
     assert len(set(post.ids)) == 2
-    for query, variables in ((DELIVERIES, {"status": "SENT"}), (AGAIN, {"id": failed["id"]})):
+    for query, variables in ((DELIVERIES, {}), (AGAIN, {"id": failed["uuid"]})):
         assert await client.codes(query, None, **variables) == ["UNAUTHENTICATED"]
         assert await client.codes(query, world.person, **variables) == ["FORBIDDEN"]
     assert await client.codes(AGAIN, admin, id=str(uuid4())) == ["NOT_FOUND"]
+    wrong = encode("Notification", failed["uuid"])
+    assert await client.mistakes(AGAIN, admin, id=wrong) == [("BAD_USER_INPUT", "id")]
+
+
+async def test_admins_filter_deliveries(world: World, keys: SigningKeys) -> None:
+    """States, channels, kinds and the recipient restrict the list, and combine."""
+    admin, client = ApiUser.make(keys, "admin"), world.client
+    await world.due(2, channels="{email,sms}")
+    facts = {"user_id": world.person.id, "kind": "reset_password", "expires_at": "2100-01-01T00:00:00+00:00"}
+    await world.tell("AccountMailRequested", mail_id=uuid4(), **facts)
+
+    async def count(**conditions: Any) -> int:
+        wanted = {"userId": encode("User", world.person.id), **conditions}
+        found: int = (await client.data(DELIVERIES, admin, filter=wanted))["deliveries"]["totalCount"]
+        return found
+
+    assert await count() == await count(statuses=["PENDING", "SENT"], channels=[]) == 5
+    assert await count(channels=["SMS"]) == await count(channels=["SMS"], kinds=["NOTIFICATION"]) == 2
+    assert await count(kinds=["RESET_PASSWORD"]) == 1
+    assert await count(userId=encode("User", uuid4())) == 0
+    wrong = await client.send(DELIVERIES, admin, filter={"userId": encode("Musician", uuid4())})
+    assert wrong["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "userId"}
+    backwards = "{ deliveries(last: 1) { pageInfo { hasNextPage } edges { node { id } } } }"
+    assert len((await client.data(backwards, admin))["deliveries"]["edges"]) == 1
 
 
 async def test_old_deliveries_are_deleted(world: World) -> None:
@@ -302,7 +330,7 @@ async def test_old_deliveries_are_deleted(world: World) -> None:
 
 async def listed(client: Client, admin: ApiUser, status: str) -> list[Any]:
     """Return the deliveries with a status, as an admin sees them."""
-    found = (await client.data(DELIVERIES, admin, status=status))["deliveries"]
+    found = (await client.data(DELIVERIES, admin, filter={"statuses": [status]}))["deliveries"]
     return [edge["node"] for edge in found["edges"]]
 
 

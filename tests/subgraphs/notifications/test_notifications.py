@@ -8,17 +8,25 @@ import pytest
 from sqlalchemy import select, text
 
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements
 from subgraphs.notifications.handlers import COMMAND_HANDLERS
 from subgraphs.notifications.messages import SendDue
 from subgraphs.notifications.tables import notifications
 
 OWN = """notifications(first: 20) { totalCount edges { node {
-  id type title message isUrgent isRead request { id } booking { id } } } } unreadNotificationCount"""
+  id uuid type title message isUrgent isRead channels request { uuid } booking { uuid } application { uuid }
+  } } } unreadNotificationCount"""
 SETTINGS = "notificationSettings { emailEnabled smsEnabled quietHoursStart timeZone types { type enabled } }"
-UPDATE = f"""mutation($input: NotificationSettingsInput!) {{
-  updateNotificationSettings(input: $input) {SETTINGS[21:]} }}"""
-READ = "mutation($id: ID!) { markNotificationRead(id: $id) { isRead readAt } }"
+UPDATE = f"""mutation($input: NotificationSettingsInput!, $key: String) {{
+  updateNotificationSettings(input: $input, idempotencyKey: $key) {{
+    settings {SETTINGS[21:]} userErrors {{ code field message }} }} }}"""
+READ = """mutation($id: ID!, $key: String) {
+  markNotificationRead(id: $id, idempotencyKey: $key) {
+    notification { isRead readAt } userErrors { code field message } } }"""
+READ_ALL = """mutation($key: String) {
+  markAllNotificationsRead(idempotencyKey: $key) {
+    readNotifications user { unreadNotificationCount } userErrors { code field } } }"""
 
 
 async def told(client: Client, person: ApiUser) -> list[Any]:
@@ -55,7 +63,9 @@ async def test_an_application_is_told_once(client: Client, tell: Any, person: Ap
         "New application: A band",
         False,
     )
-    assert found["request"] == {"id": str(facts["request_id"])}
+    assert found["request"] == {"uuid": str(facts["request_id"])}
+    assert found["application"] == {"uuid": str(facts["application_id"])}
+    assert (found["booking"], found["channels"]) == (None, ["EMAIL", "PUSH"])
     assert not found["isUrgent"]
     await tell("ApplicationSubmitted", **application(person, urgency_level="urgent"))
     assert (await told(client, person))[0]["isUrgent"]
@@ -92,10 +102,14 @@ async def test_reading(client: Client, tell: Any, person: ApiUser, keys: Signing
     """
     for _ in range(3):
         await tell("ApplicationSubmitted", **application(person))
-    key = (await told(client, person))[1]["id"]
-    first = (await client.data(READ, person, id=key))["markNotificationRead"]
-    assert first["isRead"]
-    assert (await client.data(READ, person, id=key))["markNotificationRead"] == first
+    item = (await told(client, person))[1]
+    key = item["uuid"]
+    first = (await client.data(READ, person, id=item["id"], key="read it"))["markNotificationRead"]
+    assert first["notification"]["isRead"]
+    assert (await client.data(READ, person, id=key, key="read it"))["markNotificationRead"] == first
+    other = (await told(client, person))[0]["id"]
+    assert await client.codes(READ, person, id=other, key="read it") == ["IDEMPOTENCY_KEY_REUSED"]
+    assert await client.mistakes(READ, person, id=encode("User", key)) == [("BAD_USER_INPUT", "id")]
     stranger = ApiUser.make(keys, "client")
     assert await client.codes(READ, stranger, id=key) == ["FORBIDDEN"]
     assert await client.codes(READ, None, id=key) == ["UNAUTHENTICATED"]
@@ -106,10 +120,41 @@ async def test_reading(client: Client, tell: Any, person: ApiUser, keys: Signing
     ]
     assert found["totalCount"] == 2
     assert found["pageInfo"]["hasNextPage"]
-    query = "mutation { markAllNotificationsRead }"
-    assert await client.data(query, person) == {"markAllNotificationsRead": 2}
-    assert await client.data(query, person) == {"markAllNotificationsRead": 0}
-    assert await client.codes(query, None) == ["UNAUTHENTICATED"]
+    for number in (2, 0):
+        read = (await client.data(READ_ALL, person, key="all"))["markAllNotificationsRead"]
+        assert read["readNotifications"] == number
+        assert read["user"] == {"unreadNotificationCount": 0}
+    assert await client.codes(READ_ALL, None) == ["UNAUTHENTICATED"]
+    await tell("ApplicationSubmitted", **application(person))
+    later = (await client.data(READ_ALL, person, key="all"))["markAllNotificationsRead"]
+    assert (later["readNotifications"], later["user"]) == (0, {"unreadNotificationCount": 1})
+
+
+async def test_lists_with_filters_and_backwards(client: Client, tell: Any, person: ApiUser) -> None:
+    """Types and read state restrict list and count; the last pages have the rest in the list's order."""
+    for number in range(5):
+        await tell("ApplicationSubmitted", **application(person, title=f"Band {number}"))
+        await tell("ApplicationWithdrawn", **application(person, title=f"Band {number}"))
+    await client.data(READ, person, id=(await told(client, person))[1]["id"])
+
+    async def listed(arguments: str) -> Any:
+        query = f"""notifications({arguments}) {{ totalCount
+            pageInfo {{ hasNextPage hasPreviousPage startCursor }} edges {{ node {{ uuid type }} }} }}"""
+        answer = await client.entities("User", [person.id], query, person)
+        return answer["data"]["_entities"][0]["notifications"]
+
+    new = await listed("types: [NEW_APPLICATION], unreadOnly: true")
+    assert new["totalCount"] == len(new["edges"]) == 4
+    assert {edge["node"]["type"] for edge in new["edges"]} == {"NEW_APPLICATION"}
+    assert (await listed("types: [NEW_APPLICATION, REQUEST_UPDATE], first: 1"))["totalCount"] == 10
+    assert (await listed("types: [SYSTEM]"))["edges"] == []
+    assert (await listed("types: []"))["totalCount"] == 10
+    expected = [item["uuid"] for item in await told(client, person)]
+    last = await listed("last: 4")
+    assert [edge["node"]["uuid"] for edge in last["edges"]] == expected[6:]
+    before = await listed(f'last: 4, before: "{last["pageInfo"]["startCursor"]}"')
+    assert [edge["node"]["uuid"] for edge in before["edges"]] == expected[2:6]
+    assert (before["pageInfo"]["hasPreviousPage"], before["pageInfo"]["hasNextPage"]) == (True, True)
 
 
 async def test_settings(client: Client, person: ApiUser) -> None:
@@ -124,7 +169,7 @@ async def test_settings(client: Client, person: ApiUser) -> None:
             "types": [{"type": "SYSTEM", "enabled": False}],
         },
     )
-    changed = data["updateNotificationSettings"]
+    changed = data["updateNotificationSettings"]["settings"]
     assert (changed["emailEnabled"], changed["smsEnabled"], changed["timeZone"]) == (
         True,
         True,
@@ -134,9 +179,21 @@ async def test_settings(client: Client, person: ApiUser) -> None:
     assert [item["type"] for item in changed["types"] if not item["enabled"]] == ["REMINDER", "SYSTEM"]
     answer = await client.entities("User", [person.id], SETTINGS, person)
     assert answer["data"]["_entities"][0]["notificationSettings"] == changed
-    for wrong in ({"timeZone": "Berlin"}, {"emailEnabled": None}, {"quietHoursStart": "22:00:00+02:00"}):
-        assert await client.codes(UPDATE, person, input=wrong) == ["BAD_USER_INPUT"]
+    wrong = {"timeZone": "Berlin", "emailEnabled": None, "quietHoursStart": "22:00:00+02:00", "types": None}
+    for name, value in wrong.items():
+        assert await client.mistakes(UPDATE, person, input={name: value}) == [("BAD_USER_INPUT", name)]
+    mistakes = await client.mistakes(UPDATE, person, input=wrong)
+    assert sorted(field or "" for _, field in mistakes) == sorted(wrong)
     assert await client.codes(UPDATE, None, input={}) == ["UNAUTHENTICATED"]
+
+
+async def test_settings_change_once_for_a_key(client: Client, person: ApiUser) -> None:
+    """A late repetition does not undo a newer change; another change with the key is refused."""
+    for given, key in ((True, "first"), (False, "second"), (True, "first")):
+        data = await client.data(UPDATE, person, input={"smsEnabled": given}, key=key)
+    assert data["updateNotificationSettings"]["settings"]["smsEnabled"] is False
+    reused = await client.codes(UPDATE, person, input={"smsEnabled": False}, key="first")
+    assert reused == ["IDEMPOTENCY_KEY_REUSED"]
 
 
 async def test_quiet_hours_hold_back(client: Client, tell: Any, person: ApiUser) -> None:
@@ -185,7 +242,7 @@ async def test_all_of_it_is_ones_own(
     forged = {"x-user-id": str(person.id), "x-user-role": "admin"}
     query = f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on User {{ {selection} }} }} }}"
     answer = await client.service.execute(
-        query, {"r": [{"__typename": "User", "id": str(person.id)}]}, None, forged
+        query, {"r": [{"__typename": "User", "uuid": str(person.id)}]}, None, forged
     )
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
@@ -195,16 +252,21 @@ async def test_a_notification_is_ones_own(
 ) -> None:
     """Only its user and admins see a notification, as an entity and by the root field."""
     await tell("ApplicationSubmitted", **application(person))
-    key = (await told(client, person))[0]["id"]
-    query = "query($id: ID!) { notification(id: $id) { title data } }"
-    assert (await client.data(query, person, id=key))["notification"]["title"] == "New application: A band"
+    item = (await told(client, person))[0]
+    key = item["uuid"]
+    query = "query($id: ID!) { notification(id: $id) { title } }"
+    for one in (key, item["id"]):
+        found = (await client.data(query, person, id=one))["notification"]
+        assert found["title"] == "New application: A band"
+    for wrong in ("x", encode("Booking", key)):
+        assert await client.data(query, person, id=wrong) == {"notification": None}
     expected: list[tuple[ApiUser | None, str]] = [
         (None, "UNAUTHENTICATED"),
         (ApiUser.make(keys, "client"), "FORBIDDEN"),
     ]
     for asking, code in expected:
         assert await client.codes(query, asking, id=key) == [code]
-        answer = await client.entities("Notification", [key], "title message data", asking)
+        answer = await client.entities("Notification", [key], "title message", asking)
         assert answer["data"]["_entities"] == [None]
         assert answer["errors"][0]["extensions"]["code"] == code
 

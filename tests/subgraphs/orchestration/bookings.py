@@ -8,13 +8,15 @@ from uuid import UUID, uuid4
 from subgraphs.kit.testing import ApiUser
 from tests.subgraphs.orchestration.conftest import Town
 
-SAGA = """id type status error errorCode
-  steps { name service status attempts result } attempts { step direction outcome }"""
+SAGA = """saga {
+    uuid type status failure { code message step } booking { uuid } request { uuid }
+    steps { name service status attempts } attempts { step kind outcome }
+  } userErrors { code field message }"""
 INPUTS = {
     "requestId": "ID!",
     "musicianId": "ID!",
     "bookingId": "ID!",
-    "price": "Decimal",
+    "price": "MoneyInput",
     "acceptOutsideBudget": "Boolean!",
     "reason": "String!",
     "verdict": "PayoutVerdict!",
@@ -32,7 +34,13 @@ async def run(town: Town, mutation: str, by: ApiUser, key: str | None = None, **
     answer = await town.client("orchestration").send(query, by, key=key or uuid4().hex, **given)
     if errors := answer.get("errors"):
         return errors[0]["extensions"]["code"]
-    return answer["data"][mutation]
+    payload = answer["data"][mutation]
+    return payload["saga"] or payload["userErrors"][0]["code"]
+
+
+def eur(amount: str) -> dict[str, str]:
+    """Return an amount in euros as an input."""
+    return {"amount": amount, "currency": "EUR"}
 
 
 async def assign(
@@ -50,14 +58,14 @@ async def assign(
 
 def booking_of(saga: Any) -> str:
     """Return the booking that a saga has made."""
-    return str(next(step for step in saga["steps"] if step["name"] == "update_status")["result"]["bookingId"])
+    return str(saga["booking"]["uuid"])
 
 
 async def offered(town: Town, player: tuple[ApiUser, UUID], days: int = 20, **about: int) -> tuple[str, str]:
     """Return a request and its booking, which a musician has been offered."""
     request = await town.applied(player, days=days, **about)
     saga = await assign(town, request, player[1])
-    assert saga["status"] == "completed", saga
+    assert saga["status"] == "COMPLETED", saga
     await town.settled()
     return request, booking_of(saga)
 
@@ -68,7 +76,7 @@ async def confirmed(
     """Return a request and its booking, which the musician has confirmed."""
     request, booking = await offered(town, player, days, **about)
     saga = await run(town, "confirmOffer", player[0], bookingId=booking)
-    assert saga["status"] == "completed", saga
+    assert saga["status"] == "COMPLETED", saga
     await town.settled()
     return request, booking
 

@@ -35,9 +35,12 @@ OTHERS = {
     "payments": payments,
     "calendar": calendar,
 }
-PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
+PUBLISH = """mutation($input: PublishRequestInput!) {
+  publishRequest(input: $input) { request { uuid } userErrors { code field message } } }"""
 APPLY = """mutation($id: ID!) {
-  applyToRequest(requestId: $id, input: {proposedPrice: "400", message: "I would"}) { id } }"""
+  applyToRequest(
+    requestId: $id, input: {proposedPrice: {amount: "400", currency: "EUR"}, message: "I would"}
+  ) { application { uuid } userErrors { code field message } } }"""
 
 
 class LaterClock(SystemClock):
@@ -115,12 +118,13 @@ class Town:
             "eventDate": day,
             "startTime": f"{hour:02}:00",
             "endTime": f"{(hour + 2) % 24:02}:00",
-            "budgetMin": "1",
-            "budgetMax": "500",
+            "budgetMin": {"amount": "1", "currency": "EUR"},
+            "budgetMax": {"amount": "500", "currency": "EUR"},
             "timeZone": "UTC",
             "location": {"latitude": 52.5, "longitude": 13.4},
         }
-        made = (await self.client("requests").data(PUBLISH, self.host, input=wanted))["publishRequest"]["id"]
+        published = await self.client("requests").data(PUBLISH, self.host, input=wanted)
+        made = published["publishRequest"]["request"]["uuid"]
         async with asyncio.timeout(20):
             query = "SELECT 1 FROM matching_requests WHERE request_id = :id"
             while not await self.rows("matching", query, id=UUID(made)):  # noqa: ASYNC110 - nobody tells when

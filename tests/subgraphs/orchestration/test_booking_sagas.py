@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+from graphql import parse
+
 from subgraphs.kit.testing import ApiUser
 from tests.subgraphs.orchestration.bookings import assign, booking_of, notices, run, state
 from tests.subgraphs.orchestration.conftest import Town
@@ -18,13 +20,13 @@ async def test_all_five_steps(town: Town) -> None:
     player = await town.musician()
     request = await town.applied(player)
     saga = await assign(town, request, player[1])
-    assert (saga["type"], saga["status"], saga["error"]) == ("musician_request_assignment", "completed", None)
+    assert (saga["type"], saga["status"], saga["failure"]) == ("ASSIGNMENT", "COMPLETED", None)
     assert [(step["name"], step["service"], step["status"]) for step in saga["steps"]] == [
-        ("validate_availability", "matching", "completed"),
-        ("update_status", "requests", "completed"),
-        ("notify_musician", "notifications", "completed"),
-        ("create_escrow", "payments", "completed"),
-        ("block_availability", "calendar", "completed"),
+        ("validate_availability", "matching", "COMPLETED"),
+        ("update_status", "requests", "COMPLETED"),
+        ("notify_musician", "notifications", "COMPLETED"),
+        ("create_escrow", "payments", "COMPLETED"),
+        ("block_availability", "calendar", "COMPLETED"),
     ]
     assert await state(town, request, booking_of(saga)) == STANDING
     await town.settled()
@@ -41,11 +43,11 @@ async def test_a_musician_who_is_taken(town: Town) -> None:
     """
     player = await town.musician()
     first = await town.applied(player, days=30, hour=20)
-    assert (await assign(town, first, player[1]))["status"] == "completed"
+    assert (await assign(town, first, player[1]))["status"] == "COMPLETED"
     second = await town.applied(player, days=30, hour=21)
     saga = await assign(town, second, player[1])
-    assert (saga["status"], saga["errorCode"]) == ("compensated", "CONFLICT")
-    undone = [one["step"] for one in saga["attempts"] if one["direction"] == "undo"]
+    assert (saga["status"], saga["failure"]["code"]) == ("COMPENSATED", "CONFLICT")
+    undone = [one["step"] for one in saga["attempts"] if one["kind"] == "UNDO"]
     assert undone == ["create_escrow", "notify_musician", "update_status"]
     assert await state(town, second, booking_of(saga)) == {"request": "in_progress", **NOTHING_LEFT}
     await town.settled()
@@ -61,12 +63,15 @@ async def test_a_key_books_once(town: Town) -> None:
     player = await town.musician()
     request = await town.applied(player, days=40)
     first = await assign(town, request, player[1], key="k")
-    assert (await assign(town, request, player[1], key="k"))["id"] == first["id"]
-    assert await assign(town, str(uuid4()), player[1], key="k") == "CONFLICT"
+    assert (await assign(town, request, player[1], key="k"))["uuid"] == first["uuid"]
+    assert await assign(town, str(uuid4()), player[1], key="k") == "IDEMPOTENCY_KEY_REUSED"
+    assert (await run(town, "cancelRequest", town.host, key="k", requestId=request, reason="x")) == (
+        "IDEMPOTENCY_KEY_REUSED"
+    )
     stranger = ApiUser.make(town.keys, "client")
     other = await assign(town, request, player[1], key="k", by=stranger)
-    assert other["id"] != first["id"]
-    assert other["status"] == "failed"
+    assert other["uuid"] != first["uuid"]
+    assert other["status"] == "FAILED"
 
 
 async def test_whose_request_it_is(town: Town) -> None:
@@ -77,15 +82,30 @@ async def test_whose_request_it_is(town: Town) -> None:
     request = await town.applied(player, days=50)
     stranger = ApiUser.make(town.keys, "client")
     saga = await assign(town, request, player[1], by=stranger)
-    assert (saga["status"], saga["errorCode"]) == ("compensated", "FORBIDDEN")
+    assert (saga["status"], saga["failure"]["code"]) == ("COMPENSATED", "FORBIDDEN")
     ask = "query($id: ID!) { saga(id: $id) { status } }"
     orchestration = town.client("orchestration")
-    assert (await orchestration.data(ask, stranger, id=saga["id"]))["saga"]["status"] == "compensated"
-    assert (await orchestration.data(ask, town.admin, id=saga["id"]))["saga"]["status"] == "compensated"
-    assert await orchestration.codes(ask, town.host, id=saga["id"]) == ["NOT_FOUND"]
-    assert await orchestration.codes(ask, None, id=saga["id"]) == ["UNAUTHENTICATED"]
-    listed = await orchestration.data("{ sagas(first: 100) { id } }", stranger)
-    assert [one["id"] for one in listed["sagas"]] == [saga["id"]]
+    assert (await orchestration.data(ask, stranger, id=saga["uuid"]))["saga"]["status"] == "COMPENSATED"
+    assert (await orchestration.data(ask, town.admin, id=saga["uuid"]))["saga"]["status"] == "COMPENSATED"
+    assert await orchestration.codes(ask, town.host, id=saga["uuid"]) == ["NOT_FOUND"]
+    assert await orchestration.codes(ask, None, id=saga["uuid"]) == ["UNAUTHENTICATED"]
+    listed = await orchestration.data(
+        "{ sagas(first: 100) { totalCount edges { node { uuid } } } }", stranger
+    )
+    assert listed["sagas"] == {"totalCount": 1, "edges": [{"node": {"uuid": saga["uuid"]}}]}
+    query = """query($before: String) {
+      sagas(last: 1, before: $before, status: [COMPLETED], type: [ASSIGNMENT]) {
+        pageInfo { startCursor hasPreviousPage } edges { node { uuid type status startedBy { uuid } } } } }"""
+    page = (await orchestration.data(query, town.host))["sagas"]
+    before = (await orchestration.data(query, town.host, before=page["pageInfo"]["startCursor"]))["sagas"]
+    for one in (page, before):
+        node = one["edges"][0]["node"]
+        assert (node["type"], node["status"], node["startedBy"]["uuid"]) == (
+            "ASSIGNMENT",
+            "COMPLETED",
+            str(town.host.id),
+        )
+    assert page["edges"] != before["edges"]
 
 
 async def test_an_operators_words_are_for_admins(town: Town) -> None:
@@ -96,19 +116,24 @@ async def test_an_operators_words_are_for_admins(town: Town) -> None:
     request = await town.applied(player, days=70)
     saga = await assign(town, request, player[1])
     await town.settled()
-    tell = 'mutation($id: ID!) { operateSaga(id: $id, verb: COMPENSATE, reason: "a mistake") { status } }'
+    tell = """mutation($id: ID!) {
+      operateSaga(id: $id, verb: COMPENSATE, reason: "a mistake", idempotencyKey: "op") {
+        saga { status } userErrors { code field message } } }"""
     orchestration = town.client("orchestration")
-    assert await orchestration.codes(tell, town.host, id=saga["id"]) == ["FORBIDDEN"]
-    await orchestration.data(tell, town.admin, id=saga["id"])
-    ask = "query($id: ID!) { saga(id: $id) { status attempts { direction by error } } }"
+    assert await orchestration.codes(tell, town.host, id=saga["uuid"]) == ["FORBIDDEN"]
+    await orchestration.data(tell, town.admin, id=saga["uuid"])
+    ask = "query($id: ID!) { saga(id: $id) { status attempts { kind by { uuid } error } } }"
     await town.settled()
-    found: Any = (await orchestration.data(ask, town.admin, id=saga["id"]))["saga"]
-    assert found["status"] == "compensated"
-    word = next(one for one in found["attempts"] if one["direction"] == "compensate")
-    assert word == {"direction": "compensate", "by": str(town.admin.id), "error": "a mistake"}
+    found: Any = (await orchestration.data(ask, town.admin, id=saga["uuid"]))["saga"]
+    assert found["status"] == "COMPENSATED"
+    assert (await orchestration.data(tell, town.admin, id=saga["uuid"]))["operateSaga"]["saga"]["status"] == (
+        "COMPENSATED"
+    ), "the key makes it one command"
+    word = next(one for one in found["attempts"] if one["kind"] == "COMPENSATE")
+    assert word == {"kind": "COMPENSATE", "by": {"uuid": str(town.admin.id)}, "error": "a mistake"}
     assert await state(town, request, booking_of(saga)) == {"request": "in_progress", **NOTHING_LEFT}
     refused = await run(town, "confirmOffer", player[0], bookingId=booking_of(saga))
-    assert (refused["status"], refused["errorCode"]) == ("failed", "CONFLICT")
+    assert (refused["status"], refused["failure"]["code"]) == ("FAILED", "CONFLICT")
 
 
 async def test_steps_are_for_sagas_alone(town: Town) -> None:
@@ -119,5 +144,9 @@ async def test_steps_are_for_sagas_alone(town: Town) -> None:
         codes = await town.client("requests").codes(query, person, id=str(uuid4()))
         assert codes in (["FORBIDDEN"], ["UNAUTHENTICATED"])
     for service in town.services.values():
-        for line in service.sdl.splitlines():
-            assert "order: StepOrder!" not in line or "@inaccessible" in line
+        for item in parse(service.sdl).definitions:
+            for field in getattr(item, "fields", None) or ():
+                if any(one.name.value == "order" for one in getattr(field, "arguments", None) or ()):
+                    assert "inaccessible" in {one.name.value for one in field.directives or ()}, (
+                        field.name.value
+                    )

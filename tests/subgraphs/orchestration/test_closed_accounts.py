@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.testing import ApiUser, publish_entry
-from tests.subgraphs.orchestration.bookings import assign, confirmed, offered, paid, state
+from tests.subgraphs.orchestration.bookings import assign, confirmed, eur, offered, paid, state
 from tests.subgraphs.orchestration.conftest import Town
 from tests.subgraphs.orchestration.test_life_of_a_booking import CANCELLED
 
@@ -25,9 +25,9 @@ async def test_a_closed_account(town: Town) -> None:
         assert await state(town, request, booking) == {"request": "open", **CANCELLED}
     query = "SELECT status FROM applications WHERE request_id = :id"
     assert [row.status for row in await town.rows("requests", query, id=UUID(third))] == ["withdrawn"]
-    refused = await assign(town, third, player[1], price="400")
-    assert (refused["status"], refused["errorCode"]) == ("failed", "CONFLICT")
-    ask = "mutation($id: ID!) { findMatches(requestId: $id) { matches(first: 100) { musician { id } } } }"
+    refused = await assign(town, third, player[1], price=eur("400"))
+    assert (refused["status"], refused["failure"]["code"]) == ("FAILED", "CONFLICT")
+    ask = "mutation($id: ID!) { findMatches(requestId: $id) { matches(first: 100) { musician { uuid } } } }"
     answer = json.dumps(await town.client("matching").send(ask, town.host, id=third))
     assert str(player[1]) not in answer
 

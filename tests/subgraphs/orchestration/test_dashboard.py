@@ -116,10 +116,10 @@ async def test_the_pages_are_guarded(town: Town, address: str) -> None:
             200,
             True,
         )
-        for path in ("/api/events", f"/api/sagas/{saga['id']}"):
+        for path in ("/api/events", f"/api/sagas/{saga['uuid']}"):
             assert (await client.get(path)).status_code == 401
             assert (await client.get(path, headers=dict(town.host.headers))).status_code == 403
-        tell = f"/api/sagas/{saga['id']}/compensate"
+        tell = f"/api/sagas/{saga['uuid']}/compensate"
         assert (await client.post(tell, json={"reason": "x"})).status_code == 401
         headers = dict(town.admin.headers)
         for body in (b"", b"[]", b'{"reason": ""}', b'{"reason": 5}'):
@@ -127,12 +127,12 @@ async def test_the_pages_are_guarded(town: Town, address: str) -> None:
         answers = {
             "/api/sagas/x": 400,
             "/api/sagas/00000000-0000-0000-0000-000000000000": 404,
-            f"/api/sagas/{saga['id']}": 200,
+            f"/api/sagas/{saga['uuid']}": 200,
         }
         for path, status in answers.items():
             assert (await client.get(path, headers=headers)).status_code == status
-        retry = await client.post(f"/api/sagas/{saga['id']}/retry", json={"reason": "x"}, headers=headers)
+        retry = await client.post(f"/api/sagas/{saga['uuid']}/retry", json={"reason": "x"}, headers=headers)
         assert (retry.status_code, retry.json()["code"]) == (409, "CONFLICT")
         assert (
-            await client.post(f"/api/sagas/{saga['id']}/explode", json={}, headers=headers)
+            await client.post(f"/api/sagas/{saga['uuid']}/explode", json={}, headers=headers)
         ).status_code == 400

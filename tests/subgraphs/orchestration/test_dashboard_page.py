@@ -131,7 +131,7 @@ async def theatre(running: Running, keys: SigningKeys) -> AsyncIterator[Stage]:
         runner = Runner(journal, Definitions.of(SAGAS.values()), RunnerSettings(lease=5.0, poll=0.02))
         await runner.start()
         for name in SAGAS:
-            at = datetime.now(UTC) + timedelta(days=2, minutes=1) if name == "later" else None
+            at = datetime.now(UTC) + timedelta(days=2, minutes=30) if name == "later" else None
             stage.ids[name] = await stage.start(name, name, at)
             if name != "later":
                 await wait_until_settled(journal, stage.ids[name], 30)

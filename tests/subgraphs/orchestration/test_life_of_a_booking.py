@@ -11,6 +11,7 @@ from tests.subgraphs.orchestration.bookings import (
     assign,
     booking_of,
     confirmed,
+    eur,
     notices,
     offered,
     paid,
@@ -43,11 +44,11 @@ async def test_the_clients_word_pays_at_once(town: Town) -> None:
     player = await town.musician()
     _, booking = await confirmed(town, player, days=5)
     early = await run(town, "completeEvent", town.host, bookingId=booking)
-    assert (early["status"], early["errorCode"]) == ("failed", "CONFLICT")
+    assert (early["status"], early["failure"]["code"]) == ("FAILED", "CONFLICT")
     await town.later(days=6)
     other = await run(town, "completeEvent", ApiUser.make(town.keys, "client"), bookingId=booking)
-    assert (other["status"], other["errorCode"]) == ("failed", "FORBIDDEN")
-    assert (await run(town, "completeEvent", town.host, bookingId=booking))["status"] == "completed"
+    assert (other["status"], other["failure"]["code"]) == ("FAILED", "FORBIDDEN")
+    assert (await run(town, "completeEvent", town.host, bookingId=booking))["status"] == "COMPLETED"
     assert await paid(town, booking) == ("400.00", "0.00")
     await town.later(days=2)
     assert await paid(town, booking) == ("400.00", "0.00")
@@ -65,7 +66,7 @@ async def test_an_offer_that_nobody_answers(town: Town) -> None:
     assert (await notices(town, player[0]))[-1] == "The offer has expired"
     assert "The offer has expired" in await notices(town, town.host)
     late = await run(town, "confirmOffer", player[0], bookingId=booking)
-    assert (late["status"], late["errorCode"]) == ("failed", "CONFLICT")
+    assert (late["status"], late["failure"]["code"]) == ("FAILED", "CONFLICT")
 
 
 async def test_an_offer_for_tomorrow_ends_when_the_event_starts(town: Town) -> None:
@@ -85,9 +86,9 @@ async def test_only_the_musician_confirms_and_once(town: Town) -> None:
     player, other = await town.musician(), await town.musician()
     _, booking = await offered(town, player)
     assert await run(town, "confirmOffer", town.host, bookingId=booking) == "FORBIDDEN"
-    assert (await run(town, "confirmOffer", other[0], bookingId=booking))["errorCode"] == "FORBIDDEN"
-    assert (await run(town, "confirmOffer", player[0], bookingId=booking))["status"] == "completed"
-    assert (await run(town, "confirmOffer", player[0], bookingId=booking))["errorCode"] == "CONFLICT"
+    assert (await run(town, "confirmOffer", other[0], bookingId=booking))["failure"]["code"] == "FORBIDDEN"
+    assert (await run(town, "confirmOffer", player[0], bookingId=booking))["status"] == "COMPLETED"
+    assert (await run(town, "confirmOffer", player[0], bookingId=booking))["failure"]["code"] == "CONFLICT"
     await town.settled()
     assert (await notices(town, player[0])).count("Booking confirmed") == 1
 
@@ -98,7 +99,7 @@ async def test_a_client_cancels_a_confirmed_booking(town: Town, days: int, perce
     player = await town.musician()
     request, booking = await confirmed(town, player, days=days)
     done = await run(town, "cancelAndRefund", town.host, bookingId=booking, reason="rain")
-    assert done["status"] == "completed"
+    assert done["status"] == "COMPLETED"
     refunded = 400 * percent / 100
     assert await paid(town, booking) == (f"{400 - refunded:.2f}", f"{refunded:.2f}")
     after = await state(town, request, booking)
@@ -117,7 +118,7 @@ async def test_a_client_takes_back_an_offer(town: Town) -> None:
     player = await town.musician()
     request, booking = await offered(town, player, days=2)
     done = await run(town, "cancelAndRefund", town.host, bookingId=booking, reason="rain")
-    assert done["status"] == "completed"
+    assert done["status"] == "COMPLETED"
     assert await state(town, request, booking) == {"request": "open", **CANCELLED}
 
 
@@ -128,16 +129,16 @@ async def test_a_musician_cancels(town: Town, answer: str) -> None:
     make = offered if answer == "pending" else confirmed
     request, booking = await make(town, player, days=2)
     done = await run(town, "cancelAndRefund", player[0], bookingId=booking, reason="ill")
-    assert done["status"] == "completed"
+    assert done["status"] == "COMPLETED"
     assert await state(town, request, booking) == {"request": "open", **CANCELLED}
-    again = await assign(town, request, next_one[1], price="300")
-    assert again["status"] == "completed"
+    again = await assign(town, request, next_one[1], price=eur("300"))
+    assert again["status"] == "COMPLETED"
     await run(town, "cancelAndRefund", town.host, bookingId=booking_of(again), reason="no")
-    apply = (
-        """mutation($id: ID!) { applyToRequest(requestId: $id, input: {proposedPrice: "450"}) { status } }"""
-    )
+    apply = """mutation($id: ID!) {
+      applyToRequest(requestId: $id, input: {proposedPrice: {amount: "450", currency: "EUR"}}) {
+        application { status } userErrors { code field message } } }"""
     renewed = await town.client("requests").data(apply, player[0], id=request)
-    assert renewed["applyToRequest"]["status"] == "PENDING"
+    assert renewed["applyToRequest"]["application"]["status"] == "PENDING"
 
 
 async def test_nobody_cancels_after_the_start(town: Town) -> None:
@@ -147,14 +148,14 @@ async def test_nobody_cancels_after_the_start(town: Town) -> None:
     stranger = await run(
         town, "cancelAndRefund", ApiUser.make(town.keys, "client"), bookingId=booking, reason="no"
     )
-    assert (stranger["status"], stranger["errorCode"]) == ("failed", "FORBIDDEN")
+    assert (stranger["status"], stranger["failure"]["code"]) == ("FAILED", "FORBIDDEN")
     await town.later(days=4)
     for person in (player[0], town.host):
         done = await run(town, "cancelAndRefund", person, bookingId=booking, reason="no")
-        assert (done["status"], done["errorCode"]) == ("failed", "CONFLICT")
+        assert (done["status"], done["failure"]["code"]) == ("FAILED", "CONFLICT")
     await run(town, "completeEvent", town.host, bookingId=booking)
     done = await run(town, "cancelAndRefund", player[0], bookingId=booking, reason="no")
-    assert (done["status"], done["errorCode"]) == ("failed", "CONFLICT")
+    assert (done["status"], done["failure"]["code"]) == ("FAILED", "CONFLICT")
     assert await paid(town, booking) == ("400.00", "0.00")
 
 
@@ -169,14 +170,13 @@ async def test_a_client_cancels_a_request(town: Town, answer: str) -> None:
     stranger = await run(
         town, "cancelRequest", ApiUser.make(town.keys, "client"), requestId=request, reason="no"
     )
-    assert stranger["errorCode"] == "FORBIDDEN"
-    assert (await run(town, "cancelRequest", town.host, requestId=request, reason="no"))[
-        "status"
-    ] == "completed"
+    assert stranger["failure"]["code"] == "FORBIDDEN"
+    done = await run(town, "cancelRequest", town.host, requestId=request, reason="no")
+    assert done["status"] == "COMPLETED"
     if booking:
         assert await state(town, request, booking) == {"request": "cancelled", **CANCELLED}
-    refused = await assign(town, request, player[1], price="400")
-    assert refused["status"] in ("failed", "compensated")
+    refused = await assign(town, request, player[1], price=eur("400"))
+    assert refused["status"] in ("FAILED", "COMPENSATED")
 
 
 async def test_a_cancellation_overtakes_the_assignment(town: Town) -> None:
@@ -190,7 +190,8 @@ async def test_a_cancellation_overtakes_the_assignment(town: Town) -> None:
     await gate.exec_driver_sql("LOCK TABLE escrows IN ACCESS EXCLUSIVE MODE")
     begun = await town.client("orchestration").data(
         """mutation($r: ID!, $m: ID!) {
-          assignMusician(requestId: $r, musicianId: $m, idempotencyKey: "overtaken") { id } }""",
+          assignMusician(requestId: $r, musicianId: $m, idempotencyKey: "overtaken") {
+            saga { uuid } userErrors { code field message } } }""",
         town.host,
         r=request,
         m=str(player[1]),
@@ -200,8 +201,9 @@ async def test_a_cancellation_overtakes_the_assignment(town: Town) -> None:
         pass
     booking = str(found[0].id)
     early = await run(town, "confirmOffer", player[0], bookingId=booking)
-    assert early["errorCode"] == "CONFLICT", "nobody confirms an offer that is still being made"
-    ask = 'mutation($r: ID!) { cancelRequest(requestId: $r, reason: "no", idempotencyKey: "o") { id } }'
+    assert early["failure"]["code"] == "CONFLICT", "nobody confirms an offer that is still being made"
+    ask = """mutation($r: ID!) { cancelRequest(requestId: $r, reason: "no", idempotencyKey: "o") {
+      saga { uuid } userErrors { code field message } } }"""
     await town.client("orchestration").data(ask, town.host, r=request)
     called_off = "SELECT 1 FROM bookings WHERE request_id = :id AND status = 'cancelled'"
     while not await town.rows("requests", called_off, id=UUID(request)):
@@ -210,8 +212,9 @@ async def test_a_cancellation_overtakes_the_assignment(town: Town) -> None:
     await gate.close()
     await town.settled()
     saga = "query($id: ID!) { saga(id: $id) { status } }"
-    ended = await town.client("orchestration").data(saga, town.host, id=begun["assignMusician"]["id"])
-    assert ended["saga"]["status"] in ("compensated", "completed")
+    begun_id = begun["assignMusician"]["saga"]["uuid"]
+    ended = await town.client("orchestration").data(saga, town.host, id=begun_id)
+    assert ended["saga"]["status"] in ("COMPENSATED", "COMPLETED")
     after = await state(town, request, booking)
     assert (after["request"], after["booking"], after["slots"]) == ("cancelled", "cancelled", 0)
     assert after["escrow"] in ([], ["refunded"])
@@ -235,23 +238,23 @@ async def test_an_objection_and_its_decision(
     player = await town.musician()
     _, booking = await confirmed(town, player, days=3)
     before = await run(town, "objectToPayout", town.host, bookingId=booking, reason="no music")
-    assert before["errorCode"] == "CONFLICT", "before the event a booking is cancelled"
+    assert before["failure"]["code"] == "CONFLICT", "before the event a booking is cancelled"
     await town.later(days=4)
     objected = await run(town, "objectToPayout", town.host, bookingId=booking, reason="no music")
-    assert objected["status"] == "completed"
+    assert objected["status"] == "COMPLETED"
     await town.later(days=4)
     assert await paid(town, booking) == ("0.00", "0.00")
     given: dict[str, Any] = {"bookingId": booking, "verdict": verdict, "reason": "heard both"}
     given |= {} if percent is None else {"refundPercent": percent}
     assert await run(town, "decideObjection", town.host, **given) == "FORBIDDEN"
-    assert (await run(town, "decideObjection", town.admin, **given))["status"] == "completed"
+    assert (await run(town, "decideObjection", town.admin, **given))["status"] == "COMPLETED"
     assert await paid(town, booking) == amounts
     (row,) = await town.rows("requests", "SELECT status FROM bookings WHERE id = :id", id=UUID(booking))
     assert row.status == booked
     await town.settled()
     assert (await notices(town, player[0]))[-2:] == ["An objection to the payout", "The objection is decided"]
     again = await run(town, "decideObjection", town.admin, **given)
-    assert (again["status"], again["errorCode"]) == ("failed", "CONFLICT")
+    assert (again["status"], again["failure"]["code"]) == ("FAILED", "CONFLICT")
 
 
 async def test_a_split_needs_a_percentage(town: Town) -> None:
@@ -272,21 +275,24 @@ async def test_a_price_that_somebody_has_named(town: Town) -> None:
     player = await town.musician()
     request = await town.request(days=25)
     none = await assign(town, request, player[1])
-    assert (none["status"], none["errorCode"]) == ("compensated", "BAD_USER_INPUT")
-    zero = await assign(town, request, player[1], price="0")
-    assert zero["errorCode"] == "BAD_USER_INPUT"
-    high = await assign(town, request, player[1], price="501")
-    assert (high["errorCode"], "acceptOutsideBudget" in high["error"]) == ("CONFLICT", True)
-    agreed = await assign(town, request, player[1], price="501", acceptOutsideBudget=True)
-    assert agreed["status"] == "completed"
+    assert (none["status"], none["failure"]["code"]) == ("COMPENSATED", "BAD_USER_INPUT")
+    zero = await assign(town, request, player[1], price=eur("0"))
+    assert zero["failure"]["code"] == "BAD_USER_INPUT"
+    high = await assign(town, request, player[1], price=eur("501"))
+    assert (high["failure"]["code"], "acceptOutsideBudget" in high["failure"]["message"]) == (
+        "CONFLICT",
+        True,
+    )
+    agreed = await assign(town, request, player[1], price=eur("501"), acceptOutsideBudget=True)
+    assert agreed["status"] == "COMPLETED"
     (escrow,) = await town.rows(
         "payments", "SELECT amount FROM escrows WHERE booking_id = :id", id=UUID(booking_of(agreed))
     )
     assert str(escrow.amount) == "501.00"
     other = await town.musician()
     applied = await town.applied(other, days=26)
-    assert (await assign(town, applied, other[1], price="399"))["errorCode"] == "CONFLICT"
-    assert (await assign(town, applied, other[1], price="400"))["status"] == "completed"
+    assert (await assign(town, applied, other[1], price=eur("399")))["failure"]["code"] == "CONFLICT"
+    assert (await assign(town, applied, other[1], price=eur("400")))["status"] == "COMPLETED"
 
 
 async def test_a_client_has_few_unanswered_offers(town: Town) -> None:
@@ -298,8 +304,8 @@ async def test_a_client_has_few_unanswered_offers(town: Town) -> None:
             player = await town.musician()
             request = await town.applied(player, days=30 + number)
             saga = await assign(town, request, player[1])
-            assert (saga["status"] == "completed") is (number < 5)
-        assert saga["errorCode"] == "CONFLICT"
+            assert (saga["status"] == "COMPLETED") is (number < 5)
+        assert saga["failure"]["code"] == "CONFLICT"
     finally:
         town.host = host
 
@@ -311,13 +317,16 @@ async def test_an_event_must_last(town: Town) -> None:
         "eventDate": (town.clock.now()).date().replace(year=town.clock.now().year + 1).isoformat(),
         "startTime": "20:00",
         "endTime": "20:01",
-        "budgetMin": "1",
-        "budgetMax": "500",
+        "budgetMin": eur("1"),
+        "budgetMax": eur("500"),
         "timeZone": "UTC",
         "location": {"latitude": 52.5, "longitude": 13.4},
     }
-    ask = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
-    assert await town.client("requests").codes(ask, town.host, input=wanted) == ["BAD_USER_INPUT"]
+    ask = """mutation($input: PublishRequestInput!) { publishRequest(input: $input) {
+      request { uuid } userErrors { code field message } } }"""
+    assert await town.client("requests").mistakes(ask, town.host, input=wanted) == [
+        ("BAD_USER_INPUT", "endTime")
+    ]
 
 
 async def test_each_step_has_a_cause(town: Town) -> None:
@@ -343,9 +352,10 @@ async def test_each_step_has_a_cause(town: Town) -> None:
 async def test_an_idempotency_key_is_a_key(town: Town, key: str) -> None:
     """It has 1 to 100 characters; an empty one is refused."""
     query = """mutation($r: ID!, $k: String!) {
-      assignMusician(requestId: $r, musicianId: $r, idempotencyKey: $k) { id } }"""
-    codes = await town.client("orchestration").codes(query, town.host, r=str(uuid4()), k=key)
-    assert codes == ["BAD_USER_INPUT"]
+      assignMusician(requestId: $r, musicianId: $r, idempotencyKey: $k) {
+        saga { uuid } userErrors { code field message } } }"""
+    wrong = await town.client("orchestration").mistakes(query, town.host, r=str(uuid4()), k=key)
+    assert wrong == [("BAD_USER_INPUT", "idempotencyKey")]
 
 
 async def test_an_own_request_can_be_used_at_once(town: Town) -> None:
@@ -353,5 +363,5 @@ async def test_an_own_request_can_be_used_at_once(town: Town) -> None:
     player = await town.musician()
     publish = town.request
     town_request = await publish(days=33)
-    saga = await assign(town, town_request, player[1], price="400")
-    assert saga["status"] == "completed"
+    saga = await assign(town, town_request, player[1], price=eur("400"))
+    assert saga["status"] == "COMPLETED"

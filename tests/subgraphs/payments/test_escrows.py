@@ -15,8 +15,11 @@ from tests.subgraphs.payments.conftest import Deal, make_deal
 async def escrow_of(deal: Deal) -> dict[str, Any]:
     """Return the active escrow, as its client sees it."""
     query = """query($r: [_Any!]!) { _entities(representations: $r) { ... on Booking {
-        escrow { id status amount released refunded refunds { amount reason undoneAt } } } } }"""
-    data = await deal.client.data(query, deal.host, r=[{"__typename": "Booking", "id": str(deal.booking_id)}])
+        escrow { uuid status amount { amount } released { amount } refunded { amount }
+          refunds { amount { amount currency } reason undoneAt } } } } }"""
+    data = await deal.client.data(
+        query, deal.host, r=[{"__typename": "Booking", "uuid": str(deal.booking_id)}]
+    )
     found: dict[str, Any] = data["_entities"][0]["escrow"]
     return found
 
@@ -24,7 +27,7 @@ async def escrow_of(deal: Deal) -> dict[str, Any]:
 async def numbers_of(deal: Deal) -> tuple[str, str, str]:
     """Return status, released and refunded amount of the active escrow."""
     found = await escrow_of(deal)
-    return found["status"], found["released"], found["refunded"]
+    return found["status"], found["released"]["amount"], found["refunded"]["amount"]
 
 
 async def balances_of(deal: Deal) -> tuple[Decimal, Decimal]:
@@ -103,7 +106,8 @@ async def test_refund(deal: Deal, percent: int, refunded: str, paid: str, status
     assert await refund.do() == told
     assert await numbers_of(deal) == (status, paid, refunded)
     assert await balances_of(deal) == (Decimal(refunded) - Decimal("99.99"), Decimal(paid))
-    expected = [{"amount": refunded, "reason": "the hall burnt down", "undoneAt": None}] if percent else []
+    money = {"amount": refunded, "currency": "EUR"}
+    expected = [{"amount": money, "reason": "the hall burnt down", "undoneAt": None}] if percent else []
     assert (await escrow_of(deal))["refunds"] == expected
     assert await deal.release().do() == "CONFLICT"
     again = await deal.refund(10).do()
@@ -128,7 +132,7 @@ async def test_a_booking_has_one_escrow_that_counts(deal: Deal) -> None:
         return
     await first.undo()
     again = await deal.create("500").do()
-    assert (await escrow_of(deal))["id"] == again["escrowId"]
+    assert (await escrow_of(deal))["uuid"] == again["escrowId"]
     assert await balances_of(deal) == (Decimal(-500), Decimal(0))
 
 
@@ -223,12 +227,12 @@ async def test_many_escrows_take_few_statements(client: Client, carrier: ApiUser
         await other.create("10").do()
         await other.refund(50).do()
     query = """{ myPayments(first: 5) { totalCount edges { node {
-        escrow { id refunds { amount } booking { escrow { id } } } } } } }"""
+        escrow { uuid refunds { amount { amount } } booking { escrow { uuid } } } } } } }"""
     with counted_statements(client.service.database) as statements:
         data = await client.data(query, first.host)
     assert (data["myPayments"]["totalCount"], len(data["myPayments"]["edges"])) == (6, 5)
     assert len(statements) == 5
     with counted_statements(client.service.database) as statements:
-        answer = await client.entities("Booking", [uuid4() for _ in range(50)], "escrow { id }", first.host)
+        answer = await client.entities("Booking", [uuid4() for _ in range(50)], "escrow { uuid }", first.host)
     assert len(statements) == 1
     assert answer == {"data": {"_entities": [{"escrow": None}] * 50}}

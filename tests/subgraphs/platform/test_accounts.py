@@ -17,11 +17,16 @@ from tests.subgraphs.platform.test_run import Platform
 
 pytestmark = pytest.mark.system
 REGISTER = """mutation {
-  register(input: {username: "ada", email: "ada@mail.example", password: "correct horse"}) { token } }"""
-CONFIRM = "mutation($token: String!) { confirmEmail(token: $token) }"
-FORGOT = """mutation { requestPasswordReset(email: "ada@mail.example") }"""
+  register(input: {username: "ada", email: "ada@mail.example", password: "correct horse"}) {
+    session { token } userErrors { code field message } } }"""
+CONFIRM = """mutation($token: String!) {
+  confirmEmail(token: $token) { user { username } userErrors { code field message } } }"""
+FORGOT = """mutation {
+  requestPasswordReset(email: "ada@mail.example") { email userErrors { code field message } } }"""
 RESET = """mutation($token: String!) {
-  resetPassword(token: $token, newPassword: "battery staple") { token } }"""
+  resetPassword(token: $token, newPassword: "battery staple") {
+    session { token } userErrors { code field message } } }"""
+LOG_OUT = "mutation { logOut { endedSessions userErrors { code field message } } }"
 ME = "{ me { username emailConfirmed } }"
 
 
@@ -50,7 +55,7 @@ def test_the_life_of_an_account(folder: Path) -> None:
     platform = Platform(folder, "--smtp-url", url, "--site-url", "https://site.example")
     try:
         platform.begin()
-        old = platform.data_of(REGISTER)["register"]["token"]
+        old = platform.data_of(REGISTER)["register"]["session"]["token"]
         time.sleep(2)  # the first attempt meets no server
         with smtp_server(post, port):
             platform.wait_for(lambda: token_in(post, "confirm-email"))
@@ -70,7 +75,7 @@ def confirm(platform: Platform, post: Post, token: str) -> None:
     """Confirm the address by the link."""
     assert not platform.data_of(ME, token)["me"]["emailConfirmed"]
     answer = post_with(platform, CONFIRM, token_in(post, "confirm-email"))
-    assert answer["data"] == {"confirmEmail": True}
+    assert answer["data"] == {"confirmEmail": {"user": {"username": "ada"}, "userErrors": []}}
     assert platform.data_of(ME, token)["me"]["emailConfirmed"]
 
 
@@ -82,7 +87,7 @@ def post_with(platform: Platform, query: str, token: str) -> Any:
 
 def ends_everywhere(platform: Platform, token: str) -> None:
     """Log out; the gateway and all services refuse the token within a second, and after a restart."""
-    assert platform.data_of("mutation { logOut }", token) == {"logOut": True}
+    assert platform.data_of(LOG_OUT, token)["logOut"]["endedSessions"] == 1
     ports = range(13)
     within(1.0, lambda: all(refused(platform, port, token) for port in ports))
     for order in ("stop", "start"):
@@ -102,8 +107,8 @@ def within(seconds: float, condition: Callable[[], bool]) -> None:
 
 def forgotten(platform: Platform, post: Post) -> None:
     """Replace the password by the link in the e-mail."""
-    assert platform.data_of(FORGOT) == {"requestPasswordReset": True}
+    assert platform.data_of(FORGOT)["requestPasswordReset"]["email"] == "ada@mail.example"
     platform.wait_for(lambda: token_in(post, "reset-password"))
     answer = post_with(platform, RESET, token_in(post, "reset-password"))
-    token = answer["data"]["resetPassword"]["token"]
+    token = answer["data"]["resetPassword"]["session"]["token"]
     assert platform.data_of(ME, token)["me"] == {"username": "ada", "emailConfirmed": True}

@@ -8,7 +8,7 @@ from subgraphs.platform.console import welcome
 from subgraphs.platform.options import Options
 from subgraphs.platform.tables import SERVICES, ServiceTable
 
-LOG_IN = 'mutation { logIn(input: {login: "demo_admin", password: "mussikon-demo"}) { token } }'
+LOG_IN = 'mutation { logIn(input: {login: "demo_admin", password: "mussikon-demo"}) { session { token } } }'
 
 
 def printed(capsys: pytest.CaptureFixture[str], options: Options, has_sample: bool = True) -> str:

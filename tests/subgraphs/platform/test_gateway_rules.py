@@ -138,7 +138,8 @@ async def test_what_a_role_may_not_see_is_not_asked_for(served: Served) -> None:
 
 async def test_aliases_of_a_log_in_count(served: Served) -> None:
     """Eleven log-ins in one operation are refused as a whole; other operations go on."""
-    aliases = " ".join(f'a{n}: logIn(input: {{login: "x", password: "y"}}) {{ token }}' for n in range(11))
+    log_in = 'logIn(input: {login: "x", password: "y"}) { session { token } }'
+    aliases = " ".join(f"a{number}: {log_in}" for number in range(11))
     refused = await served.post(f"mutation {{ {aliases} }}")
     assert (refused.status_code, codes(refused), served.asked) == (429, {"RATE_LIMITED"}, [])
     assert (await served.post("{ skills { id } }")).status_code == 200

@@ -70,9 +70,9 @@ class Platform:
         return found
 
     def data_of(self, query: str, token: str | None = None, **variables: Any) -> Any:
-        """Return the data of a response, which must have no errors."""
+        """Return the data of a response, which must have no errors, nor user errors."""
         answer = self.post(query, token, **variables)
-        assert "errors" not in answer, answer
+        assert succeeded(answer), answer
         return answer["data"]
 
     def status(self) -> dict[str, Any]:
@@ -87,6 +87,17 @@ class Platform:
             for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
                 found += [int(child) for child in tasks.read_text().split()]
         return found
+
+
+def succeeded(answer: dict[str, Any]) -> bool:
+    """Return whether a response has no errors, nor user errors of mutations that select them."""
+    payloads = [value for value in (answer.get("data") or {}).values() if isinstance(value, dict)]
+    return "errors" not in answer and not any(one.get("userErrors") for one in payloads)
+
+
+def eur(amount: str) -> dict[str, str]:
+    """Return an amount in euros as an input."""
+    return {"amount": amount, "currency": "EUR"}
 
 
 Start = Callable[..., Platform]
@@ -108,10 +119,15 @@ def start(folder: Path) -> Iterator[Start]:
             platform.process.wait()
 
 
-REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { token user { id } } }"
-PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
-PROFILE = "mutation($input: CreateMusicianProfileInput!) { createMusicianProfile(input: $input) { id } }"
-APPLY = """mutation($id: ID!) { applyToRequest(requestId: $id, input: {proposedPrice: "300"}) { id } }"""
+REGISTER = """mutation($input: RegisterInput!) { register(input: $input) {
+  session { token user { id } } userErrors { code field message } } }"""
+PUBLISH = """mutation($input: PublishRequestInput!) { publishRequest(input: $input) {
+  request { id } userErrors { code field message } } }"""
+PROFILE = """mutation($input: CreateMusicianProfileInput!) { createMusicianProfile(input: $input) {
+  musician { id } userErrors { code field message } } }"""
+APPLY = """mutation($id: ID!) {
+  applyToRequest(requestId: $id, input: {proposedPrice: {amount: "300", currency: "EUR"}}) {
+    application { id } userErrors { code field message } } }"""
 ACROSS = """query($id: ID!) { request(id: $id) {
   title client { username } matches { totalScore musician { stageName user { username } priceBand } } } }"""
 TOLD = "{ me { username notifications { edges { node { type request { title } } } } } }"
@@ -125,7 +141,7 @@ def registered(platform: Platform, name: str, kind: str) -> str:
         "password": "a long password",
         "userType": kind,
     }
-    token: str = platform.data_of(REGISTER, input=account)["register"]["token"]
+    token: str = platform.data_of(REGISTER, input=account)["register"]["session"]["token"]
     return token
 
 
@@ -133,12 +149,13 @@ def a_gig_is_booked(platform: Platform) -> str:
     """Book a musician by operations over all services; return the id of the request."""
     host, player = registered(platform, "host", "CLIENT"), registered(platform, "player", "MUSICIAN")
     place = {"latitude": 48.2, "longitude": 16.4, "city": "Vienna", "country": "AT"}
-    profile = {"stageName": "The Player", "hourlyRate": "60", "location": place, "experienceYears": 6}
+    profile = {"stageName": "The Player", "hourlyRate": eur("60"), "location": place, "experienceYears": 6}
     platform.data_of(PROFILE, player, input=profile)
     day = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
     times = {"eventDate": day, "startTime": "21:00", "endTime": "02:00", "timeZone": "Europe/Vienna"}
-    wanted = {"title": "A wedding", "budgetMin": "200", "budgetMax": "400", "location": place, **times}
-    request: str = platform.data_of(PUBLISH, host, input=wanted)["publishRequest"]["id"]
+    budget = {"budgetMin": eur("200"), "budgetMax": eur("400")}
+    wanted = {"title": "A wedding", **budget, "location": place, **times}
+    request: str = platform.data_of(PUBLISH, host, input=wanted)["publishRequest"]["request"]["id"]
 
     def matched() -> bool:
         return bool((platform.data_of(ACROSS, id=request)["request"]["matches"] or [None])[0])
@@ -146,7 +163,7 @@ def a_gig_is_booked(platform: Platform) -> str:
     platform.wait_for(matched)
     [match] = platform.data_of(ACROSS, id=request)["request"]["matches"]
     assert match["musician"] == {"stageName": "The Player", "user": {"username": "player"}, "priceBand": None}
-    platform.wait_for(lambda: "errors" not in platform.post(APPLY, player, id=request))
+    platform.wait_for(lambda: succeeded(platform.post(APPLY, player, id=request)))
     told = [{"node": {"type": "NEW_APPLICATION", "request": {"title": "A wedding"}}}]
 
     def heard() -> bool:

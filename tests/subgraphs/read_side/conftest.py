@@ -125,17 +125,18 @@ class EventFeed:
         facts = {"application_id": application_id, "request_id": request_id, "musician_id": musician_id}
         self.add("requests", event_type, ("application", application_id), **facts)
 
-    def review(self, musician_id: UUID, rating: int) -> None:
-        """Append a client's review."""
+    def review(self, musician_id: UUID, rating: int) -> UUID:
+        """Append a client's review; return its id."""
         review_id = uuid4()
-        self.add(
-            "reviews",
-            "ReviewPublished",
-            ("review", review_id),
-            review_id=review_id,
-            musician_id=musician_id,
-            rating=rating,
-        )
+        facts = {"review_id": review_id, "musician_id": musician_id, "rating": rating}
+        self.add("reviews", "ReviewPublished", ("review", review_id), **facts)
+        return review_id
+
+    def edited_review(self, review_id: UUID, musician_id: UUID, rating: int, previous_rating: int) -> None:
+        """Append a change of a review."""
+        facts = {"review_id": review_id, "musician_id": musician_id, "rating": rating}
+        aggregate = ("review", review_id)
+        self.add("reviews", "ReviewEdited", aggregate, **facts, previous_rating=previous_rating)
 
     def ranking(
         self,

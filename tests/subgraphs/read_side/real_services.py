@@ -19,7 +19,7 @@ from gateway.transport.local import LocalTransport
 from subgraphs.kit.keys import write_key_set
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
-from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
+from subgraphs.kit.testing import ApiUser, Bootstrap, Client, Running, SigningKeys
 from subgraphs.matching.app import bootstrap as matching
 from subgraphs.musicians.app import bootstrap as musicians
 from subgraphs.platform.options import SCHEMA
@@ -37,12 +37,19 @@ COMMAND_SIDE = {
     "matching": matching,
 }
 SUPERGRAPH = (SCHEMA / "supergraph.graphql").read_text()
-REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { user { id } } }"
-PROFILE = "mutation($input: CreateMusicianProfileInput!) { createMusicianProfile(input: $input) { id } }"
-PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
-APPLY = """mutation($id: ID!) { applyToRequest(requestId: $id, input: {proposedPrice: "400"}) { id } }"""
-RATE = "mutation($id: ID!) { rateBooking(input: {bookingId: $id, rating: 4}) { id } }"
-FIND = "mutation($id: ID!) { findMatches(requestId: $id) { id } }"
+ERRORS = "userErrors { code field message }"
+REGISTER = f"""mutation($input: RegisterInput!) {{
+    register(input: $input) {{ session {{ user {{ uuid }} }} {ERRORS} }} }}"""
+PROFILE = f"""mutation($input: CreateMusicianProfileInput!) {{
+    createMusicianProfile(input: $input) {{ musician {{ uuid }} {ERRORS} }} }}"""
+PUBLISH = f"""mutation($input: PublishRequestInput!) {{
+    publishRequest(input: $input) {{ request {{ uuid }} {ERRORS} }} }}"""
+APPLY = f"""mutation($id: ID!) {{
+    made: applyToRequest(requestId: $id, input: {{proposedPrice: {{amount: "400", currency: "EUR"}}}}) {{
+        application {{ uuid }} {ERRORS} }} }}"""
+RATE = f"""mutation($id: ID!) {{
+    rateBooking(input: {{bookingId: $id, rating: 4}}) {{ review {{ uuid }} {ERRORS} }} }}"""
+FIND = f"mutation($id: ID!) {{ made: findMatches(requestId: $id) {{ result {{ uuid }} {ERRORS} }} }}"
 COMPLETED = text(
     "WITH paid AS (INSERT INTO paid_bookings VALUES (:booking, true, 2)) INSERT INTO completed_bookings"
     " (booking_id, request_id, client_id, musician_id, musician_user_id, ends_at, completed_at) "
@@ -59,8 +66,10 @@ class RealServices:
     keys: SigningKeys
     host: ApiUser
     admin: ApiUser
+    piano: str
     request: str
     musicians: list[str]
+    review: str
 
     async def send(self, query: str, person: ApiUser | None = None, **variables: Any) -> dict[str, Any]:
         """Send a query to the gateway, and return the response."""
@@ -93,13 +102,13 @@ class RealServices:
         place = {"latitude": 52.5, "longitude": 13.4, "city": city, "country": "DE"}
         given = {
             "stageName": name,
-            "hourlyRate": str(rate),
-            "skills": ["Piano"],
+            "hourlyRate": {"amount": str(rate), "currency": "EUR"},
+            "skills": [self.piano],
             "location": place,
             "bio": "Plays",
         }
         made = await self.client("musicians").data(PROFILE, person, input=given)
-        return person, made["createMusicianProfile"]["id"]
+        return person, made["createMusicianProfile"]["musician"]["uuid"]
 
     async def person(self, role: str, name: str) -> ApiUser:
         """Register a user."""
@@ -110,19 +119,26 @@ class RealServices:
             "userType": role.upper(),
         }
         made = await self.client("users").data(REGISTER, input=account)
-        return ApiUser.make(self.keys, role, UUID(made["register"]["user"]["id"]))
+        return ApiUser.make(self.keys, role, UUID(made["register"]["session"]["user"]["uuid"]))
 
 
 @asynccontextmanager
 async def real_services(
-    running: Running, settings: ServiceSettings, keys: SigningKeys, threshold: float
+    running: Running,
+    settings: ServiceSettings,
+    keys: SigningKeys,
+    threshold: float,
+    more: Mapping[str, Bootstrap] | None = None,
 ) -> AsyncIterator[RealServices]:
     """Yield three musicians, one of them with a review, and a request with an application and a ranking, all
     of them in the read models.
+
+    `more`: further services by name.
     """
     async with AsyncExitStack() as stack:
         services = {
-            name: await stack.enter_async_context(running(name, make)) for name, make in COMMAND_SIDE.items()
+            name: await stack.enter_async_context(running(name, make))
+            for name, make in {**COMMAND_SIDE, **(more or {})}.items()
         }
         way = LocalTransport({name: service.execute for name, service in services.items()})
         reads = read_side(settings, way, threshold)
@@ -131,7 +147,7 @@ async def real_services(
         services["read_side"] = reads
         gateway = await stack.enter_async_context(_gateway(services, keys))
         nobody = ApiUser.make(keys, "client")
-        made = RealServices(services, gateway, keys, nobody, ApiUser.make(keys, "admin"), "", [])
+        made = RealServices(services, gateway, keys, nobody, ApiUser.make(keys, "admin"), "", "", [], "")
         await _populate(made)
         yield made
 
@@ -150,27 +166,29 @@ async def _gateway(services: Mapping[str, Service], keys: SigningKeys) -> AsyncI
 
 async def _populate(made: RealServices) -> None:
     made.host = await made.person("client", "countess")
+    skills = (await made.client("musicians").data("{ skills { uuid name } }"))["skills"]
+    (made.piano,) = (skill["uuid"] for skill in skills if skill["name"] == "Piano")
     players = [await made.musician(f"band{number}", 30 + number) for number in range(3)]
     made.musicians = [key for _, key in players]
     day = (datetime.now(UTC) + timedelta(days=40)).date().isoformat()
-    skills = (await made.client("musicians").data("{ skills { id name } }"))["skills"]
     wanted = {
         "title": "A band for the garden",
         "eventDate": day,
         "startTime": "18:00",
         "endTime": "22:00",
         "timeZone": "Europe/Berlin",
-        "budgetMin": "100",
-        "budgetMax": "500",
+        "budgetMin": {"amount": "100", "currency": "EUR"},
+        "budgetMax": {"amount": "500", "currency": "EUR"},
         "location": {"latitude": 52.5, "longitude": 13.4, "city": "Berlin", "country": "DE"},
-        "requiredSkills": [skill["id"] for skill in skills if skill["name"] == "Piano"],
+        "requiredSkills": [made.piano],
     }
     published = await made.client("requests").data(PUBLISH, made.host, input=wanted)
-    made.request = published["publishRequest"]["id"]
+    made.request = published["publishRequest"]["request"]["uuid"]
     booking = uuid4()
     who = {"client": made.host.id, "musician": UUID(made.musicians[0]), "user": players[0][0].id}
     await made.services["reviews"].database.execute(COMPLETED.bindparams(booking=booking, **who))
-    await made.client("reviews").data(RATE, made.host, id=str(booking))
+    rated = await made.client("reviews").data(RATE, made.host, id=str(booking))
+    made.review = rated["rateBooking"]["review"]["uuid"]
     await _patiently(made.client("requests"), APPLY, players[0][0], made.request)
     await _patiently(made.client("matching"), FIND, made.host, made.request)
 
@@ -180,7 +198,7 @@ async def _patiently(client: Client, query: str, person: ApiUser, key: str) -> N
     answer: dict[str, Any] = {}
     for _ in range(500):
         answer = await client.send(query, person, id=key)
-        if "errors" not in answer:
+        if "errors" not in answer and not answer["data"]["made"]["userErrors"]:
             return
         await asyncio.sleep(0.02)
     raise AssertionError(answer)

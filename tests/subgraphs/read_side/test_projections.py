@@ -185,6 +185,7 @@ def lively(random: Random) -> EventFeed:
     world = EventFeed()
     users, musicians, requests = ([uuid4() for _ in range(3)] for _ in range(3))
     names = {PIANO: "Piano", JAZZ: "Jazz", DRUMS: "Drums"}
+    ratings: dict[tuple[UUID, UUID], int] = {}
     for _ in range(80):
         number = random.randrange(3)
         user, musician, request = users[number], musicians[number], requests[random.randrange(3)]
@@ -203,8 +204,13 @@ def lively(random: Random) -> EventFeed:
                 )
             case 3:
                 world.application(request, musician)
+            case 4 if ratings and random.random() < 0.5:
+                one, rating = random.choice(list(ratings)), random.randint(1, 5)
+                world.edited_review(*one, rating, previous_rating=ratings[one])
+                ratings[one] = rating
             case 4:
-                world.review(musician, random.randint(1, 5))
+                rating = random.randint(1, 5)
+                ratings[world.review(musician, rating), musician] = rating
             case 5:
                 world.ranking(
                     request, user, random.sample(musicians, 2), BEGIN + timedelta(seconds=random.random())
@@ -283,6 +289,34 @@ async def test_what_is_known_in_part_is_not_shown(database: Database) -> None:
     found = await shown(database)
     assert [row["total_reviews"] for row in found["musician_read_model"]] == [1]
     assert [row["total_applications"] for row in found["request_read_model"]] == [1]
+
+
+async def test_an_edited_review(database: Database) -> None:
+    """A change of a review changes the mean, not the number of reviews; in any order of batches."""
+    world, musician = EventFeed(), uuid4()
+    world.profile(musician, uuid4())
+    reviews = [world.review(musician, rating) for rating in (5, 4, 3)]
+    world.edited_review(reviews[2], musician, 1, previous_rating=3)
+    world.edited_review(reviews[0], musician, 4, previous_rating=5)
+    world.edited_review(reviews[2], musician, 2, previous_rating=1)
+    world.edited_review(reviews[1], musician, 4, previous_rating=4)
+    await write(database, world.events)
+    await project(database, 2)
+    (row,) = (await shown(database))["musician_read_model"]
+    assert (row["rating_sum"], row["total_reviews"]) == (10, 3)
+    assert float(row["rating"]) == float(row["rating_order"]) == pytest.approx(10 / 3)
+
+
+async def test_an_edited_review_before_the_profile(database: Database) -> None:
+    """A change of a review that arrives before the profile counts later."""
+    world, musician = EventFeed(), uuid4()
+    review = world.review(musician, 5)
+    world.edited_review(review, musician, 2, previous_rating=5)
+    world.profile(musician, uuid4())
+    await write(database, world.events)
+    await project(database, 1)
+    (row,) = (await shown(database))["musician_read_model"]
+    assert (row["rating_sum"], row["total_reviews"], float(row["rating"])) == (2, 1, 2.0)
 
 
 async def test_the_views(database: Database) -> None:

@@ -25,12 +25,13 @@ from subgraphs.read_side.model import Latencies, judge
 from subgraphs.read_side.projections.musicians import MusiciansProjection
 from tests.subgraphs.read_side.conftest import EventFeed, Start, caught_up, send, until, write
 
-LIST = """{ findMusicians(first: 100, orderBy: RATING) {
+LIST = """{ musicians(first: 100, orderBy: RATING) {
     totalCount edges { node { stageName rating totalReviews } } } }"""
 STATES = """{ readModels { name state reason generation revision rows
     eventsApplied eventsBehind secondsBehind updatedAt
     latency { events p50Ms p95Ms p99Ms } rebuild { generation eventsApplied eventsBehind } } }"""
-REBUILD = "mutation($name: String!) { rebuildReadModel(name: $name) { name state rebuild { generation } } }"
+REBUILD = """mutation($name: String!, $key: String) { rebuildReadModel(name: $name, idempotencyKey: $key) {
+    readModel { name state rebuild { generation } } userErrors { code field message } } }"""
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ async def test_each_event_once(start: Start, redis: Any, url: str, admin: ApiUse
     async with start(url) as client:
         await send(redis, world.events)
         await settled(client, len(world.events))
-        found = (await client.data(LIST))["findMusicians"]
+        found = (await client.data(LIST))["musicians"]
         assert (found["totalCount"], len(found["edges"])) == (30, 30)
         assert {edge["node"]["totalReviews"] for edge in found["edges"]} == {4}
         assert [edge["node"]["rating"] for edge in found["edges"][:6]] == [5.0] * 6
@@ -126,7 +127,7 @@ async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admi
                 answers.append(await client.send(LIST))
 
         querying = asyncio.create_task(query())
-        made = (await client.data(REBUILD, admin, name="musicians"))["rebuildReadModel"]
+        made = (await client.data(REBUILD, admin, name="musicians"))["rebuildReadModel"]["readModel"]
         assert made["name"] == "musicians"
         late.request(uuid4(), uuid4())
         await send(redis, late.events)
@@ -140,13 +141,13 @@ async def test_a_rebuild_beside_queries(start: Start, redis: Any, url: str, admi
         await asyncio.wait([querying])
         assert len(answers) > 3
         assert all(answer["data"] == before and "errors" not in answer for answer in answers)
-        assert {answer["extensions"]["readModel"]["findMusicians"]["source"] for answer in answers} == {
+        assert {answer["extensions"]["readModel"]["musicians"]["source"] for answer in answers} == {
             "read_model"
         }
         assert await database.fetch_value(text("SELECT to_regclass('musician_read_model_g1')")) is None
         assert len((await client.data("{ topMusicians(first: 5) { stageName } }"))["topMusicians"]) == 0
         await settled(client, len(world.events) + 1)
-        assert (await client.data("{ findRequests { totalCount } }"))["findRequests"]["totalCount"] == 1
+        assert (await client.data("{ requests { totalCount } }"))["requests"]["totalCount"] == 1
 
 
 async def test_one_rebuild_at_a_time(start: Start, url: str, admin: ApiUser) -> None:
@@ -160,7 +161,7 @@ async def test_one_rebuild_at_a_time(start: Start, url: str, admin: ApiUser) -> 
         await holder.execute(
             "BEGIN; SELECT 1 FROM projection_checkpoints WHERE name = 'musicians' FOR UPDATE"
         )
-        begun = (await client.data(REBUILD, admin, name="musicians"))["rebuildReadModel"]
+        begun = (await client.data(REBUILD, admin, name="musicians"))["rebuildReadModel"]["readModel"]
         assert (begun["state"], begun["rebuild"]) == ("REBUILDING", {"generation": 2})
         assert await client.codes(REBUILD, admin, name="musicians") == ["REBUILD_RUNNING"]
         lock = "SELECT pg_advisory_lock(hashtextextended('rebuild requests', 0))"
@@ -174,6 +175,26 @@ async def test_one_rebuild_at_a_time(start: Start, url: str, admin: ApiUser) -> 
 
         await until(swapped)
         assert await client.codes(REBUILD, admin, name="requests") == []
+
+
+async def test_a_rebuild_sent_again(start: Start, url: str, admin: ApiUser) -> None:
+    """A rebuild that is sent again with its key is started once; a refused one can be sent again."""
+    async with start(url) as client:
+        await write(client.service.database, crowd(3).events)
+        assert await client.mistakes(REBUILD, admin, name="no such", key="a") == [("NOT_FOUND", None)]
+        assert await client.mistakes(REBUILD, admin, name="no such", key="a") == [("NOT_FOUND", None)]
+
+        async def swapped() -> bool:
+            return bool((await state(client, admin, "musicians"))["generation"] == 2)
+
+        assert await client.mistakes(REBUILD, admin, name="musicians", key="b") == []
+        await until(swapped)
+        again = (await client.data(REBUILD, admin, name="musicians", key="b"))["rebuildReadModel"]
+        assert again["readModel"] == {"name": "musicians", "state": "SERVING", "rebuild": None}
+        other = await client.mistakes(REBUILD, admin, name="requests", key="b")
+        assert [code for code, _ in other] == ["IDEMPOTENCY_KEY_REUSED"]
+        assert await client.mistakes(REBUILD, admin, name="x" * 41) == [("BAD_USER_INPUT", "name")]
+        assert (await state(client, admin, "musicians"))["generation"] == 2
 
 
 async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: ApiUser) -> None:
@@ -210,7 +231,7 @@ async def test_a_rebuild_that_was_cut_off(start: Start, url: str, admin: ApiUser
 
         await until(swapped)
         await settled(client, len(world.events))
-        found = (await client.data(LIST))["findMusicians"]["edges"]
+        found = (await client.data(LIST))["musicians"]["edges"]
         assert {edge["node"]["totalReviews"] for edge in found} == {4}
         assert len(found) == 30
 

@@ -51,7 +51,7 @@ def admin(keys: SigningKeys) -> ApiUser:
 
 @pytest.fixture
 async def player(client: Client, keys: SigningKeys) -> tuple[ApiUser, UUID]:
-    """A musician, and the id of the profile."""
+    """A musician, and the uuid of the profile."""
     return await make_player(client, keys)
 
 

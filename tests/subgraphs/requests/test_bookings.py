@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.errors import Conflict, Forbidden
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.messages import Envelope
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -20,17 +21,20 @@ from subgraphs.requests import steps
 from subgraphs.requests.handlers import EVENT_HANDLERS
 from subgraphs.requests.tables import bookings
 from tests.subgraphs.requests.conftest import make_player
+from tests.subgraphs.requests.test_requests import eur
 
 Player = tuple[ApiUser, UUID]
 
-PUBLISH = "mutation($input: PublishRequestInput!) { publishRequest(input: $input) { id } }"
+PUBLISH = """mutation($input: PublishRequestInput!) {
+  publishRequest(input: $input) { request { uuid } userErrors { code field message } } }"""
 APPLY = """mutation($id: ID!, $price: Decimal! = "400") {
-  applyToRequest(requestId: $id, input: {proposedPrice: $price, message: "I would"}) {
-    id status musician { id } } }"""
-REQUEST = "query($id: ID!) { request(id: $id) { status booking { id status price } } }"
+  applyToRequest(
+    requestId: $id, input: {proposedPrice: {amount: $price, currency: "EUR"}, message: "I would"}
+  ) { application { uuid status musician { uuid } } userErrors { code field message } } }"""
+REQUEST = "query($id: ID!) { request(id: $id) { status booking { uuid status price { amount } } } }"
 
 
-def step(name: str, fields: str = "id status") -> str:
+def step(name: str, fields: str = "application { uuid status } userErrors { code field message }") -> str:
     """Return the mutation of one step, with one id."""
     return f"mutation($id: ID!) {{ {name}(id: $id) {{ {fields} }} }}"
 
@@ -39,10 +43,10 @@ async def publish(client: Client, person: ApiUser) -> str:
     """Publish a request and return its id."""
     day = (datetime.now(UTC) + timedelta(days=20)).date().isoformat()
     place = {"latitude": 52.5, "longitude": 13.4}
-    money = {"budgetMin": "1", "budgetMax": "500", "timeZone": "UTC", "location": place}
+    money = {"budgetMin": eur("1"), "budgetMax": eur("500"), "timeZone": "UTC", "location": place}
     wanted = {"title": "A band", "eventDate": day, "startTime": "20:00", "endTime": "22:00", **money}
     data = await client.data(PUBLISH, person, input=wanted)
-    return str(data["publishRequest"]["id"])
+    return str(data["publishRequest"]["request"]["uuid"])
 
 
 async def carry(client: Client, step: Callable[..., Awaitable[Any]], **given: Any) -> Any:
@@ -54,7 +58,7 @@ async def carry(client: Client, step: Callable[..., Awaitable[Any]], **given: An
 async def booked(client: Client, host: ApiUser, player: Player) -> tuple[str, str, str]:
     """Return the ids of a request, its accepted application, and its booking, which was offered."""
     request = await publish(client, host)
-    application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
+    application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["application"]["uuid"]
     given = {"requestId": request, "clientId": str(host.id), "musicianId": str(player[1])}
     assign = partial(steps.assign, max_offers=5)
     made = await carry(client, assign, **given, price=None, acceptOutsideBudget=False)
@@ -122,11 +126,11 @@ async def test_applying(
     for price in ("-5", "0", "0.00"):
         assert await client.codes(APPLY, player[0], id=request, price=price) == ["BAD_USER_INPUT"]
     assert await client.codes(APPLY, player[0], id=str(uuid4())) == ["NOT_FOUND"]
-    mine = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
+    mine = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["application"]["uuid"]
     assert await client.codes(APPLY, player[0], id=request) == ["CONFLICT"]
     await client.data(step("withdrawApplication"), player[0], id=mine)
-    again = (await client.data(APPLY, player[0], id=request, price="450"))["applyToRequest"]
-    assert again == {"id": mine, "status": "PENDING", "musician": {"id": str(player[1])}}
+    again = (await client.data(APPLY, player[0], id=request, price="450"))["applyToRequest"]["application"]
+    assert again == {"uuid": mine, "status": "PENDING", "musician": {"uuid": str(player[1])}}
     await client.data(step("rejectApplication"), host, id=mine)
     assert await client.codes(APPLY, player[0], id=request) == ["CONFLICT"]
 
@@ -136,7 +140,7 @@ async def test_steps_belong_to_somebody(
 ) -> None:
     """Only the client rejects an application, only the musician withdraws it and confirms a booking."""
     request = await publish(client, host)
-    application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["id"]
+    application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["application"]["uuid"]
     for person in (stranger, player[0]):
         assert await client.codes(step("rejectApplication"), person, id=application) == ["FORBIDDEN"]
     assert await client.codes(step("withdrawApplication"), host, id=application) == ["FORBIDDEN"]
@@ -165,7 +169,10 @@ async def test_a_cancelled_booking_opens_the_request(client: Client, host: ApiUs
     assert (await client.data(ask, host, id=application))["application"]["status"] == "WITHDRAWN"
     await carry(client, partial(steps.restore, done=done))
     data = (await client.data(REQUEST, host, id=request))["request"]
-    assert data == {"status": "ASSIGNED", "booking": {"id": booking, "status": "PENDING", "price": "400.00"}}
+    assert data == {
+        "status": "ASSIGNED",
+        "booking": {"uuid": booking, "status": "PENDING", "price": {"amount": "400.00"}},
+    }
     assert (await client.data(ask, host, id=application))["application"]["status"] == "ACCEPTED"
 
 
@@ -178,7 +185,7 @@ async def test_cancelling_a_request_ends_all(
     other = await make_player(client, keys)
     request, _, booking = await booked(client, host, player)
     rest = await publish(client, host)
-    second = (await client.data(APPLY, other[0], id=rest))["applyToRequest"]["id"]
+    second = (await client.data(APPLY, other[0], id=rest))["applyToRequest"]["application"]["uuid"]
     for key in (request, rest):
         given = {"requestId": key, "bookingId": None, "byUserId": str(host.id)}
         done = await carry(client, steps.cancel, **given)
@@ -203,12 +210,17 @@ FORGED = {"x-user-id": "", "x-user-role": "admin", "x-role": "admin", "authoriza
 @pytest.mark.parametrize(
     ("typename", "index", "selection", "public"),
     [
-        ("MusicianRequest", 0, "applications { edges { node { id } } }", False),
-        ("MusicianRequest", 0, "booking { id price }", False),
-        ("MusicianRequest", 0, "title budgetMin client { id } requiredSkills { id }", True),
-        ("Application", 1, "message proposedPrice status request { id } musician { id }", False),
-        ("Booking", 2, "price status request { id } client { id } musician { id }", False),
-        ("User", 3, "bookings { edges { node { id } } }", False),
+        ("MusicianRequest", 0, "applications { edges { node { uuid } } }", False),
+        ("MusicianRequest", 0, "booking { uuid price { amount } }", False),
+        ("MusicianRequest", 0, "title budgetMin { amount } client { uuid } requiredSkills { uuid }", True),
+        (
+            "Application",
+            1,
+            "message proposedPrice { amount currency } status request { uuid } musician { uuid }",
+            False,
+        ),
+        ("Booking", 2, "price { amount } status request { uuid } client { uuid } musician { uuid }", False),
+        ("User", 3, "bookings { edges { node { uuid } } }", False),
         ("User", 3, "requests { totalCount }", True),
     ],
 )
@@ -235,14 +247,14 @@ async def test_entities_are_guarded(
     query = (
         f"query($r: [_Any!]!) {{ _entities(representations: $r) {{ ... on {typename} {{ {selection} }} }} }}"
     )
-    answer = await client.service.execute(query, {"r": [{"__typename": typename, "id": key}]}, None, forged)
+    answer = await client.service.execute(query, {"r": [{"__typename": typename, "uuid": key}]}, None, forged)
     assert ("errors" in answer) is not public
 
 
 async def test_a_musicians_own_lists(client: Client, host: ApiUser, player: Player, admin: ApiUser) -> None:
     """Only the musician and admins see a musician's applications and bookings."""
     await booked(client, host, player)
-    selection = "applications { totalCount edges { node { request { id } } } } bookings { totalCount }"
+    selection = "applications { totalCount edges { node { request { uuid } } } } bookings { totalCount }"
     sighted: list[ApiUser | None] = [player[0], admin]
     for person in sighted:
         answer = await client.entities("Musician", [player[1]], selection, person)
@@ -257,7 +269,7 @@ async def test_a_musicians_own_lists(client: Client, host: ApiUser, player: Play
 async def test_a_bad_token_refuses_the_whole(client: Client, keys: SigningKeys, tmp_path: Path) -> None:
     """A token of another key refuses the whole request."""
     other = ApiUser.make(SigningKeys.make(tmp_path), "admin")
-    answer = await client.send("{ requests { totalCount } }", other)
+    answer = await client.send("{ storedRequests { totalCount } }", other)
     assert answer["data"] is None
     assert answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
@@ -281,6 +293,53 @@ async def test_late_events_change_nothing(client: Client, keys: SigningKeys, hos
             await EVENT_HANDLERS["MusicianProfileUpdated"](uow, envelope)
     request = await publish(client, host)
     assert await client.codes(APPLY, old, id=request) == ["FORBIDDEN"]
-    assert (await client.data(APPLY, new, id=request))["applyToRequest"]["musician"] == {
-        "id": str(musician_id)
+    assert (await client.data(APPLY, new, id=request))["applyToRequest"]["application"]["musician"] == {
+        "uuid": str(musician_id)
     }
+
+
+CHANGE = """mutation($id: ID!, $input: ChangeApplicationInput!) {
+  changeApplication(id: $id, input: $input) {
+    application { message proposedPrice { amount currency } } userErrors { code field message } } }"""
+
+
+async def test_a_pending_application_is_changed(
+    client: Client, host: ApiUser, player: Player, stranger: ApiUser
+) -> None:
+    """Its musician changes price and message, until the client has decided; an event is published."""
+    request = await publish(client, host)
+    application = (await client.data(APPLY, player[0], id=request))["applyToRequest"]["application"]["uuid"]
+    key = encode("Application", application)
+    cheaper = {"proposedPrice": eur("350")}
+    changed = (await client.data(CHANGE, player[0], id=key, input=cheaper))["changeApplication"]
+    assert changed["application"] == {"message": "I would", "proposedPrice": eur("350.00")}
+    assert [kind for kind, _ in await events_of(client, application)][-1] == "ApplicationChanged"
+    wrong = {"proposedPrice": eur("350", "USD"), "message": "x" * 2001}
+    assert await client.mistakes(CHANGE, player[0], id=key, input=wrong) == [
+        ("BAD_USER_INPUT", "message"),
+        ("BAD_USER_INPUT", "proposedPrice.currency"),
+    ]
+    assert await client.codes(CHANGE, stranger, id=key, input=cheaper) == ["FORBIDDEN"]
+    await client.data(step("rejectApplication"), host, id=key)
+    assert await client.codes(CHANGE, player[0], id=key, input=cheaper) == ["CONFLICT"]
+
+
+async def test_nested_lists_are_filtered(client: Client, host: ApiUser, player: Player) -> None:
+    """Lists of a user, a musician and a request are filtered by status and time, with their numbers."""
+    request, _, _ = await booked(client, host, player)
+    await publish(client, host)
+    selection = """open: requests(status: [OPEN]) { totalCount edges { node { status } } }
+        all: requests { totalCount } none: requests(between: {to: "2020-01-01T00:00:00Z"}) { totalCount }
+        pending: bookings(status: [PENDING]) { totalCount }
+        confirmed: bookings(status: [CONFIRMED], last: 5) { totalCount edges { node { uuid } } }"""
+    answer = await client.entities("User", [host.id], selection, host)
+    assert answer["data"]["_entities"][0] == {
+        "open": {"totalCount": 1, "edges": [{"node": {"status": "OPEN"}}]},
+        "all": {"totalCount": 2},
+        "none": {"totalCount": 0},
+        "pending": {"totalCount": 1},
+        "confirmed": {"totalCount": 0, "edges": []},
+    }
+    selection = "accepted: applications(status: [ACCEPTED]) { totalCount } all: applications { totalCount }"
+    answer = await client.entities("MusicianRequest", [request], selection, host)
+    assert answer["data"]["_entities"][0] == {"accepted": {"totalCount": 1}, "all": {"totalCount": 1}}

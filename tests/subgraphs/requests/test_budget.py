@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from subgraphs.kit.testing import ApiUser, Client, counted_statements
 from tests.subgraphs.requests.test_requests import publish
 
-ROOT = "requests(filter: {from: $from, to: $to}) { edges { node { title %s } } }"
-STEP = "client { requests { edges { node { id %s } } } }"
+ROOT = "requests: storedRequests(filter: {between: {from: $from, to: $to}}) { edges { node { title %s } } }"
+STEP = "client { requests { edges { node { uuid %s } } } }"
 
 
 async def test_a_request_that_wants_too_much(client: Client, host: ApiUser) -> None:

@@ -23,7 +23,8 @@ from subgraphs.requests.handlers import change_request_unchecked
 from subgraphs.requests.tables import REQUEST_ROWS, requests
 from tests.subgraphs.requests.test_bookings import Player, booked, carry, publish
 
-UPDATE = "mutation($id: ID!, $input: UpdateRequestInput!) { updateRequest(id: $id, input: $input) { title } }"
+UPDATE = """mutation($id: ID!, $input: UpdateRequestInput!) {
+  updateRequest(id: $id, input: $input) { request { title } userErrors { code field message } } }"""
 HISTORY = """query($id: ID!, $before: Int) {
   requestHistory(id: $id, first: 3, before: $before) { version type changes createdBy } }"""
 AS_OF = """query($id: ID!, $version: Int, $time: DateTime) {
@@ -130,7 +131,7 @@ async def test_a_change_by_hand_is_an_event_and_is_told(
     )
     newest = (await client.data(HISTORY, host, id=request))["requestHistory"][0]
     assert newest["version"] == 3
-    assert newest["changes"] == {"title": "By hand", "budget_max": 777.0}
+    assert newest["changes"] == {"title": "By hand", "budgetMax": 777.0}
     assert newest["createdBy"] == "database"
     assert (await client.data(HISTORY, admin, id=request))["requestHistory"][0]["createdBy"].startswith(
         "database:"
@@ -142,7 +143,7 @@ async def test_a_change_by_hand_is_an_event_and_is_told(
     assert (rows[2].event_type, rows[2].payload["title"]) == ("RequestUpdated", "By hand")
     await client.data(UPDATE, host, id=request, input={"description": "Bring a bass"})
     state = (await client.data(AS_OF, host, id=request))["requestAsOf"]
-    assert (state["version"], state["state"]["title"], state["state"]["budget_max"]) == (
+    assert (state["version"], state["state"]["title"], state["state"]["budgetMax"]) == (
         4,
         "By hand",
         "777.00",

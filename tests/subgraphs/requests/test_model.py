@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from subgraphs.kit.errors import BadUserInput, Conflict
+from subgraphs.kit.errors import BadUserInput, Conflict, SeveralMistakes
+from subgraphs.kit.event_store.events import VersionConflict
 from subgraphs.kit.identity import Identity
+from subgraphs.kit.vocabulary import RequestStatus
 from subgraphs.requests import enums, life, model
-from subgraphs.requests.messages import Budget, Place, UpdateRequest
+from subgraphs.requests.messages import Budget, Place, TimeChanges, UpdateRequest
 from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 CLIENT, PLAYER, STRANGER = uuid4(), uuid4(), uuid4()
 STATUSES = {
-    "request": {status.value for status in enums.RequestStatus},
+    "request": {status.value for status in RequestStatus},
     "application": {status.value for status in enums.ApplicationStatus},
     "booking": {status.value for status in enums.BookingStatus},
 }
@@ -163,17 +165,43 @@ def update(**changes: Any) -> UpdateRequest:
 
 def test_changes_of_a_request() -> None:
     """Only provided values change; a budget is checked with the bound that is not changed."""
-    budget = {"budget_min": Decimal("100.00"), "budget_max": Decimal("300.00")}
-    assert model.changed(request(), update()) == budget
-    assert model.changed(request(), update(title=" A duo ", budget_min=Decimal(300))) == {
+    budget = {"budget_min": Decimal("100.00"), "budget_max": Decimal("300.00"), "currency": "CHF"}
+    assert model.changed(request(), update(), NOW) == budget
+    assert model.changed(request(), update(title=" A duo ", budget_min=Decimal(300)), NOW) == {
         "title": "A duo",
         "budget_min": Decimal("300.00"),
         "budget_max": Decimal("300.00"),
+        "currency": "CHF",
     }
     with pytest.raises(BadUserInput, match="budgetMin"):
-        model.changed(request(), update(budget_min=Decimal("300.01")))
+        model.changed(request(), update(budget_min=Decimal("300.01")), NOW)
     with pytest.raises(Conflict, match="assigned"):
-        model.changed(request("assigned"), update(title="x"))
+        model.changed(request("assigned"), update(title="x"), NOW)
+    with pytest.raises(VersionConflict):
+        model.changed(request(), update(title="x", expected_version=2), NOW)
+    assert model.changed(request(), update(title="x", expected_version=1), NOW)["title"] == "x"
+    with pytest.raises(BadUserInput, match="change both amounts"):
+        model.changed(request(), update(budget_max=Decimal(400), currency="EUR"), NOW)
+
+
+def test_changes_of_time_and_place() -> None:
+    """New local times are checked as a whole, with the old values of those that do not change."""
+    found = model.changed(request(), update(times=TimeChanges(event_date=date(2027, 5, 1))), NOW)
+    assert found["starts_at"] == datetime(2027, 5, 1, tzinfo=UTC)
+    assert (found["event_date"], found["end_time"]) == (date(2027, 5, 1), time(4))
+    found = model.changed(request(), update(times=TimeChanges(time_zone="Europe/Berlin")), NOW)
+    assert found["starts_at"] == datetime(2027, 1, 1, 23, tzinfo=UTC)
+    found = model.changed(request(), update(place=Place(latitude=1.0, longitude=2.0, city=" Rome ")), NOW)
+    assert (found["latitude"], found["city"], found["country"]) == (1.0, "Rome", "")
+    with pytest.raises(SeveralMistakes) as caught:
+        wrong = update(
+            title="",
+            times=TimeChanges(event_date=date(2020, 1, 1)),
+            place=Place(latitude=91.0, longitude=0.0),
+        )
+        model.changed(request(), wrong, NOW)
+    fields = [part.extensions["field"] for part in caught.value.parts]
+    assert fields == ["eventDate", "location.latitude", "title"]
 
 
 MONEY = some.decimals(min_value=0, max_value="99999999.99", places=2)
@@ -192,11 +220,11 @@ def test_budgets(least: Decimal, most: Decimal) -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"latitude": 90.1}, "latitude"),
-        ({"longitude": float("nan")}, "longitude"),
-        ({"country": "de"}, "country"),
-        ({"country": "DEU"}, "country"),
-        ({"city": "x" * 121}, "city"),
+        ({"latitude": 90.1}, "location.latitude"),
+        ({"longitude": float("nan")}, "location.longitude"),
+        ({"country": "de"}, "location.country"),
+        ({"country": "DEU"}, "location.country"),
+        ({"city": "x" * 121}, "location.city"),
     ],
 )
 def test_wrong_places_are_refused(change: dict[str, Any], field: str) -> None:

@@ -7,11 +7,18 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 
 RATE = """mutation($input: RateBookingInput!) {
   rateBooking(input: $input) {
-    id rating text booking { id } author { id } musician { id rating totalReviews }
+    review { uuid rating text booking { uuid } author { uuid } musician { uuid rating totalReviews } }
+    userErrors { code field message }
+  }
+}"""
+EDIT = """mutation($id: ID!, $input: EditReviewInput!) {
+  editReview(id: $id, input: $input) {
+    review { rating text musician { rating } } userErrors { code field message }
   }
 }"""
 
@@ -33,14 +40,14 @@ def said(gig: Gig, rating: int = 5, **changes: Any) -> dict[str, Any]:
 async def test_a_review_is_published(client: Client, gig: Gig) -> None:
     """A review is returned as given, changes the musician's rating, and is published as an event."""
     words = "Robert'); DROP TABLE reviews;--\nplayed 'til dawn"
-    review = (await client.data(RATE, gig.host, input=said(gig, 4, text=words)))["rateBooking"]
-    assert review.pop("id")
+    review = (await client.data(RATE, gig.host, input=said(gig, 4, text=words)))["rateBooking"]["review"]
+    assert review.pop("uuid")
     assert review == {
         "rating": 4,
         "text": words,
-        "booking": {"id": str(gig.id)},
-        "author": {"id": str(gig.host.id)},
-        "musician": {"id": str(gig.musician_id), "rating": 4.0, "totalReviews": 1},
+        "booking": {"uuid": str(gig.id)},
+        "author": {"uuid": str(gig.host.id)},
+        "musician": {"uuid": str(gig.musician_id), "rating": 4.0, "totalReviews": 1},
     }
     told = text("SELECT payload FROM outbox WHERE payload->>'booking_id' = :id").bindparams(id=str(gig.id))
     payload = await client.service.database.fetch_value(told)
@@ -87,8 +94,52 @@ async def test_only_its_client(client: Client, gig: Gig, keys: SigningKeys) -> N
 )
 async def test_wrong_input_is_named(client: Client, gig: Gig, changes: dict[str, Any], field: str) -> None:
     """Each wrong value is refused with its field."""
-    answer = await client.send(RATE, gig.host, input=said(gig, **{"rating": 5, **changes}))
-    assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+    wanted = said(gig, **{"rating": 5, **changes})
+    assert await client.mistakes(RATE, gig.host, input=wanted) == [("BAD_USER_INPUT", field)]
+
+
+async def test_all_wrong_fields_at_once(client: Client, gig: Gig) -> None:
+    """A review with two wrong fields names both."""
+    wanted = said(gig, 9, text="x" * 2001)
+    assert await client.mistakes(RATE, gig.host, input=wanted) == [
+        ("BAD_USER_INPUT", "rating"),
+        ("BAD_USER_INPUT", "text"),
+    ]
+
+
+async def test_a_key_rates_once(client: Client, gig: Gig) -> None:
+    """The same mutation with the same key returns the first review; with other input it is refused."""
+    query = RATE.replace("$input: RateBookingInput!", "$input: RateBookingInput!, $key: String").replace(
+        "input: $input", "input: $input, idempotencyKey: $key"
+    )
+    first = await client.data(query, gig.host, input=said(gig), key="my key")
+    assert await client.data(query, gig.host, input=said(gig), key="my key") == first
+    assert await client.codes(query, gig.host, input=said(gig, 1), key="my key") == ["IDEMPOTENCY_KEY_REUSED"]
+    assert await client.mistakes(query, gig.host, input=said(gig), key="") == [
+        ("BAD_USER_INPUT", "idempotencyKey")
+    ]
+    status = '{ reviewCommand(idempotencyKey: "my key") { type status } }'
+    assert (await client.data(status, gig.host))["reviewCommand"] == {
+        "type": "RateBooking",
+        "status": "COMPLETED",
+    }
+
+
+async def test_a_review_is_edited_for_a_day(client: Client, gig: Gig, keys: SigningKeys) -> None:
+    """Its author may change rating and text, others may not, and nobody after a day."""
+    review = (await client.data(RATE, gig.host, input=said(gig, 2, text="Late")))["rateBooking"]["review"]
+    changed = await client.data(EDIT, gig.host, id=encode("Review", review["uuid"]), input={"rating": 4})
+    assert changed["editReview"]["review"] == {"rating": 4, "text": "Late", "musician": {"rating": 4.0}}
+    assert await client.codes(EDIT, ApiUser.make(keys), id=review["uuid"], input={}) == ["FORBIDDEN"]
+    assert await client.mistakes(EDIT, gig.host, id=review["uuid"], input={"rating": 0}) == [
+        ("BAD_USER_INPUT", "rating")
+    ]
+    older = "UPDATE reviews SET created_at = created_at - interval '1 day' WHERE id = :id"
+    await client.service.database.execute(text(older).bindparams(id=UUID(review["uuid"])))
+    assert await client.codes(EDIT, gig.host, id=review["uuid"], input={"rating": 5}) == ["CONFLICT"]
+    assert await client.mistakes(EDIT, gig.host, id=encode("User", review["uuid"]), input={}) == [
+        ("BAD_USER_INPUT", "id")
+    ]
 
 
 async def test_sums_follow_every_change(client: Client, gig: Gig) -> None:

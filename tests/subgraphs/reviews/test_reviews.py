@@ -12,7 +12,7 @@ from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statemen
 
 NESTED = (
     "reviews(first: 3) { totalCount pageInfo { hasNextPage endCursor }"
-    " edges { node { id rating musician { id } } } }"
+    " edges { node { uuid rating musician { uuid } } } }"
 )
 CROWD = """
     WITH gigs AS (
@@ -54,10 +54,13 @@ async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: Sign
     """
     musicians, reviews, ann = crowd
     every: dict[str, tuple[str, str]] = {
-        "Review": (str(reviews[0]), "id rating text createdAt booking { id } author { id } musician { id }"),
-        "Musician": (str(musicians[0]), "id rating totalReviews reviews { totalCount }"),
-        "User": (str(ann), "id reviewsWritten { totalCount edges { node { id } } }"),
-        "Booking": (str(uuid4()), "id review { id }"),
+        "Review": (
+            str(reviews[0]),
+            "id uuid rating text createdAt updatedAt booking { uuid } author { uuid } musician { uuid }",
+        ),
+        "Musician": (str(musicians[0]), "id uuid rating totalReviews reviews { totalCount }"),
+        "User": (str(ann), "id uuid reviewsWritten { totalCount edges { node { uuid } } }"),
+        "Booking": (str(uuid4()), "id uuid review { uuid }"),
     }
     for name, (key, selection) in every.items():
         asked = await client.data(f'{{ __type(name: "{name}") {{ fields {{ name }} }} }}')
@@ -77,19 +80,20 @@ async def test_fields_are_for_everybody(client: Client, crowd: Crowd, keys: Sign
 async def test_no_statement_too_many(client: Client, crowd: Crowd) -> None:
     """Fifty entities of each type with their lists take one statement for each table or sum."""
     musicians, reviews, ann = crowd
-    bookings = await client.entities("Review", reviews[:50], "booking { id }")
-    ids = [review["booking"]["id"] for review in bookings["data"]["_entities"]]
+    bookings = await client.entities("Review", reviews[:50], "booking { uuid }")
+    ids = [review["booking"]["uuid"] for review in bookings["data"]["_entities"]]
     written = "reviewsWritten(first: 2) { totalCount edges { node { rating } } }"
     for name, keys_of, selection, most in [
         (
             "Review",
             reviews[:50],
-            "id rating text createdAt booking { id review { id } } musician { id rating }",
+            "id uuid rating text createdAt updatedAt booking { uuid review { uuid } }"
+            " musician { uuid rating }",
             3,
         ),
         ("Musician", musicians, f"rating totalReviews {NESTED}", 2),
         ("User", [ann, *[uuid4() for _ in range(49)]], written, 2),
-        ("Booking", ids, "review { id rating }", 1),
+        ("Booking", ids, "review { uuid rating }", 1),
     ]:
         with counted_statements(client.service.database) as statements:
             answer = await client.entities(name, keys_of, selection)
@@ -98,7 +102,7 @@ async def test_no_statement_too_many(client: Client, crowd: Crowd) -> None:
     with counted_statements(client.service.database) as statements:
         await client.data(
             "{ latestReviews(first: 50) { edges { node {"
-            " id musician { rating } booking { review { id } } } } } }"
+            " uuid musician { rating } booking { review { uuid } } } } } }"
         )
     assert len(statements) == 3
 
@@ -107,32 +111,32 @@ async def test_nested_pages(client: Client, crowd: Crowd) -> None:
     """Each musician has the newest own reviews, and the next page continues them."""
     musicians, reviews, _ = crowd
     place = {str(key): n for n, key in enumerate(reviews)}
-    answer = await client.entities("Musician", musicians, f"id {NESTED}")
+    answer = await client.entities("Musician", musicians, f"uuid {NESTED}")
     for musician in answer["data"]["_entities"]:
         page = musician["reviews"]
         nodes = [edge["node"] for edge in page["edges"]]
         assert (page["totalCount"], len(nodes), page["pageInfo"]["hasNextPage"]) == (5, 3, True)
-        assert {node["musician"]["id"] for node in nodes} == {musician["id"]}
-        assert [place[node["id"]] for node in nodes] == sorted(place[node["id"]] for node in nodes)
+        assert {node["musician"]["uuid"] for node in nodes} == {musician["uuid"]}
+        assert [place[node["uuid"]] for node in nodes] == sorted(place[node["uuid"]] for node in nodes)
     first = answer["data"]["_entities"][0]["reviews"]
     follow = NESTED.replace("first: 3", f'first: 3, after: "{first["pageInfo"]["endCursor"]}"')
     rest = (await client.entities("Musician", musicians[:1], follow))["data"]["_entities"][0]["reviews"]
     assert (len(rest["edges"]), rest["pageInfo"]["hasNextPage"]) == (2, False)
-    assert not {edge["node"]["id"] for edge in rest["edges"]} & {
-        edge["node"]["id"] for edge in first["edges"]
+    assert not {edge["node"]["uuid"] for edge in rest["edges"]} & {
+        edge["node"]["uuid"] for edge in first["edges"]
     }
 
 
 async def test_the_list_of_all(client: Client, crowd: Crowd) -> None:
     """The pages together have every review once, the newest first."""
     query = """query($after: String) { latestReviews(first: 100, after: $after) {
-        totalCount pageInfo { hasNextPage endCursor } edges { node { id } } } }"""
+        totalCount pageInfo { hasNextPage endCursor } edges { node { uuid } } } }"""
     found: list[str] = []
     after: str | None = None
     more = True
     while more:
         page = (await client.data(query, after=after))["latestReviews"]
-        found += [edge["node"]["id"] for edge in page["edges"]]
+        found += [edge["node"]["uuid"] for edge in page["edges"]]
         after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
     assert found == [str(key) for key in crowd[1]]
     assert page["totalCount"] == len(found)
@@ -145,12 +149,12 @@ async def test_bad_arguments_and_unknown_ids(client: Client) -> None:
         nested = await client.entities("Musician", [uuid4()], f"id reviews({arguments}) {{ totalCount }}")
         assert nested["errors"][0]["path"] == ["_entities", 0, "reviews"]
         assert nested["data"]["_entities"][0]["reviews"] is None
-    assert await client.data('{ review(id: "x") { id } }') == {"review": None}
-    selection = "rating totalReviews reviews { totalCount edges { node { id } } }"
+    assert await client.data('{ review(id: "x") { uuid } }') == {"review": None}
+    selection = "rating totalReviews reviews { totalCount edges { node { uuid } } }"
     nothing = {"rating": None, "totalReviews": 0, "reviews": {"totalCount": 0, "edges": []}}
     answer = await client.entities("Musician", [uuid4(), "x", ""], selection)
     assert answer == {"data": {"_entities": [nothing] * 3}}
-    assert (await client.entities("Booking", ["x"], "review { id }"))["data"]["_entities"] == [
+    assert (await client.entities("Booking", ["x"], "review { uuid }"))["data"]["_entities"] == [
         {"review": None}
     ]
 
@@ -171,8 +175,8 @@ async def test_bookings_come_by_events(client: Client, requests: Requests, host:
 
 async def test_reviews_are_told(client: Client, requests: Any, gig: Any) -> None:
     """The event of a review is published on the service's stream."""
-    rate = "mutation($id: ID!) { rateBooking(input: {bookingId: $id, rating: 5}) { id } }"
-    review = (await client.data(rate, gig.host, id=str(gig.id)))["rateBooking"]["id"]
+    rate = "mutation($id: ID!) { rateBooking(input: {bookingId: $id, rating: 5}) { review { uuid } } }"
+    review = (await client.data(rate, gig.host, id=str(gig.id)))["rateBooking"]["review"]["uuid"]
     for _ in range(250):
         entries = await entries_of(requests.queue.redis, "reviews")
         told = [fields[b"event_type"] for fields in entries if fields[b"aggregate_id"].decode() == review]

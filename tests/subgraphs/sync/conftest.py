@@ -23,21 +23,21 @@ from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys, fresh_d
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.sync.app import MIGRATIONS, bootstrap
 
-SYNCS = """query($filter: SyncFilter, $first: Int = 20, $after: String) {
-  pendingSyncs(filter: $filter, first: $first, after: $after) {
-  totalCount pageInfo { endCursor hasNextPage } edges { node {
-  id eventId sourceService targetService entityType entityId eventType operation data
+SYNCS = """query($filter: SyncFilter, $first: Int, $after: String, $last: Int, $before: String) {
+  pendingSyncs(filter: $filter, first: $first, after: $after, last: $last, before: $before) {
+  totalCount pageInfo { startCursor endCursor hasNextPage hasPreviousPage } edges { node {
+  id uuid event { uuid } sourceService targetService entityType entityId eventType operation data
   status retryCount maxRetries errorMessage } } } }"""
 LOGS = """query($filter: SyncLogFilter) { syncLogs(filter: $filter) { totalCount edges { node {
-  syncId outcome retryCount errorMessage latencyMs processingTimeMs dataSizeBytes
-  orderedBy operation } } } }"""
+  uuid sync { uuid } outcome retryCount errorMessage latencyMs processingTimeMs dataSizeBytes
+  orderedBy { uuid } operation } } } }"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestPublished(Event):
     """A request was published."""
 
-    aggregate_type: ClassVar[str] = "request"
+    aggregate_type: ClassVar[str] = "musician_request"
     aggregate_key: ClassVar[str] = "request_id"
     request_id: UUID
     title: str

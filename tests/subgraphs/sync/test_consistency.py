@@ -50,10 +50,12 @@ OTHERS = {
     "payments": payments,
     "calendar": calendar,
 }
-CHECK = """mutation($deep: Boolean!) { checkConsistency(deep: $deep) {
-  entityType sourceService targetService compared missing older different extra repaired
-  examples errorMessage } }"""
-FOUND = "{ consistencyChecks(first: 6) { totalCount edges { node { entityType errorMessage } } } }"
+CHECK = """mutation($deep: Boolean!, $key: String) { checkConsistency(deep: $deep, idempotencyKey: $key) {
+  checks { id uuid kind sourceService targetService compared missing older different extra repaired
+    examples errorMessage } userErrors { code field message } } }"""
+FOUND = """query($first: Int, $last: Int, $filter: ConsistencyCheckFilter) {
+  consistencyChecks(first: $first, last: $last, filter: $filter) {
+    totalCount edges { node { uuid kind errorMessage } } } }"""
 
 
 class Settling(SystemClock):
@@ -84,10 +86,9 @@ class City:
 
     async def check(self, *, deep: bool = False) -> dict[tuple[str, str], dict[str, Any]]:
         """Run a check; return what it found, by kind and service with copies."""
-        reports = (await self.sync.data(CHECK, ApiUser.make(self.keys, "admin"), deep=deep))[
-            "checkConsistency"
-        ]
-        found = {(report["entityType"], report["targetService"]): report for report in reports}
+        data = await self.sync.data(CHECK, ApiUser.make(self.keys, "admin"), deep=deep)
+        reports = data["checkConsistency"]["checks"]
+        found = {(report["kind"].lower(), report["targetService"]): report for report in reports}
         assert len(found) == len(reports)
         return found
 
@@ -102,8 +103,8 @@ class City:
     async def musician(self, **changes: Any) -> UUID:
         """Create a profile whose event has arrived at all services."""
         made = await make(Client(self.services["musicians"]), ApiUser.make(self.keys, "musician"), **changes)
-        await self.arrived(made["id"])
-        return UUID(made["id"])
+        await self.arrived(made["uuid"])
+        return UUID(made["uuid"])
 
     async def arrived(self, key: str, kind: str = "musician") -> None:
         """Wait until both copies exist."""
@@ -137,7 +138,7 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
     """Without faults a check, also a deep one, finds no drift, and is stored."""
     await city.musician()
     request = await publish(Client(city.services["requests"]), ApiUser.make(city.keys))
-    await city.arrived(request["id"], "request")
+    await city.arrived(request["uuid"], "request")
     for deep, checks in ((False, 6), (True, 10)):
         found = await city.check(deep=deep)
         assert [(counts(report), report["errorMessage"]) for report in found.values()] == [
@@ -147,14 +148,46 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
         assert all(
             report["compared"] >= 1 for kind, report in found.items() if kind[0].startswith("musician")
         )
-    kept = (await city.sync.data(FOUND, ApiUser.make(city.keys, "admin")))["consistencyChecks"]
+    admin = ApiUser.make(city.keys, "admin")
+    kept = (await city.sync.data(FOUND, admin, first=6))["consistencyChecks"]
     assert kept["totalCount"] >= 12
-    assert {edge["node"]["entityType"] for edge in kept["edges"]} == {
-        "musician",
-        "musician_request",
-        "escrow_of_booking",
-        "time_of_booking",
+    assert {edge["node"]["kind"] for edge in kept["edges"]} == {
+        "MUSICIAN",
+        "MUSICIAN_REQUEST",
+        "ESCROW_OF_BOOKING",
+        "TIME_OF_BOOKING",
     }
+    key = kept["edges"][0]["node"]["uuid"]
+    found_again = await city.sync.entities("ConsistencyCheck", [key, uuid4()], "uuid", admin)
+    assert found_again == {"data": {"_entities": [{"uuid": key}, None]}}
+    await selects(city, admin)
+
+
+async def selects(city: City, admin: ApiUser) -> None:
+    """The filter selects by kind, service, differences and time; the last checks are the oldest."""
+    whole = (await city.sync.data(FOUND, admin, first=100))["consistencyChecks"]
+    last = (await city.sync.data(FOUND, admin, last=2))["consistencyChecks"]
+    assert last["edges"] == whole["edges"][-2:]
+    conditions: list[tuple[dict[str, Any], bool]] = [
+        ({"kind": "MUSICIAN", "target": "matching", "hasDifferences": False}, True),
+        ({"kind": "ESCROW", "target": "matching"}, False),
+        ({"between": {"to": "2020-01-01T00:00:00Z"}}, False),
+        ({"between": {"from": "2020-01-01T00:00:00Z"}}, True),
+    ]
+    for filter, is_found in conditions:
+        found = (await city.sync.data(FOUND, admin, filter=filter))["consistencyChecks"]
+        assert (found["totalCount"] > 0) is is_found, filter
+
+
+async def test_a_key_belongs_to_one_check(city: City) -> None:
+    """A check may be repeated with its key; the key is refused for another one."""
+    admin = ApiUser.make(city.keys, "admin")
+    for _ in range(2):
+        await city.sync.data(CHECK, admin, deep=False, key="today")
+    assert await city.sync.codes(CHECK, admin, deep=True, key="today") == ["IDEMPOTENCY_KEY_REUSED"]
+    assert await city.sync.mistakes(CHECK, admin, deep=False, key="") == [
+        ("BAD_USER_INPUT", "idempotencyKey")
+    ]
 
 
 async def test_drift_of_copies_is_repaired(city: City) -> None:
@@ -183,6 +216,9 @@ async def test_drift_of_copies_is_repaired(city: City) -> None:
     assert counts((await city.check())["musician", "matching"]) == (2, 1, 0, 1, 3)
     deep = (await city.check(deep=True))["musician", "matching"]
     assert (counts(deep), set(deep["examples"])) == ((0, 0, 1, 1, 1), {str(wrong), str(nobody)})
+    drifted = {"filter": {"hasDifferences": True, "kind": "MUSICIAN"}}
+    found = await city.sync.data(FOUND, ApiUser.make(city.keys, "admin"), **drifted)
+    assert deep["uuid"] in [edge["node"]["uuid"] for edge in found["consistencyChecks"]["edges"]]
     for key, name in ((lost, "Lost"), (old, "Old"), (wrong, "Wrong"), (stray, "Stray")):
         kept = "SELECT stage_name || version FROM matching_musicians WHERE musician_id = :key"
         assert await city.value("matching", kept, key=key) == f"{name}1"
@@ -258,7 +294,7 @@ async def test_a_service_that_does_not_answer_is_named(city: City) -> None:
 
 async def test_only_admins_check(city: City) -> None:
     """Other callers can neither see nor start checks."""
-    for query in (FOUND, "mutation { checkConsistency { repaired } }"):
+    for query in (FOUND, "mutation { checkConsistency { checks { uuid } } }"):
         assert await city.sync.codes(query, ApiUser.make(city.keys)) == ["FORBIDDEN"]
 
 
@@ -281,7 +317,7 @@ async def test_what_is_stranded_is_found(city: City) -> None:
         (cancelled, "cancelled", True),
         (begun, "pending", False),
     ):
-        request = UUID((await publish(Client(city.services["requests"]), host))["id"])
+        request = UUID((await publish(Client(city.services["requests"]), host))["uuid"])
         await city.execute("requests", BOOKED, id=key, request=request, status=status, offered=offered)
     await city.execute("calendar", SLOT, id=cancelled)
     found = await city.check()

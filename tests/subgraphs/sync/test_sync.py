@@ -1,19 +1,21 @@
 """Tests of syncs: their status and log entries, and replays by admins."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.service import Service
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.sync import recording
 from subgraphs.sync.model import operation_of
 from tests.subgraphs.sync.conftest import SYNCS, RequestPublished, RequestUpdated, Way
 
-REPLAY = (
-    'mutation($id: ID!, $reason: String = "mended") { replaySync(id: $id, reason: $reason) { id status } }'
-)
+REPLAY = """mutation($id: ID!, $reason: String! = "mended", $key: String) {
+  replaySync(id: $id, reason: $reason, idempotencyKey: $key) {
+    sync { uuid status } userErrors { code field message } } }"""
 TARGETS = """{ syncTargets { sourceService targetService eventTypes seenAt
   pending processing retrying failed completedLastHour
   latency { p50 p95 p99 } lastConflict { outcome entityId } } }"""
@@ -29,12 +31,19 @@ async def test_an_event_is_seen_until_it_arrives(way: Way, request_id: UUID) -> 
     await way.tell(RequestUpdated(request_id=request_id, title="two"))
     (pending,) = await way.syncs(1, entityId=str(request_id), status="PENDING")
     assert (pending["sourceService"], pending["targetService"]) == ("requests", "reviews")
-    assert (pending["entityType"], pending["eventType"]) == ("request", "RequestUpdated")
-    assert pending["data"] == {"request_id": str(request_id), "title": "two"}
+    assert (pending["entityType"], pending["eventType"]) == ("MUSICIAN_REQUEST", "RequestUpdated")
+    assert pending["data"] == {"requestId": str(request_id), "title": "two"}
     async with way.listening():
         newest, oldest = await way.syncs(2, entityId=str(request_id), status="COMPLETED")
-    assert (newest["id"], newest["operation"], oldest["operation"]) == (pending["id"], "UPDATE", "CREATE")
+    assert (newest["uuid"], newest["operation"], oldest["operation"]) == (pending["uuid"], "UPDATE", "CREATE")
     (log,) = await way.logs(1, syncId=pending["id"])
+    assert log["sync"] == {"uuid": pending["uuid"]}
+    admin = way.admin
+    for kind, key in (("PendingSync", pending["uuid"]), ("SyncLog", log["uuid"])):
+        found = await way.sync.entities(kind, [key, uuid4()], "uuid", admin)
+        assert found == {"data": {"_entities": [{"uuid": key}, None]}}
+        refused = await way.sync.entities(kind, [key], "uuid")
+        assert refused["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
     assert (log["outcome"], log["retryCount"], log["operation"]) == ("DONE", 0, "UPDATE")
     assert log["latencyMs"] > log["processingTimeMs"] > 0
     assert log["dataSizeBytes"] > 100
@@ -48,22 +57,26 @@ async def test_a_failure_is_seen_and_replayed(way: Way, request_id: UUID) -> Non
         (failed,) = await way.syncs(1, entityId=str(request_id), status="FAILED")
         assert (failed["retryCount"], failed["maxRetries"]) == (3, 3)
         assert failed["errorMessage"] == "ValueError: not today"
-        logs = await way.logs(4, syncId=failed["id"])
+        logs = await way.logs(4, syncId=failed["uuid"])
         assert [log["outcome"] for log in logs] == ["FAILED", "RETRY", "RETRY", "RETRY"]
         assert [log["retryCount"] for log in logs] == [3, 2, 1, 0]
         way.broken = False
-        answer = await way.sync.data(REPLAY, way.admin, id=failed["id"])
-        assert answer["replaySync"] == {"id": failed["id"], "status": "PROCESSING"}
+        answer = await way.sync.data(REPLAY, way.admin, id=failed["id"], key="again")
+        assert answer["replaySync"]["sync"] == {"uuid": failed["uuid"], "status": "PROCESSING"}
         await way.syncs(1, entityId=str(request_id), status="COMPLETED")
-    done, order, *_ = await way.logs(6, syncId=failed["id"])
+        answer = await way.sync.data(REPLAY, way.admin, id=failed["id"], key="again")
+        assert answer["replaySync"]["sync"]["status"] == "COMPLETED", "it was ordered before"
+        other = {"id": failed["id"], "reason": "other", "key": "again"}
+        assert await way.sync.codes(REPLAY, way.admin, **other) == ["IDEMPOTENCY_KEY_REUSED"]
+    done, order, *_ = await way.logs(6, syncId=failed["uuid"])
     assert (order["outcome"], order["errorMessage"], order["orderedBy"]) == (
         "REPLAY",
         "mended",
-        str(way.admin.id),
+        {"uuid": str(way.admin.id)},
     )
     assert done["outcome"] == "DONE"
     assert way.titles.count("three") == 1
-    assert await way.sync.codes(REPLAY, way.admin, id=failed["id"]) == ["CONFLICT"]
+    assert await way.sync.codes(REPLAY, way.admin, id=failed["uuid"]) == ["CONFLICT"]
 
 
 async def test_conflicts_and_latency_are_shown(way: Way, request_id: UUID) -> None:
@@ -118,17 +131,43 @@ async def test_pages_and_limits(way: Way) -> None:
     for _ in range(3):
         filter = {"entityId": str(entity)}
         page = (await way.sync.data(SYNCS, way.admin, filter=filter, first=2, after=after))["pendingSyncs"]
-        pages += [edge["node"]["id"] for edge in page["edges"]]
+        pages += [edge["node"]["uuid"] for edge in page["edges"]]
         after = page["pageInfo"]["endCursor"]
-    assert pages == [node["id"] for node in whole]
+    assert pages == [node["uuid"] for node in whole]
     assert not page["pageInfo"]["hasNextPage"]
+    last = (await way.sync.data(SYNCS, way.admin, filter=filter, last=2))["pendingSyncs"]
+    assert [edge["node"]["uuid"] for edge in last["edges"]] == pages[3:]
+    assert last["pageInfo"]["hasPreviousPage"]
+    before = last["pageInfo"]["startCursor"]
+    last = (await way.sync.data(SYNCS, way.admin, filter=filter, last=3, before=before))["pendingSyncs"]
+    assert [edge["node"]["uuid"] for edge in last["edges"]] == pages[:3]
+    await selects(way, {"entityId": encode("MusicianRequest", entity)})
     refused = ["BAD_USER_INPUT"]
     assert await way.sync.codes(SYNCS, way.admin, first=101) == refused
     assert await way.sync.codes(SYNCS, way.admin, filter={"entityId": "x"}) == refused
     assert await way.sync.codes(SYNCS, way.admin, filter={"source": "x" * 101}) == refused
-    assert await way.sync.codes(REPLAY, way.admin, id="x") == refused
-    assert await way.sync.codes(REPLAY, way.admin, id=str(uuid4()), reason=" ") == refused
+    both = [("BAD_USER_INPUT", "id"), ("BAD_USER_INPUT", "reason")]
+    assert await way.sync.mistakes(REPLAY, way.admin, id="x", reason=" ") == both
+    wrong = encode("SyncLog", uuid4())
+    assert await way.sync.mistakes(REPLAY, way.admin, id=wrong) == both[:1]
+    logs = "query($id: ID!) { syncLogs(filter: {syncId: $id}) { totalCount } }"
+    assert await way.sync.codes(logs, way.admin, id=wrong) == refused
     assert await way.sync.codes(REPLAY, way.admin, id=str(uuid4())) == ["NOT_FOUND"]
+
+
+async def selects(way: Way, filter: dict[str, Any]) -> None:
+    """Each further condition selects all five syncs or none."""
+    for condition, count in (
+        ({"entityType": "MUSICIAN_REQUEST", "operation": "UPDATE"}, 5),
+        ({"entityType": "OTHER"}, 0),
+        ({"operation": "CREATE"}, 0),
+        ({"eventType": "RequestUpdated"}, 5),
+        ({"eventType": "RequestPublished"}, 0),
+        ({"between": {"from": "2020-01-01T00:00:00Z"}}, 5),
+        ({"between": {"to": "2020-01-01T00:00:00Z"}}, 0),
+    ):
+        found = await way.sync.data(SYNCS, way.admin, filter={**filter, **condition})
+        assert found["pendingSyncs"]["totalCount"] == count, condition
 
 
 async def test_for_admins_alone(service: Service, keys: SigningKeys) -> None:
@@ -138,7 +177,9 @@ async def test_for_admins_alone(service: Service, keys: SigningKeys) -> None:
         "{ pendingSyncs { totalCount } }",
         "{ syncLogs { totalCount } }",
         "{ syncTargets { failed } }",
-        f'mutation {{ replaySync(id: "{uuid4()}", reason: "x") {{ id }} }}',
+        f'mutation {{ replaySync(id: "{uuid4()}", reason: "x") {{ sync {{ uuid }} }} }}',
+        "mutation { checkConsistency { checks { uuid } } }",
+        "{ consistencyChecks { totalCount } }",
     )
     for question in questions:
         assert await client.codes(question) == ["UNAUTHENTICATED"]

@@ -11,9 +11,11 @@ from subgraphs.users.app import bootstrap
 
 Register = Callable[..., Awaitable[ApiUser]]
 PASSWORD = "correct horse"
-REGISTER = (
-    "mutation($input: RegisterInput!) { register(input: $input) { token expiresAt user { id username } } }"
-)
+REGISTER = """mutation($input: RegisterInput!) {
+  register(input: $input) {
+    session { token expiresAt user { uuid username } } userErrors { code field message }
+  }
+}"""
 _numbers = itertools.count()
 
 
@@ -36,8 +38,8 @@ def register(client: Client, keys: SigningKeys) -> Register:
             "password": PASSWORD,
             "userType": role.upper(),
         }
-        session = (await client.data(REGISTER, input=account))["register"]
-        return ApiUser.make(keys, role, UUID(session["user"]["id"]))
+        session = (await client.data(REGISTER, input=account))["register"]["session"]
+        return ApiUser.make(keys, role, UUID(session["user"]["uuid"]))
 
     return register
 
@@ -54,9 +56,10 @@ async def ann(client: Client, register: Register) -> ApiUser:
         "profilePictureUrl": "https://pictures.example/ann.jpg",
         "preferences": {"theme": "dark", "genres": ["jazz"]},
     }
-    await client.data(
-        "mutation($p: UpdateProfileInput!) { updateProfile(input: $p) { id } }", person, p=profile
+    change = (
+        "mutation($p: UpdateProfileInput!) { updateProfile(input: $p) { user { uuid } userErrors { code } } }"
     )
+    await client.data(change, person, p=profile)
     return person
 
 

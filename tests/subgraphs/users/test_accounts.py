@@ -7,25 +7,34 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 
 Register = Callable[..., Awaitable[ApiUser]]
 REGISTER = """mutation($input: RegisterInput!) {
   register(input: $input) {
-    token expiresAt user { id username email userType isActive preferences profile { firstName } }
+    session {
+      token expiresAt user { uuid username email userType isActive preferences profile { firstName } }
+    }
+    userErrors { code field message }
   }
 }"""
 LOG_IN = """mutation($login: String!, $password: String!) {
-  logIn(input: {login: $login, password: $password}) { token expiresAt user { id email } }
+  logIn(input: {login: $login, password: $password}) {
+    session { token expiresAt user { uuid email } } userErrors { code field message }
+  }
 }"""
 PROFILE = """mutation($input: UpdateProfileInput!) {
   updateProfile(input: $input) {
-    phone dateOfBirth preferences profile { firstName lastName profilePictureUrl }
+    user { phone dateOfBirth preferences profile { firstName lastName profilePictureUrl } }
+    userErrors { code field message }
   }
 }"""
 CHANGE = """mutation($old: String!, $new: String!) {
-  changePassword(input: {currentPassword: $old, newPassword: $new}) { token }
+  changePassword(input: {currentPassword: $old, newPassword: $new}) {
+    session { token } userErrors { code field message }
+  }
 }"""
 PASSWORD = "correct horse"
 
@@ -42,18 +51,19 @@ async def log_in(client: Client, login: str, password: str, address: str | None 
 
 
 def code(answer: Mapping[str, Any]) -> str:
-    """Return the code of the only error, "" without errors."""
-    errors = answer.get("errors", [{"extensions": {"code": ""}}])
-    assert len(errors) == 1
-    return str(errors[0]["extensions"]["code"])
+    """Return the code of the errors or user errors, "" without errors."""
+    codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+    for payload in (answer["data"] or {}).values():
+        codes += [error["code"] for error in (payload or {}).get("userErrors", [])]
+    return "".join(sorted(set(codes)))
 
 
 async def test_who_registers_is_logged_in(client: Client, keys: SigningKeys) -> None:
     """A registration returns a token that every service accepts, and the own private fields."""
-    session = (await client.data(REGISTER, input=account("mia", userType="MUSICIAN")))["register"]
+    session = (await client.data(REGISTER, input=account("mia", userType="MUSICIAN")))["register"]["session"]
     identity = TokenVerifier(keys.public).identity(f"Bearer {session['token']}")
     assert identity is not None
-    assert (str(identity.user_id), identity.role) == (session["user"]["id"], "musician")
+    assert (str(identity.user_id), identity.role) == (session["user"]["uuid"], "musician")
     expected = {"username": "mia", "email": "mia@mail.example", "userType": "MUSICIAN", "isActive": True}
     assert session["user"].items() >= expected.items()
     stored = text("SELECT password_hash FROM users WHERE username = 'mia'")
@@ -72,7 +82,7 @@ async def test_nobody_becomes_admin(client: Client) -> None:
     assert await client.codes(REGISTER, input=account("root1", user_type="admin")) == ["BAD_USER_INPUT"]
     written = """mutation { register(
         input: {username: "root1", email: "a@b.cd", password: "12345678", userType: ADMIN}
-    ) { token } }"""
+    ) { session { token } } }"""
     assert await client.codes(written) == ["FORBIDDEN"]
     assert (
         await client.service.database.fetch_one(text("SELECT 1 FROM users WHERE username = 'root1'")) is None
@@ -97,8 +107,8 @@ async def test_nobody_becomes_admin(client: Client) -> None:
 )
 async def test_wrong_input_is_named(client: Client, changes: dict[str, Any], field: str) -> None:
     """Each wrong value is refused with its field."""
-    answer = await client.send(REGISTER, input=account("wrong", **changes))
-    assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+    mistakes = await client.mistakes(REGISTER, input=account("wrong", **changes))
+    assert mistakes == [("BAD_USER_INPUT", field)]
     assert (
         await client.service.database.fetch_value(text("SELECT count(*) FROM users WHERE username = 'wrong'"))
         == 0
@@ -113,8 +123,16 @@ async def test_names_are_taken_once(client: Client) -> None:
         (account("ZOE", email="other@b.cd"), "username"),
         (account("zoe2", email="Zoe@Mail.Example"), "email"),
     ]:
-        answer = await client.send(REGISTER, input=taken)
-        assert answer["errors"][0]["extensions"] == {"code": "CONFLICT", "field": field}
+        assert await client.mistakes(REGISTER, input=taken) == [("CONFLICT", field)]
+    both = [("CONFLICT", "username"), ("CONFLICT", "email")]
+    assert await client.mistakes(REGISTER, input=account("zoe")) == both
+
+
+async def test_all_wrong_fields_at_once(client: Client) -> None:
+    """A registration, and a change of the profile, name every wrong field."""
+    wrong = account("a b", email="nobody", password="short", device="x" * 101)
+    fields = [field for _, field in await client.mistakes(REGISTER, input=wrong)]
+    assert fields == ["username", "email", "password", "device"]
 
 
 async def test_logging_in(client: Client) -> None:
@@ -123,17 +141,17 @@ async def test_logging_in(client: Client) -> None:
     """
     await client.data(REGISTER, input=account("lena"))
     for login in ("lena", "LENA", " lena@mail.example "):
-        assert (await log_in(client, login, PASSWORD))["data"]["logIn"]["user"][
-            "email"
-        ] == "lena@mail.example"
+        session = (await log_in(client, login, PASSWORD))["data"]["logIn"]["session"]
+        assert session["user"]["email"] == "lena@mail.example"
     wrong = await log_in(client, "lena", "wrong horse")
     nobody = await log_in(client, "nobody-of-this-name", PASSWORD)
-    assert wrong["errors"] == nobody["errors"]
-    assert code(wrong) == "UNAUTHENTICATED"
+    assert wrong == nobody
+    assert wrong["data"]["logIn"]["userErrors"][0]["field"] == "password"
+    assert code(wrong) == "WRONG_CREDENTIALS"
     for odd in ("", "x" * 256, "a\0b"):
         assert code(await log_in(client, odd, PASSWORD)) == "BAD_USER_INPUT"
     for odd in ("' or 1=1 --", "%", "lena'--"):
-        assert code(await log_in(client, odd, "' or '1'='1")) == "UNAUTHENTICATED"
+        assert code(await log_in(client, odd, "' or '1'='1")) == "WRONG_CREDENTIALS"
 
 
 async def test_attempts_are_limited_by_account_and_address(client: Client) -> None:
@@ -143,7 +161,7 @@ async def test_attempts_are_limited_by_account_and_address(client: Client) -> No
     await client.data(REGISTER, input=account("paul"))
     attempts = await asyncio.gather(*[log_in(client, "paul", f"guess {n}", "5.5.5.5") for n in range(12)])
     codes = sorted(code(answer) for answer in attempts)
-    assert codes == ["RATE_LIMITED"] * 7 + ["UNAUTHENTICATED"] * 5
+    assert codes == ["RATE_LIMITED"] * 7 + ["WRONG_CREDENTIALS"] * 5
     limited = await log_in(client, "Paul", PASSWORD, "5.5.5.5")
     assert 0 < limited["errors"][0]["extensions"]["retryAfterSeconds"] <= 900
     assert code(await log_in(client, "paul", PASSWORD, "6.6.6.6")) == ""
@@ -154,7 +172,7 @@ async def test_a_success_clears_the_account(client: Client) -> None:
     await client.data(REGISTER, input=account("vera"))
     for _ in range(2):
         for _ in range(3):
-            assert code(await log_in(client, "vera", "wrong", "5.5.5.6")) == "UNAUTHENTICATED"
+            assert code(await log_in(client, "vera", "wrong", "5.5.5.6")) == "WRONG_CREDENTIALS"
         assert code(await log_in(client, "vera", PASSWORD, "5.5.5.6")) == ""
 
 
@@ -166,10 +184,10 @@ async def test_attempts_are_limited_by_address(client: Client) -> None:
         " SELECT 'address:7.7.7.7', {} FROM generate_series(1, 100)"
     )
     await database.execute(text(fill.format("now() - interval '16 minutes'")))
-    assert code(await log_in(client, "nobody1", "wrong", "7.7.7.7")) == "UNAUTHENTICATED"
+    assert code(await log_in(client, "nobody1", "wrong", "7.7.7.7")) == "WRONG_CREDENTIALS"
     await database.execute(text(fill.format("now() - interval '14 minutes'")))
     assert code(await log_in(client, "nobody2", "wrong", "7.7.7.7")) == "RATE_LIMITED"
-    assert code(await log_in(client, "nobody2", "wrong", "7.7.7.8")) == "UNAUTHENTICATED"
+    assert code(await log_in(client, "nobody2", "wrong", "7.7.7.8")) == "WRONG_CREDENTIALS"
 
 
 async def test_an_account_is_limited_from_everywhere(client: Client) -> None:
@@ -177,16 +195,20 @@ async def test_an_account_is_limited_from_everywhere(client: Client) -> None:
     fill = "INSERT INTO login_attempts (subject) SELECT 'account:target' FROM generate_series(1, 18)"
     await client.service.database.execute(text(fill))
     codes = [code(await log_in(client, "target", "wrong", f"9.9.9.{n}")) for n in range(3)]
-    assert codes == ["UNAUTHENTICATED", "UNAUTHENTICATED", "RATE_LIMITED"]
+    assert codes == ["WRONG_CREDENTIALS", "WRONG_CREDENTIALS", "RATE_LIMITED"]
 
 
 async def test_changing_the_password(client: Client, register: Register) -> None:
     """The present password is required; afterwards only the new one is valid."""
     person = await register(name="nora")
-    assert await client.codes(CHANGE, person, old="wrong", new="battery staple") == ["FORBIDDEN"]
-    assert await client.codes(CHANGE, person, old=PASSWORD, new="short") == ["BAD_USER_INPUT"]
+    assert await client.mistakes(CHANGE, person, old="wrong", new="battery staple") == [
+        ("WRONG_CREDENTIALS", "currentPassword")
+    ]
+    assert await client.mistakes(CHANGE, person, old=PASSWORD, new="short") == [
+        ("BAD_USER_INPUT", "newPassword")
+    ]
     assert await client.codes(CHANGE, person, old=PASSWORD, new="battery staple") == []
-    assert code(await log_in(client, "nora", PASSWORD)) == "UNAUTHENTICATED"
+    assert code(await log_in(client, "nora", PASSWORD)) == "WRONG_CREDENTIALS"
     assert code(await log_in(client, "nora", "battery staple")) == ""
     assert await client.codes(CHANGE, None, old=PASSWORD, new="battery staple") == ["UNAUTHENTICATED"]
 
@@ -196,7 +218,7 @@ async def test_changing_the_profile(client: Client, ann: ApiUser) -> None:
     changed = await client.data(
         PROFILE, ann, input={"lastName": "Robert'); DROP TABLE users;--", "phone": None}
     )
-    assert changed["updateProfile"] == {
+    assert changed["updateProfile"]["user"] == {
         "phone": None,
         "dateOfBirth": "1990-05-17",
         "preferences": {"theme": "dark", "genres": ["jazz"]},
@@ -228,23 +250,26 @@ async def test_wrong_profiles_are_refused(
     client: Client, ann: ApiUser, changes: dict[str, Any], field: str
 ) -> None:
     """Each wrong value of a profile is refused with its field."""
-    answer = await client.send(PROFILE, ann, input=changes)
-    assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": field}
+    assert await client.mistakes(PROFILE, ann, input=changes) == [("BAD_USER_INPUT", field)]
+    several = {"firstName": "a\nb", "profilePictureUrl": "x", "dateOfBirth": "2999-01-01"}
+    fields = [name for _, name in await client.mistakes(PROFILE, ann, input=several | changes)]
+    assert set(fields) == {*several, *changes}
 
 
 async def test_closed_accounts(client: Client, register: Register, admin: ApiUser) -> None:
     """Only an admin can deactivate an account; it can then not log in or query `me`, and is not listed."""
     person = await register(name="karl")
-    close = "mutation($id: ID!, $open: Boolean!) { setUserActive(id: $id, isActive: $open) { isActive } }"
+    close = """mutation($id: ID!, $open: Boolean!) {
+        setUserActive(id: $id, isActive: $open) { user { isActive } userErrors { code field } } }"""
     assert await client.codes(close, person, id=str(person.id), open=False) == ["FORBIDDEN"]
     assert await client.codes(close, None, id=str(person.id), open=False) == ["UNAUTHENTICATED"]
-    assert await client.codes(close, admin, id="x", open=False) == ["BAD_USER_INPUT"]
+    for odd in ("x", encode("Musician", person.id)):
+        assert await client.mistakes(close, admin, id=odd, open=False) == [("BAD_USER_INPUT", "id")]
     assert await client.codes(close, admin, id=str(admin.id), open=False) == ["NOT_FOUND"]
-    assert (await client.data(close, admin, id=str(person.id), open=False))["setUserActive"] == {
-        "isActive": False
-    }
+    closed = await client.data(close, admin, id=encode("User", person.id), open=False)
+    assert closed["setUserActive"]["user"] == {"isActive": False}
     assert code(await log_in(client, "karl", PASSWORD)) == "FORBIDDEN"
-    assert await client.codes("{ me { id } }", person) == ["UNAUTHENTICATED"]
+    assert await client.codes("{ me { uuid } }", person) == ["UNAUTHENTICATED"]
     listed = '{ users(filter: {search: "karl"}) { totalCount } }'
     assert (await client.data(listed))["users"]["totalCount"] == 0
     assert (await client.data(listed, admin))["users"]["totalCount"] == 1

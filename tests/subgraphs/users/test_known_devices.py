@@ -9,15 +9,17 @@ from subgraphs.kit.testing import ApiUser, Client
 from subgraphs.users.model import KnownDevice, client_network, login_limits
 
 PASSWORD = "correct horse"
-REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { deviceToken user { id } } }"
-LOG_IN = "mutation($input: LogInInput!) { logIn(input: $input) { deviceToken } }"
+REGISTER = """mutation($input: RegisterInput!) {
+  register(input: $input) { session { deviceToken user { uuid } } } }"""
+LOG_IN = """mutation($input: LogInInput!) {
+  logIn(input: $input) { session { deviceToken } userErrors { code } } }"""
 
 
 async def registered(client: Client, name: str, address: str) -> str:
     """Create an account from an address; return the token of the device."""
     account = {"username": name, "email": f"{name}@mail.example", "password": PASSWORD}
     answer = await client.service.execute(REGISTER, {"input": account}, None, {"x-forwarded-for": address})
-    return str(answer["data"]["register"]["deviceToken"])
+    return str(answer["data"]["register"]["session"]["deviceToken"])
 
 
 async def log_in(
@@ -28,7 +30,9 @@ async def log_in(
     answer: Any = await client.service.execute(LOG_IN, {"input": given}, None, {"x-forwarded-for": address})
     if errors := answer.get("errors"):
         return errors[0]["extensions"]["code"], None
-    return "", answer["data"]["logIn"]["deviceToken"]
+    if mistakes := answer["data"]["logIn"]["userErrors"]:
+        return mistakes[0]["code"], None
+    return "", answer["data"]["logIn"]["session"]["deviceToken"]
 
 
 async def guess(client: Client, subject: str, times: int) -> None:
@@ -43,7 +47,7 @@ async def test_strangers_lock_out_no_known_device(client: Client) -> None:
     """Wrong passwords from everywhere, also from the owner's address, leave the owner's device free."""
     device = await registered(client, "greta", "10.1.0.1")
     await guess(client, "greta", 19)
-    assert (await log_in(client, "greta", "wrong", "10.2.0.8"))[0] == "UNAUTHENTICATED"
+    assert (await log_in(client, "greta", "wrong", "10.2.0.8"))[0] == "WRONG_CREDENTIALS"
     assert (await log_in(client, "greta", "wrong", "10.2.0.9"))[0] == "RATE_LIMITED"
     assert (await log_in(client, "greta", PASSWORD, "10.2.0.9"))[0] == "RATE_LIMITED"
     await guess(client, "greta@10.1.0.1", 5)
@@ -66,12 +70,12 @@ async def test_a_stolen_device_token_guesses_no_further(client: Client) -> None:
     answers = await asyncio.gather(
         *[log_in(client, "ines", "wrong", f"10.7.0.{n}", device) for n in range(11)]
     )
-    assert sorted(one for one, _ in answers) == ["RATE_LIMITED"] + ["UNAUTHENTICATED"] * 10
+    assert sorted(one for one, _ in answers) == ["RATE_LIMITED"] + ["WRONG_CREDENTIALS"] * 10
     assert (await log_in(client, "ines", PASSWORD, "10.6.0.1"))[0] == ""
     await registered(client, "jens", "10.8.0.1")
     await guess(client, "jens@10.9.0.1", 4)
     codes = [(await log_in(client, "jens", "wrong", "10.9.0.1", device))[0] for _ in range(2)]
-    assert codes == ["UNAUTHENTICATED", "RATE_LIMITED"]
+    assert codes == ["WRONG_CREDENTIALS", "RATE_LIMITED"]
     for odd in ("", "x", "\0", "x" * 100_000):
         _, token = await log_in(client, "jens", PASSWORD, "10.8.0.1", odd)
         assert token not in {None, odd}

@@ -12,14 +12,19 @@ from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statemen
 
 PASSWORD = "correct horse"
 REGISTER = """mutation($input: RegisterInput!) {
-  register(input: $input) { token refreshToken user { id emailConfirmed } } }"""
-LOG_IN = "mutation($input: LogInInput!) { logIn(input: $input) { token user { emailConfirmed } } }"
-REFRESH = "mutation($token: String!) { refreshSession(refreshToken: $token) { token } }"
-CONFIRM = "mutation($token: String!) { confirmEmail(token: $token) }"
-AGAIN = "mutation { requestEmailConfirmation }"
-FORGOT = "mutation($email: String!) { requestPasswordReset(email: $email) }"
-RESET = """mutation($token: String!, $new: String!) {
-  resetPassword(token: $token, newPassword: $new) { token user { id emailConfirmed } } }"""
+  register(input: $input) { session { token refreshToken user { uuid emailConfirmed } } } }"""
+LOG_IN = """mutation($input: LogInInput!) {
+  logIn(input: $input) { session { token user { emailConfirmed } } userErrors { code } } }"""
+REFRESH = "mutation($token: String!) { refreshSession(refreshToken: $token) { session { token } } }"
+CONFIRM = """mutation($token: String!, $key: String) {
+  confirmEmail(token: $token, idempotencyKey: $key) { user { username } userErrors { code field } } }"""
+AGAIN = """mutation($key: String) {
+  requestEmailConfirmation(idempotencyKey: $key) { isMailSent userErrors { code field } } }"""
+FORGOT = """mutation($email: String!, $key: String) {
+  requestPasswordReset(email: $email, idempotencyKey: $key) { email userErrors { code field } } }"""
+RESET = """mutation($token: String!, $new: String!, $key: String) {
+  resetPassword(token: $token, newPassword: $new, idempotencyKey: $key) {
+    session { token user { uuid emailConfirmed } } userErrors { code field } } }"""
 MAIL = "query($id: ID!) { accountMail(id: $id) { username email token } }"
 CONTACTS = "query($ids: [ID!]!) { contacts(ids: $ids) { userId username email phone } }"
 _numbers = itertools.count()
@@ -30,7 +35,7 @@ class Account:
 
     def __init__(self, client: Client, keys: SigningKeys, name: str, session: Any) -> None:
         self.client, self.name, self.session = client, name, session
-        self.user = ApiUser.make(keys, user_id=UUID(session["user"]["id"]))
+        self.user = ApiUser.make(keys, user_id=UUID(session["user"]["uuid"]))
         self.mailer = ApiUser.make(keys, SERVICE)
 
     @property
@@ -63,43 +68,52 @@ async def account(client: Client, keys: SigningKeys) -> Account:
     """A new account."""
     name = f"mailed{next(_numbers)}"
     given = {"username": name, "email": f"{name}@mail.example", "password": PASSWORD}
-    return Account(client, keys, name, (await client.data(REGISTER, input=given))["register"])
+    return Account(client, keys, name, (await client.data(REGISTER, input=given))["register"]["session"])
 
 
 async def test_an_address_is_confirmed_once(account: Account) -> None:
     """The mail of the registration has the token; it works once, and then no mail is sent again."""
     assert account.session["user"]["emailConfirmed"] is False
     token = await account.mailed("confirm_email")
-    assert await account.client.data(AGAIN, account.user) == {"requestEmailConfirmation": True}
+    assert (await account.client.data(AGAIN, account.user))["requestEmailConfirmation"]["isMailSent"] is True
     newer = await account.mailed("confirm_email")
     assert newer != token
-    assert await account.client.data(CONFIRM, token=token) == {"confirmEmail": True}
-    for used in (token, newer):
-        answer = await account.client.send(CONFIRM, token=used)
-        assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "token"}
+    confirmed = (await account.client.data(CONFIRM, token=token, key="once"))["confirmEmail"]
+    assert confirmed["user"] == {"username": account.name}
+    assert (await account.client.data(CONFIRM, token=token, key="once"))["confirmEmail"] == confirmed
+    for used, key in ((token, None), (token, "other"), (newer, None), (newer, "once")):
+        mistakes = await account.client.mistakes(CONFIRM, token=used, key=key)
+        assert mistakes == [("BAD_USER_INPUT", "token")]
     assert (await account.client.data("{ me { emailConfirmed } }", account.user))["me"]["emailConfirmed"]
-    assert await account.client.data(AGAIN, account.user) == {"requestEmailConfirmation": False}
+    assert (await account.client.data(AGAIN, account.user))["requestEmailConfirmation"]["isMailSent"] is False
     for mail_id in await account.mail_ids("confirm_email"):
         assert await account.client.data(MAIL, account.mailer, id=mail_id) == {"accountMail": None}
 
 
 async def test_a_forgotten_password(account: Account) -> None:
     """The token replaces the password once; all sessions end, and the answer has a new one."""
-    assert await account.client.data(FORGOT, email=account.email.upper()) == {"requestPasswordReset": True}
+    for _ in range(2):
+        asked = await account.client.data(FORGOT, email=account.email.upper(), key="asked once")
+        assert asked["requestPasswordReset"]["email"] == account.email.upper()
+    assert len(await account.mail_ids("reset_password")) == 1
     mail_id = (await account.mail_ids("reset_password"))[-1]
     token = (await account.client.data(MAIL, account.mailer, id=mail_id))["accountMail"]["token"]
-    short = await account.client.send(RESET, token=token, new="short")
-    assert short["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "field": "newPassword"}
-    session = (await account.client.data(RESET, token=token, new="battery staple"))["resetPassword"]
-    assert session["user"] == {"id": str(account.user.id), "emailConfirmed": True}
-    assert await account.log_in(PASSWORD) == ["UNAUTHENTICATED"]
+    short = await account.client.mistakes(RESET, token=token, new="short", key="reset")
+    assert short == [("BAD_USER_INPUT", "newPassword")]
+    for _ in range(2):
+        answer = await account.client.data(RESET, token=token, new="battery staple", key="reset")
+        session = answer["resetPassword"]["session"]
+        assert session["user"] == {"uuid": str(account.user.id), "emailConfirmed": True}
+    wrong = await account.client.mistakes(RESET, token=token, new="a guessed one", key="reset")
+    assert wrong == [("BAD_USER_INPUT", "token")]
+    assert await account.log_in(PASSWORD) == ["WRONG_CREDENTIALS"]
     assert await account.log_in("battery staple") == []
     old = account.session["refreshToken"]
     assert await account.client.codes(REFRESH, token=old) == ["UNAUTHENTICATED"]
     assert await account.client.codes(RESET, token=token, new="other staple") == ["BAD_USER_INPUT"]
     headers = {"authorization": f"Bearer {session['token']}"}
-    answer = await account.client.service.execute("{ me { id } }", None, None, headers)
-    assert answer["data"]["me"]["id"] == str(account.user.id)
+    answer = await account.client.service.execute("{ me { uuid } }", None, None, headers)
+    assert answer["data"]["me"]["uuid"] == str(account.user.id)
 
 
 async def test_unknown_addresses_cannot_be_told_apart(account: Account, admin: ApiUser) -> None:
@@ -109,11 +123,12 @@ async def test_unknown_addresses_cannot_be_told_apart(account: Account, admin: A
     client, seen = account.client, []
     for email in (account.email, "nobody@nowhere.example", "closed"):
         if email == "closed":
-            close = "mutation($id: ID!) { setUserActive(id: $id, isActive: false) { id } }"
+            close = "mutation($id: ID!) { setUserActive(id: $id, isActive: false) { user { uuid } } }"
             await client.data(close, admin, id=str(account.user.id))
             email = account.email
         with counted_statements(client.service.database) as statements:
             answer = await client.send(FORGOT, email=email)
+        assert answer["data"]["requestPasswordReset"].pop("email") == email
         seen.append((answer, list(statements)))
     assert seen[0] == seen[1] == seen[2]
     assert len(await account.mail_ids("reset_password")) == 1

@@ -45,7 +45,7 @@ async def test_a_change_by_hand_is_told_once(
 async def test_the_service_tells_by_itself(client: Client, register: Register) -> None:
     """A registration and a change by the service are published once each, with their author."""
     person = await register()
-    change = "mutation($p: UpdateProfileInput!) { updateProfile(input: $p) { id } }"
+    change = "mutation($p: UpdateProfileInput!) { updateProfile(input: $p) { user { uuid } } }"
     await client.data(change, person, p={"firstName": "Ann"})
     assert [(kind, by) for kind, _, by in await told(client, person)] == [
         ("UserRegistered", ""),

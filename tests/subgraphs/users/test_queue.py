@@ -12,7 +12,8 @@ from subgraphs.kit.testing import Client, Running, SigningKeys, entries_of, fres
 from subgraphs.users.app import bootstrap
 
 REGISTER = """mutation($name: String!) {
-  register(input: {username: $name, email: "a@mail.example", password: "correct horse"}) { user { id } }
+  register(input: {username: $name, email: "a@mail.example", password: "correct horse"}) {
+    session { user { uuid } } }
 }"""
 
 
@@ -20,7 +21,7 @@ async def test_who_registers_is_told(running: Running, queue_url: str) -> None:
     """The event of a registration is published, beside that of the mail to confirm the address."""
     queue = Queue(queue_url)
     async with running("users", bootstrap) as service:
-        user = (await Client(service).data(REGISTER, name="ann"))["register"]["user"]["id"]
+        user = (await Client(service).data(REGISTER, name="ann"))["register"]["session"]["user"]["uuid"]
         entries: list[dict[bytes, bytes]] = []
         for _ in range(250):
             if len(entries := await entries_of(queue.redis, "users")) == 2:

@@ -16,7 +16,8 @@ from subgraphs.kit.testing import Client, SigningKeys, fresh_database
 from subgraphs.users.app import bootstrap
 
 REGISTER = """mutation {
-  register(input: {username: "ada", email: "ada@mail.example", password: "correct horse"}) { token } }"""
+  register(input: {username: "ada", email: "ada@mail.example", password: "correct horse"}) {
+    session { token } } }"""
 WAITING = text("SELECT count(*) FROM token_revocations WHERE published_at IS NULL")
 
 
@@ -48,8 +49,9 @@ async def test_a_revocation_survives_redis(postgres_url: str, queue_url: str, ke
     """
     async with fresh_database(postgres_url, "users") as url:
         service = await started(url, "redis://127.0.0.1:1/0", keys)
-        token = (await Client(service).data(REGISTER))["register"]["token"]
-        assert (await send(service, "mutation { logOut }", token))["data"] == {"logOut": True}
+        token = (await Client(service).data(REGISTER))["register"]["session"]["token"]
+        ended = await send(service, "mutation { logOut { endedSessions } }", token)
+        assert ended["data"]["logOut"] == {"endedSessions": 1}
         assert await service.database.fetch_value(WAITING) == 1
         await service.stop()
         for _ in range(2):
@@ -58,7 +60,7 @@ async def test_a_revocation_survives_redis(postgres_url: str, queue_url: str, ke
             service = await started(url, queue_url, keys)
             assert await revoked(queue_url, 1)
             for _ in range(100):
-                if (await send(service, "{ me { id } }", token))["data"] is None:
+                if (await send(service, "{ me { uuid } }", token))["data"] is None:
                     break
                 await asyncio.sleep(0.01)
             else:

@@ -13,20 +13,28 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from subgraphs.kit.errors import Unauthenticated
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.revocation import PREFIX, RevokedTokens
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements, entries_of
 
 PASSWORD = "correct horse"
-TOKENS = "token expiresAt refreshToken refreshExpiresAt deviceToken user { id email }"
-REGISTER = f"mutation($input: RegisterInput!) {{ register(input: $input) {{ {TOKENS} }} }}"
-LOG_IN = f"mutation($input: LogInInput!) {{ logIn(input: $input) {{ {TOKENS} }} }}"
-REFRESH = f"mutation($token: String!) {{ refreshSession(refreshToken: $token) {{ {TOKENS} }} }}"
-MINE = "{ mySessions { id device createdAt lastUsedAt isCurrent } }"
-CHANGE = f"""mutation($old: String!, $new: String!) {{
-  changePassword(input: {{currentPassword: $old, newPassword: $new}}) {{ {TOKENS} }} }}"""
-CLOSE = "mutation($password: String!) { closeAccount(password: $password) }"
-END = "mutation($id: ID!) { endSession(id: $id) }"
+TOKENS = "token expiresAt refreshToken refreshExpiresAt deviceToken user { uuid email }"
+SESSION = f"{{ session {{ {TOKENS} }} userErrors {{ code field message }} }}"
+REGISTER = f"""mutation($input: RegisterInput!, $key: String) {{
+  register(input: $input, idempotencyKey: $key) {SESSION} }}"""
+LOG_IN = f"""mutation($input: LogInInput!, $key: String) {{
+  logIn(input: $input, idempotencyKey: $key) {SESSION} }}"""
+REFRESH = f"""mutation($token: String!, $key: String) {{
+  refreshSession(refreshToken: $token, idempotencyKey: $key) {SESSION} }}"""
+MINE = "{ mySessions { id uuid device createdAt lastUsedAt isCurrent } }"
+CHANGE = f"""mutation($old: String!, $new: String!, $key: String) {{
+  changePassword(input: {{currentPassword: $old, newPassword: $new}}, idempotencyKey: $key) {SESSION} }}"""
+CLOSE = """mutation($password: String!) {
+  closeAccount(password: $password) { user { isActive } userErrors { code field } } }"""
+END = """mutation($id: ID!, $key: String) {
+  endSession(id: $id, idempotencyKey: $key) { endedSession { uuid device } userErrors { code field } } }"""
+OUT = "mutation { logOut { endedSessions } }"
 _numbers = itertools.count()
 
 
@@ -39,7 +47,7 @@ class Person:
     async def log_in(self, device: str | None = None, **more: Any) -> Any:
         """Return the session of a new log-in."""
         given = {"login": self.name, "password": PASSWORD, "device": device, **more}
-        return (await self.client.data(LOG_IN, input=given))["logIn"]
+        return (await self.client.data(LOG_IN, input=given))["logIn"]["session"]
 
     async def send(self, session: Any, query: str, **variables: Any) -> Any:
         """Send a request with the access token of a session."""
@@ -48,7 +56,12 @@ class Person:
 
     async def may(self, session: Any) -> bool:
         """Return whether the access token of a session is accepted."""
-        return bool((await self.send(session, "{ me { id } }")).get("data"))
+        return bool((await self.send(session, "{ me { uuid } }")).get("data"))
+
+    async def refresh(self, session: Any, key: str | None = None) -> Any:
+        """Return the session with new tokens."""
+        answer = await self.client.data(REFRESH, token=session["refreshToken"], key=key)
+        return answer["refreshSession"]["session"]
 
 
 @pytest.fixture
@@ -82,8 +95,11 @@ async def ends(verifier: TokenVerifier, session: Any) -> bool:
 
 
 def code(answer: Any) -> str:
-    """Return the code of the only error, "" without errors."""
-    return "".join(error["extensions"]["code"] for error in answer.get("errors", []))
+    """Return the code of the only error or user error, "" without errors."""
+    codes = [error["extensions"]["code"] for error in answer.get("errors", [])]
+    for payload in (answer["data"] or {}).values():
+        codes += [error["code"] for error in (payload or {}).get("userErrors", [])]
+    return "".join(codes)
 
 
 async def test_a_log_out_ends_one_session(
@@ -93,10 +109,10 @@ async def test_a_log_out_ends_one_session(
     gateway's key is in Redis.
     """
     one, other = await person.log_in(), await person.log_in()
-    refreshed = (await person.client.data(REFRESH, token=one["refreshToken"]))["refreshSession"]
+    refreshed = await person.refresh(one)
     assert await person.may(one)
     assert elsewhere.identity(f"Bearer {one['token']}")
-    assert (await person.send(refreshed, "mutation { logOut }"))["data"] == {"logOut": True}
+    assert (await person.send(refreshed, OUT))["data"] == {"logOut": {"endedSessions": 1}}
     assert await ends(elsewhere, one)
     assert await ends(elsewhere, refreshed)
     assert not await person.may(one)
@@ -112,8 +128,8 @@ async def test_a_log_out_ends_one_session(
 async def test_everywhere_at_once(person: Person, elsewhere: TokenVerifier) -> None:
     """All sessions end; a new log-in at the same moment is not affected."""
     sessions = [await person.log_in() for _ in range(3)]
-    answer = await person.send(sessions[0], "mutation { logOutEverywhere }")
-    assert answer["data"] == {"logOutEverywhere": 4}
+    answer = await person.send(sessions[0], "mutation { logOutEverywhere { endedSessions } }")
+    assert answer["data"] == {"logOutEverywhere": {"endedSessions": 4}}
     later = await person.log_in()
     for session in sessions:
         assert await ends(elsewhere, session)
@@ -126,7 +142,7 @@ async def test_a_new_password_ends_all_sessions(person: Person, elsewhere: Token
     sessions = [await person.log_in() for _ in range(2)]
     answer = await person.send(sessions[0], CHANGE, old=PASSWORD, new="battery staple")
     assert all([await ends(elsewhere, session) for session in sessions])
-    assert await person.may(answer["data"]["changePassword"])
+    assert await person.may(answer["data"]["changePassword"]["session"])
 
 
 async def test_a_closed_account_cannot_act(
@@ -136,18 +152,19 @@ async def test_a_closed_account_cannot_act(
     event names the user. An admin opens the account again.
     """
     session = await person.log_in()
-    assert code(await person.send(session, CLOSE, password="wrong")) == "FORBIDDEN"
-    assert (await person.send(session, CLOSE, password=PASSWORD))["data"] == {"closeAccount": True}
+    assert code(await person.send(session, CLOSE, password="wrong")) == "WRONG_CREDENTIALS"
+    closed = (await person.send(session, CLOSE, password=PASSWORD))["data"]["closeAccount"]
+    assert closed["user"] == {"isActive": False}
     assert await ends(elsewhere, session)
     assert await person.client.codes(REFRESH, token=session["refreshToken"]) == ["UNAUTHENTICATED"]
     given = {"login": person.name, "password": PASSWORD}
     assert await person.client.codes(LOG_IN, input=given) == ["FORBIDDEN"]
     stored = text("SELECT payload FROM outbox WHERE event_type = 'AccountClosed' AND aggregate_id = :id")
-    user_id = session["user"]["id"]
+    user_id = session["user"]["uuid"]
     payload = await person.client.service.database.fetch_value(stored.bindparams(id=UUID(user_id)))
     expected = {"user_id": user_id, "username": person.name, "user_type": "client", "closed_by": user_id}
     assert payload == expected
-    activate = "mutation($id: ID!) { setUserActive(id: $id, isActive: true) { isActive } }"
+    activate = "mutation($id: ID!) { setUserActive(id: $id, isActive: true) { user { isActive } } }"
     await person.client.data(activate, admin, id=user_id)
     assert await person.may(await person.log_in())
     async with Redis.from_url(queue_url) as redis:
@@ -166,7 +183,7 @@ async def test_a_change_by_hand_ends_tokens(
 ) -> None:
     """Closing an account, or giving it another role, at the database's prompt ends its tokens, too."""
     session = await person.log_in()
-    changed = text(f"UPDATE users SET {change} WHERE id = :id").bindparams(id=UUID(session["user"]["id"]))
+    changed = text(f"UPDATE users SET {change} WHERE id = :id").bindparams(id=UUID(session["user"]["uuid"]))
     await person.client.service.database.execute(changed)
     assert await ends(elsewhere, session)
     codes = await person.client.codes(REFRESH, token=session["refreshToken"])
@@ -176,8 +193,8 @@ async def test_a_change_by_hand_ends_tokens(
 async def test_a_refresh_token_works_once(person: Person, elsewhere: TokenVerifier) -> None:
     """A second use ends the session with all its tokens, the newest included; other sessions stay."""
     first, other = await person.log_in(), await person.log_in()
-    second = (await person.client.data(REFRESH, token=first["refreshToken"]))["refreshSession"]
-    third = (await person.client.data(REFRESH, token=second["refreshToken"]))["refreshSession"]
+    second = await person.refresh(first)
+    third = await person.refresh(second)
     assert await person.may(third)
     assert await person.client.codes(REFRESH, token=first["refreshToken"]) == ["UNAUTHENTICATED"]
     assert await person.client.codes(REFRESH, token=third["refreshToken"]) == ["UNAUTHENTICATED"]
@@ -192,7 +209,7 @@ async def test_of_concurrent_uses_one_wins(person: Person) -> None:
     answers = await asyncio.gather(
         *[person.client.send(REFRESH, token=session["refreshToken"]) for _ in range(10)]
     )
-    given = [answer["data"]["refreshSession"] for answer in answers if code(answer) == ""]
+    given = [answer["data"]["refreshSession"]["session"] for answer in answers if code(answer) == ""]
     assert len(given) == 1
     assert await person.client.codes(REFRESH, token=given[0]["refreshToken"]) == ["UNAUTHENTICATED"]
 
@@ -240,11 +257,18 @@ async def test_the_own_sessions(person: Person, client: Client) -> None:
     other = Person(client, (await person.send(phone, "{ me { username } }"))["data"]["me"]["username"] + "x")
     await client.data(REGISTER, input={"username": other.name, "email": "x@y.example", "password": PASSWORD})
     theirs = await other.log_in()
-    assert code(await other.send(theirs, END, id=listed[1]["id"])) == "NOT_FOUND"
+    assert code(await other.send(theirs, END, id=listed[1]["uuid"])) == "NOT_FOUND"
     assert code(await other.send(theirs, END, id=str(uuid4()))) == "NOT_FOUND"
-    assert code(await other.send(theirs, END, id="1 or 1=1")) == "BAD_USER_INPUT"
-    assert (await person.send(laptop, END, id=listed[1]["id"]))["data"] == {"endSession": True}
+    for odd in ("1 or 1=1", encode("User", listed[1]["uuid"])):
+        assert code(await other.send(theirs, END, id=odd)) == "BAD_USER_INPUT"
+    for _ in range(2):
+        ended = await person.send(laptop, END, id=listed[1]["id"], key="end it")
+        assert ended["data"]["endSession"]["endedSession"] == {
+            "uuid": listed[1]["uuid"],
+            "device": "Ada's phone",
+        }
     assert code(await person.send(laptop, END, id=listed[1]["id"])) == "NOT_FOUND"
+    assert code(await person.send(laptop, END, id=listed[0]["id"], key="end it")) == "IDEMPOTENCY_KEY_REUSED"
     assert not await person.may(phone)
     listed = (await person.send(laptop, MINE))["data"]["mySessions"]
     assert [one["device"] for one in listed] == ["Laptop", "Unknown device"]
@@ -259,7 +283,7 @@ async def test_the_list_is_cached(person: Person, queue_url: str) -> None:
     """
     session = await person.log_in()
     await person.send(session, MINE)
-    key = f"users:sessions:{session['user']['id']}"
+    key = f"users:sessions:{session['user']['uuid']}"
     async with Redis.from_url(queue_url) as redis:
         assert await redis.exists(key) == 1
         with counted_statements(person.client.service.database) as statements:
@@ -275,9 +299,9 @@ async def test_the_list_is_cached(person: Person, queue_url: str) -> None:
 async def test_a_token_without_a_session_can_be_revoked(client: Client, keys: SigningKeys) -> None:
     """A token that names no session is revoked by its id alone."""
     user = ApiUser.make(keys)
-    assert await client.data("mutation { logOut }", user) == {"logOut": True}
+    assert await client.data(OUT, user) == {"logOut": {"endedSessions": 0}}
     for _ in range(100):
-        if await client.codes("mutation { logOut }", user) == ["UNAUTHENTICATED"]:
+        if await client.codes(OUT, user) == ["UNAUTHENTICATED"]:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("the token still works")

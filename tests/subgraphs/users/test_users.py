@@ -12,10 +12,11 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from sqlalchemy import text
 
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys, counted_statements, load_rows
 
 Register = Callable[..., Awaitable[ApiUser]]
-PUBLIC = {"id", "username", "userType", "isActive", "createdAt", "profile"}
+PUBLIC = {"id", "uuid", "username", "userType", "isActive", "createdAt", "profile"}
 PRIVATE = {"email", "emailConfirmed", "phone", "dateOfBirth", "preferences", "updatedAt"}
 FIELDS = {
     name: "profile { firstName lastName profilePictureUrl }" if name == "profile" else name
@@ -24,7 +25,7 @@ FIELDS = {
 PAGE = """query($first: Int!, $after: String, $filter: UserFilter) {
   users(first: $first, after: $after, filter: $filter) {
     totalCount pageInfo { hasNextPage hasPreviousPage endCursor }
-    edges { cursor node { id username userType } }
+    edges { cursor node { uuid username userType } }
   }
 }"""
 
@@ -82,17 +83,21 @@ async def test_forged_headers_open_nothing(client: Client, keys: SigningKeys, an
 
 async def test_me(client: Client, ann: ApiUser, bob: ApiUser) -> None:
     """`me` is the user in the token; without a token, or with that of an unknown user, it is an error."""
-    assert (await client.data("{ me { id } }", ann))["me"] == {"id": str(ann.id)}
-    assert await client.codes("{ me { id } }") == ["UNAUTHENTICATED"]
-    assert await client.codes("{ me { id } }", bob) == ["UNAUTHENTICATED"]
+    expected = {"id": encode("User", ann.id), "uuid": str(ann.id)}
+    assert (await client.data("{ me { id uuid } }", ann))["me"] == expected
+    assert await client.codes("{ me { uuid } }") == ["UNAUTHENTICATED"]
+    assert await client.codes("{ me { uuid } }", bob) == ["UNAUTHENTICATED"]
 
 
 async def test_unknown_users_are_null(client: Client, ann: ApiUser) -> None:
-    """An unknown id is null without an error."""
+    """An unknown id, and the id of an object of another type, is null without an error."""
     ids = [uuid4(), "x", "' or 1=1 --", ann.id, "", "0" * 5000]
-    answer = await client.entities("User", ids, "id")
-    assert answer == {"data": {"_entities": [None, None, None, {"id": str(ann.id)}, None, None]}}
-    assert await client.data('{ user(id: "%") { id } }') == {"user": None}
+    answer = await client.entities("User", ids, "uuid")
+    assert answer == {"data": {"_entities": [None, None, None, {"uuid": str(ann.id)}, None, None]}}
+    query = "query($id: ID!) { user(id: $id) { uuid } }"
+    for odd in ("%", encode("Musician", ann.id)):
+        assert await client.data(query, id=odd) == {"user": None}
+    assert await client.data(query, id=encode("User", ann.id)) == {"user": {"uuid": str(ann.id)}}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +122,7 @@ async def test_fifty_entities_take_one_statement(client: Client, crowd: list[UUI
     with counted_statements(client.service.database) as statements:
         answer = await client.entities("User", crowd[:50] * 2, " ".join(FIELDS.values()), admin)
     assert len(statements) == 1
-    assert [user["id"] for user in answer["data"]["_entities"]] == [str(key) for key in crowd[:50] * 2]
+    assert [user["uuid"] for user in answer["data"]["_entities"]] == [str(key) for key in crowd[:50] * 2]
     with counted_statements(client.service.database) as statements:
         await client.data("{ users(first: 50) { edges { node { username profile { firstName } } } } }")
     assert len(statements) == 1
@@ -131,7 +136,7 @@ async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID]) -> N
     while True:
         page = (await client.data(PAGE, first=7, after=after, filter=filter_by))["users"]
         assert page["pageInfo"]["hasPreviousPage"] == (after is not None)
-        found += [edge["node"]["id"] for edge in page["edges"]]
+        found += [edge["node"]["uuid"] for edge in page["edges"]]
         after = page["pageInfo"]["endCursor"]
         if not page["pageInfo"]["hasNextPage"]:
             break
@@ -143,6 +148,24 @@ async def test_pages_hold_everybody_once(client: Client, crowd: list[UUID]) -> N
         False,
         None,
     )
+
+
+async def test_pages_backwards(client: Client, crowd: list[UUID]) -> None:
+    """The last pages, from the end to the beginning, have every user once in the list's order."""
+    query = """query($before: String) {
+      users(last: 25, before: $before, filter: {search: "CROWD_"}) {
+        pageInfo { hasNextPage hasPreviousPage startCursor } edges { node { uuid } } } }"""
+    found: list[str] = []
+    before: str | None = None
+    more = True
+    while more:
+        page = (await client.data(query, before=before))["users"]
+        assert page["pageInfo"]["hasNextPage"] == (before is not None)
+        found = [edge["node"]["uuid"] for edge in page["edges"]] + found
+        before, more = page["pageInfo"]["startCursor"], page["pageInfo"]["hasPreviousPage"]
+    assert found == [str(key) for key in crowd]
+    both = "{ users(first: 1, last: 1) { totalCount } }"
+    assert (await client.send(both))["errors"][0]["extensions"]["field"] == "last"
 
 
 async def test_filters(client: Client, crowd: list[UUID], admin: ApiUser, bob: ApiUser) -> None:

@@ -14,10 +14,12 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.cause import Cause, because
-from subgraphs.kit.commands.log import CommandFailed, CommandIdReused, CommandLog
+from subgraphs.kit.commands.log import CommandFailed, CommandLog
 from subgraphs.kit.commands.recovery import Recovery
 from subgraphs.kit.database import Database, Session
-from subgraphs.kit.errors import BadUserInput, Conflict
+from subgraphs.kit.errors import BadUserInput, Conflict, IdempotencyKeyReused
+from subgraphs.kit.idempotency_keys import command_id_of
+from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command
 from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -25,14 +27,16 @@ from subgraphs.musicians import handlers as musicians
 from subgraphs.musicians.app import bootstrap as musicians_bootstrap
 from subgraphs.requests import handlers as requests
 from subgraphs.requests.app import bootstrap
-from tests.subgraphs.musicians.test_profiles import PLACE, UPDATE, make
+from tests.subgraphs.musicians.test_profiles import PLACE, UPDATE, make, money
 from tests.subgraphs.requests.test_requests import PUBLISH, wanted
 
-STATUS = """query($id: ID!) { requestCommand(id: $id) {
-  type status errorCode errorMessage aggregateId processingTimeMs } }"""
-ONCE = PUBLISH.replace("$input: PublishRequestInput!)", "$input: PublishRequestInput!, $key: ID)").replace(
-    "input: $input)", "input: $input, commandId: $key)"
-)
+STATUS = """query($key: String!) { requestCommand(idempotencyKey: $key) {
+  type status errorCode errorMessage processingTimeMs } }"""
+UPDATE_REQUEST = """mutation($id: ID!, $key: String) {
+  updateRequest(id: $id, input: {title: "x"}, idempotencyKey: $key) { userErrors { code field message } } }"""
+ONCE = PUBLISH.replace(
+    "$input: PublishRequestInput!)", "$input: PublishRequestInput!, $key: String)"
+).replace("input: $input)", "input: $input, idempotencyKey: $key)")
 
 
 @pytest.fixture(scope="module")
@@ -135,9 +139,9 @@ async def test_an_id_is_of_one_command_and_one_user(counting: Counting) -> None:
     """An id that was used with other input or by another user is refused."""
     word, key = uuid4().hex, uuid4()
     await counting.send(word, key)
-    with pytest.raises(CommandIdReused):
+    with pytest.raises(IdempotencyKeyReused):
         await counting.send("other", key)
-    with pytest.raises(CommandIdReused):
+    with pytest.raises(IdempotencyKeyReused):
         await counting.send(word, key, by="bob")
     assert await counting.effects(word) == 1
 
@@ -278,32 +282,37 @@ async def test_a_mutation_sent_twice_is_one(client: Client, host: ApiUser) -> No
     key = str(uuid4())
     answers = [await client.data(ONCE, host, input=wanted(title="Once"), key=key) for _ in range(2)]
     assert answers[0] == answers[1]
-    made = UUID(answers[0]["publishRequest"]["id"])
+    made = UUID(answers[0]["publishRequest"]["request"]["uuid"])
     events = text("SELECT causation_id FROM events WHERE aggregate_id = :id")
     assert [str(row.causation_id) for row in await client.service.database.fetch_all(events, id=made)] == [
-        key
+        str(command_id_of(key, Identity(host.id, "client")))
     ]
-    status = (await client.data(STATUS, host, id=key))["requestCommand"]
+    status = (await client.data(STATUS, host, key=key))["requestCommand"]
     assert status.pop("processingTimeMs") > 0
     assert status == {
         "type": "PublishRequest",
-        "status": "completed",
+        "status": "COMPLETED",
         "errorCode": None,
         "errorMessage": None,
-        "aggregateId": str(made),
     }
-    assert await client.codes(ONCE, host, input=wanted(title="Twice"), key=key) == ["COMMAND_ID_REUSED"]
-    assert await client.codes(ONCE, host, input=wanted(), key="mine") == ["BAD_USER_INPUT"]
+    assert await client.codes(ONCE, host, input=wanted(title="Twice"), key=key) == ["IDEMPOTENCY_KEY_REUSED"]
+    assert await client.codes(UPDATE_REQUEST, host, id=str(made), key=key) == ["IDEMPOTENCY_KEY_REUSED"]
+    for wrong in ("", " ", "k" * 101, "a\0b"):
+        assert await client.mistakes(ONCE, host, input=wanted(), key=wrong) == [
+            ("BAD_USER_INPUT", "idempotencyKey")
+        ]
 
 
 async def test_only_who_sent_a_command_sees_it(client: Client, host: ApiUser, keys: SigningKeys) -> None:
-    """Another user gets NOT_FOUND for a command's status; an admin sees every command."""
+    """Another user gets NOT_FOUND for a command's status, and may use the same key for another change."""
     key = str(uuid4())
-    assert await client.codes(ONCE, host, input=wanted(budgetMin="-1"), key=key) == ["BAD_USER_INPUT"]
-    status = (await client.data(STATUS, ApiUser.make(keys, "admin"), id=key))["requestCommand"]
-    assert (status["status"], status["errorCode"]) == ("failed", "BAD_USER_INPUT")
-    assert await client.codes(STATUS, ApiUser.make(keys), id=key) == ["NOT_FOUND"]
-    assert await client.codes(STATUS, None, id=key) == ["UNAUTHENTICATED"]
+    assert await client.codes(UPDATE_REQUEST, host, id=str(uuid4()), key=key) == ["NOT_FOUND"]
+    status = (await client.data(STATUS, host, key=key))["requestCommand"]
+    assert (status["status"], status["errorCode"]) == ("FAILED", "NOT_FOUND")
+    other = ApiUser.make(keys)
+    assert await client.codes(STATUS, other, key=key) == ["NOT_FOUND"]
+    assert await client.codes(STATUS, None, key=key) == ["UNAUTHENTICATED"]
+    assert (await client.data(ONCE, other, input=wanted(), key=key))["publishRequest"]["request"]
 
 
 @asynccontextmanager
@@ -312,6 +321,13 @@ async def without(database: Database, table: str) -> AsyncIterator[None]:
     await database.execute(text(f"ALTER TABLE {table} RENAME TO away"))
     yield
     await database.execute(text(f"ALTER TABLE away RENAME TO {table}"))
+
+
+def command_of(key: object, by: ApiUser) -> UUID:
+    """Return the id of the command that a user has given a key."""
+    found = command_id_of(str(key), Identity(by.id, by.role))
+    assert found is not None
+    return found
 
 
 async def recover(database: Database, key: UUID, log: CommandLog) -> None:
@@ -332,7 +348,9 @@ async def test_a_request_that_was_left_is_published(client: Client, host: ApiUse
     async with without(database, "musician_requests"):
         codes = await client.codes(ONCE, host, input=wanted(title=title), key=str(key))
     assert codes == ["INTERNAL_SERVER_ERROR"]
-    await recover(database, key, CommandLog(database, requests.COMMAND_HANDLERS, requests.RESULTS))
+    await recover(
+        database, command_of(key, host), CommandLog(database, requests.COMMAND_HANDLERS, requests.RESULTS)
+    )
     rows = await database.fetch_all(text("SELECT * FROM musician_requests WHERE title = :title"), title=title)
     assert len(rows) == 2
     ours = {"id", "created_at", "updated_at"}
@@ -349,17 +367,18 @@ async def test_a_request_that_was_left_is_published(client: Client, host: ApiUse
 async def test_a_profile_that_was_left_is_changed(running: Running, keys: SigningKeys) -> None:
     """An interrupted command with values of any shape is decoded and executed."""
     async with running("musicians", musicians_bootstrap) as service:
-        asking, key, player = Client(service), uuid4(), ApiUser.make(keys, "musician")
+        asking, player = Client(service), ApiUser.make(keys, "musician")
+        key = command_id_of("left", Identity(player.id, "musician"))
+        assert key is not None
         await make(asking, player)
-        change = UPDATE.replace(
-            "$input: UpdateMusicianProfileInput!)", "$input: UpdateMusicianProfileInput!, $key: ID)"
-        )
-        change = change.replace("input: $input)", "input: $input, commandId: $key)")
-        given = {"hourlyRate": "12.5", "location": PLACE, "availability": {"monday": []}, "skills": ["drums"]}
-        made = (await asking.data(UPDATE, player, input=given))["updateMusicianProfile"]
-        await asking.data(UPDATE, player, input={"hourlyRate": "1", "location": None, "skills": []})
+        given = {"location": PLACE, "availability": {"monday": []}, "skills": ["drums"]}
+        given["hourlyRate"] = {"amount": "12.5", "currency": "CHF"}
+        made = (await asking.data(UPDATE, player, input=given))["updateMusicianProfile"]["musician"]
+        await asking.data(UPDATE, player, input={"hourlyRate": money("1"), "location": None, "skills": []})
         async with without(service.database, "musician_skills"):
-            assert await asking.codes(change, player, input=given, key=str(key)) == ["INTERNAL_SERVER_ERROR"]
+            codes = await asking.codes(UPDATE, player, input=given, key="left")
+        assert codes == ["INTERNAL_SERVER_ERROR"]
         log = CommandLog(service.database, musicians.COMMAND_HANDLERS, musicians.RESULTS)
         await recover(service.database, key, log)
-        assert (await asking.data(change, player, input=given, key=str(key)))["updateMusicianProfile"] == made
+        again = (await asking.data(UPDATE, player, input=given, key="left"))["updateMusicianProfile"]
+        assert again["musician"] == {**made, "version": made["version"] + 2}

@@ -1,0 +1,70 @@
+"""Tests of typed clients: generated from the running platform's schema and from schema/operations, they
+carry out the journeys of the frontend guide.
+
+`ariadne-codegen` makes the Python client, `graphql-codegen` the types for TypeScript; both are in
+environments of their own (tests/clients).
+"""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.environments import folder_of_programs
+from tests.oracle.programs import NO_NODE, find_node, install
+from tests.system.conftest import ROOT, Platform
+
+pytestmark = pytest.mark.system
+CLIENTS = ROOT / "tests" / "clients"
+only_processes = pytest.mark.parametrize("platform", ["processes"], indirect=True)
+
+
+def run(command: list[str | Path], folder: Path) -> str:
+    """Run a program in a folder; return what it printed. Raises AssertionError if it fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def copy_operations(folder: Path) -> None:
+    """Copy the operations, except that on the schema's types, which ariadne-codegen does not support."""
+    shutil.copytree(
+        ROOT / "schema" / "operations",
+        folder / "operations",
+        ignore=shutil.ignore_patterns("schemaTypes.graphql", "*.json"),
+    )
+
+
+@only_processes
+def test_the_python_client(platform: Platform, tmp_path: Path) -> None:
+    """The generated Python client registers, publishes, applies, books, confirms, cancels and is refunded."""
+    programs = folder_of_programs("clients", CLIENTS / "python")
+    copy_operations(tmp_path)
+    settings = (CLIENTS / "python" / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(f'{settings}remote_schema_url = "{platform.url}/graphql"\n')
+    run([programs / "ariadne-codegen", "client"], tmp_path)
+    journey = CLIENTS / "python" / "journey.py"
+    printed = run([programs / "python", journey, f"{platform.url}/graphql", tmp_path], tmp_path)
+    assert len(printed.splitlines()) == 9
+
+
+@only_processes
+@pytest.mark.skipif(find_node() is None, reason=NO_NODE)
+def test_the_typescript_client(platform: Platform, tmp_path: Path) -> None:
+    """The generated types compile with the journey in strict mode, and the journey succeeds."""
+    packages = CLIENTS / "node"
+    node = install(packages)
+    copy_operations(tmp_path)
+    shutil.copytree(packages / "src", tmp_path / "src")
+    for name in ("tsconfig.json", "package.json"):
+        shutil.copy(packages / name, tmp_path)
+    modules = tmp_path / "node_modules"
+    modules.symlink_to(packages / "node_modules")
+    settings = json.loads((packages / "codegen.json").read_text())
+    (tmp_path / "codegen.json").write_text(json.dumps({**settings, "schema": f"{platform.url}/graphql"}))
+    run([node, modules / "@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.json"], tmp_path)
+    run([node, modules / "typescript/bin/tsc", "-p", "."], tmp_path)
+    printed = run([node, "build/journey.js", f"{platform.url}/graphql"], tmp_path)
+    assert len(printed.splitlines()) == 6

@@ -118,6 +118,17 @@ class SagaChange:
     wake_after: float = 0.0
     follow_ups: tuple[SagaRequest, ...] = ()
 
+    @property
+    def saga_error(self) -> tuple[str | None, str | None]:
+        """The error and its code that the saga has from now on; None: it has those from before.
+
+        A failed undo that will be repeated does not replace the reason for which the saga is undone.
+        """
+        is_undo = self.ended is not None and self.ended.direction == "undo"
+        if is_undo and self.state.status == "compensating":
+            return None, None
+        return self.error, self.code
+
     def then(self, following: "SagaChange") -> "SagaChange":
         """Return this change and the following one as one write."""
         error_and_code = (self.error or following.error, self.code or following.code)

@@ -126,7 +126,8 @@ class MemoryJournal:
     def _apply(self, row: _StoredSaga, change: SagaChange) -> None:
         row.record = replace(row.record, state=change.state)
         row.wake_at = self.now + change.wake_after if change.state.status in ACTIVE else None
-        row.error, row.code = change.error or row.error, change.code or row.code
+        error, code = change.saga_error
+        row.error, row.code = error or row.error, code or row.code
 
     async def operate(self, saga_id: UUID, verb: Verb, by: str, reason: str) -> None:
         row = self.rows.get(saga_id)

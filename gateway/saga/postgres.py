@@ -53,7 +53,7 @@ _WRITE = """WITH saga AS (
         wake_at = CASE WHEN $6::float8 IS NULL THEN NULL
             ELSE clock_timestamp() + $6 * interval '1 second' END,
         completed_at = CASE WHEN $6::float8 IS NULL THEN coalesce(completed_at, clock_timestamp()) END,
-        error_message = coalesce($7, error_message), error_code = coalesce($8, error_code)
+        error_message = coalesce($16, error_message), error_code = coalesce($8, error_code)
     WHERE id = $1 AND fencing_token = $2 AND lease_owner IS NOT NULL RETURNING id),
   steps AS (
     UPDATE saga_steps SET status = new.status, attempts = new.attempts, failures = new.failures,
@@ -228,6 +228,7 @@ async def _write(session: Any, saga_id: UUID, token: int, before: SagaState, cha
         (n for n, step in enumerate(after.steps) if step.status in ("pending", "in_progress")),
         len(after.steps),
     )
+    error, code = change.saga_error
     written = await session.fetchval(
         _WRITE,
         saga_id,
@@ -237,7 +238,7 @@ async def _write(session: Any, saga_id: UUID, token: int, before: SagaState, cha
         at,
         wake,
         change.error,
-        change.code,
+        code,
         (b"[" + b",".join(_steps(before, change)) + b"]").decode(),
         ended.number if ended else None,
         ended.direction if ended else None,
@@ -245,6 +246,7 @@ async def _write(session: Any, saga_id: UUID, token: int, before: SagaState, cha
         begun.number if begun else None,
         begun.direction if begun else None,
         after.steps[begun.number].attempts if begun else None,
+        error,
     )
     if not written:
         raise LostLease

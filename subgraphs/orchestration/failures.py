@@ -1,8 +1,7 @@
 """Finds out from the journal why a saga has not succeeded.
 
-The journal has the newest error of a saga. That may be a temporary error of an undo, which says nothing to
-the user: `create_escrow: did not reply within 8 s`, after `block_availability` was refused. Then the reason
-is the error of the step for which the others are undone.
+The journal keeps the last error of a saga, also if the step succeeded when it was repeated, or if an operator
+has ordered the undo: then that error is no reason.
 """
 
 from dataclasses import dataclass
@@ -15,11 +14,7 @@ _OPERATORS = frozenset({"compensate", "cancel"})
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a saga has not succeeded.
-
-    `code`: None if the journal has only that of a later error. `step`: None if no step has failed, but the
-    deadline has passed.
-    """
+    """Why a saga has not succeeded. `step`: None if no step has failed, but the deadline has passed."""
 
     code: str | None
     message: str
@@ -39,8 +34,7 @@ def reason_of(view: SagaView) -> Reason | None:
             return _reason(view, view.error, step.name)
     failed = _last_failure(view)
     if failed is not None:
-        of_undo = {one.error for one in view.attempts if one.direction == "undo"}
-        return _reason(view, failed.error or view.error if view.error in of_undo else view.error, failed.step)
+        return _reason(view, view.error, failed.step)
     if view.status in _RUNNING or any(one.direction in _OPERATORS for one in view.attempts):
         return None
     return _reason(view, view.error, None)
@@ -55,4 +49,4 @@ def _last_failure(view: SagaView) -> AttemptView | None:
 def _reason(view: SagaView, error: str, step: str | None) -> Reason:
     """Return a reason whose message does not begin with the step's name, as errors in the journal do."""
     message = error if step is None else error.removeprefix(f"{step}: ")
-    return Reason(code=view.code if error == view.error else None, message=message, step=step)
+    return Reason(code=view.code, message=message, step=step)

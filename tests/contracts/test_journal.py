@@ -279,6 +279,34 @@ async def test_a_failure_waits(kept: Kept) -> None:
     assert (await kept.take(saga)).state.steps[0].failures == 1
 
 
+async def test_a_repeated_undo_keeps_the_reason(kept: Kept) -> None:
+    """A failed undo that is repeated changes the error of its step and its attempt, not the saga's; one that
+    is given up changes the saga's, too.
+    """
+    saga, undo = saga_of(), Attempt(0, "undo")
+    saga_id = await kept.start(saga)
+    record = await kept.take(saga)
+
+    async def write(change: SagaChange) -> None:
+        nonlocal record
+        await kept.journal.write(record, change)
+        record = replace(record, state=change.state)
+
+    await write(SagaChange("begin", begun(record.state, A), begun=A))
+    await write(SagaChange("end", done(record.state, A), A, "done"))
+    await write(SagaChange("begin", begun(record.state, B), begun=B))
+    refused = failed(record.state, B, 1, refused=True)
+    await write(SagaChange("end", refused, B, "refused", error="b: taken", code="TAKEN"))
+    for expected in (("b: taken", "TAKEN"), ("a: late", "TIMEOUT")):
+        await write(SagaChange("begin", begun(record.state, undo), begun=undo))
+        late = failed(record.state, undo, 2, refused=False)
+        await write(SagaChange("late", late, undo, "failed", error="a: late", code="TIMEOUT"))
+        found = await kept.view(saga_id)
+        assert (found.error, found.code) == expected
+        assert (found.steps[0].error, found.attempts[-1].error) == ("a: late", "a: late")
+    assert found.status == "compensation_failed"
+
+
 async def test_a_saga_that_rests(kept: Kept) -> None:
     """It has an end, is never claimed again and never due."""
     saga = saga_of("a")

@@ -43,10 +43,7 @@ CONFLICT = Reason("CONFLICT", "The musician is taken", "calendar")
     [
         (saga("compensated", TAKEN, "CONFLICT", DONE, REFUSED, UNDONE), CONFLICT),
         (saga("compensating", TAKEN, "CONFLICT", LATE_DO, DONE, REFUSED), CONFLICT),
-        (
-            saga("compensated", LATE, "TIMEOUT", DONE, REFUSED, LATE_UNDO, UNDONE),
-            replace(CONFLICT, code=None),
-        ),
+        (saga("compensated", TAKEN, "CONFLICT", DONE, REFUSED, LATE_UNDO, UNDONE), CONFLICT),
         (
             saga("compensation_failed", LATE, "TIMEOUT", DONE, REFUSED, LATE_UNDO, stuck="escrow"),
             Reason("TIMEOUT", "did not reply within 8 s", "escrow"),

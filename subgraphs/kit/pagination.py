@@ -73,11 +73,10 @@ class Edge(Generic[Node]):
     node: Node = strawberry.field(description="The element.")
 
 
-@object_type()
-class Connection(Generic[Node]):
-    """A page of a list."""
+@strawberry.type
+class ListPage:
+    """The base class of connections; a subclass adds the edges."""
 
-    edges: list[Edge[Node]] = strawberry.field(description="The elements of the page.")
     page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
     count: strawberry.Private[Count]
 
@@ -85,6 +84,13 @@ class Connection(Generic[Node]):
     async def total_count(self) -> int:
         """The number of elements in the whole list."""
         return await self.count()
+
+
+@object_type()
+class Connection(Generic[Node], ListPage):
+    """A page of a list."""
+
+    edges: list[Edge[Node]] = strawberry.field(description="The elements of the page.")
 
 
 # By Python type, the values that a column can have: a forged cursor must not cause an error of the database.

@@ -1,6 +1,6 @@
 """The GraphQL type of a musician in a ranking, and the reference to the musician with the price band.
 
-The read side declares `Match`, too: both must have the same fields with the same descriptions.
+The read side declares `Match`, too; both classes have their fields from `kit/match_scores`.
 """
 
 import enum
@@ -13,6 +13,7 @@ import strawberry
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import enum_type, enum_value, field_with, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.match_scores import MatchScores
 from subgraphs.kit.money import Money
 from subgraphs.matching import model
 from subgraphs.matching.loaders import MatchingContext
@@ -74,29 +75,9 @@ class Musician:
 
 
 @object_type(shareable=True)
-class Match:
+class Match(MatchScores):
     """A musician in the ranking for a request. All scores are from 0 to 100."""
 
-    total_score: float = strawberry.field(description="The weighted mean of the scores below.")
-    skill_score: float = strawberry.field(
-        description="The percentage of the required skills that the musician has."
-    )
-    experience_score: float = strawberry.field(
-        description="40 plus 6 for each year of experience, up to ten years."
-    )
-    price_score: float = strawberry.field(
-        description="The event's cost at the musician's rate compared with the budget: 100 is cheap."
-    )
-    distance_score: float = strawberry.field(
-        description="100 at the place of the event, 0 at the algorithm's radius."
-    )
-    distance_km: float = strawberry.field(
-        description="The distance from the musician's home to the event in kilometres."
-    )
-    ranking_position: int = strawberry.field(description="The position in the ranking; 1 is the best.")
-    is_recommended: bool = strawberry.field(
-        description="Whether the total score reaches the algorithm's `recommendedFrom`."
-    )
     musician_id: strawberry.Private[UUID]
 
     @resolver

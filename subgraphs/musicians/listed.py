@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import strawberry
 
-from subgraphs.kit.graphql import enum_value, field_with, object_type
-from subgraphs.kit.pagination import Connection, Count, PageInfo
+from subgraphs.kit.graphql import enum_value, object_type
+from subgraphs.kit.pagination import Connection, ListPage
 from subgraphs.musicians.types import Musician
 
 
@@ -47,17 +47,10 @@ class MusicianProfileEdge:
 
 
 @object_type(inaccessible=True)
-class MusicianProfileConnection:
+class MusicianProfileConnection(ListPage):
     """A page of profiles."""
 
     edges: list[MusicianProfileEdge] = strawberry.field(description="The profiles of the page.")
-    page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
-    count: strawberry.Private[Count]
-
-    @field_with(cost=5)
-    async def total_count(self) -> int:
-        """The number of profiles in the whole list."""
-        return await self.count()
 
     @classmethod
     def of(cls, page: Connection[Musician]) -> "MusicianProfileConnection":

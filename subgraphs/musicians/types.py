@@ -13,6 +13,7 @@ from strawberry.scalars import JSON
 from subgraphs.kit.graphql import enum_type, enum_value, field_with, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.money import Money
+from subgraphs.kit.places import MusicianLocation
 from subgraphs.musicians.loaders import MusiciansContext
 from subgraphs.musicians.model import Profile, SkillRecord
 
@@ -61,17 +62,6 @@ class Skill:
         )
 
 
-@object_type(shareable=True)
-class MusicianLocation:
-    """The place where a musician lives, from which distances are computed."""
-
-    latitude: float = strawberry.field(description="Degrees north.")
-    longitude: float = strawberry.field(description="Degrees east.")
-    address: str | None = strawberry.field(description="Street and number; public.")
-    city: str | None = strawberry.field(description="The city.")
-    country: str | None = strawberry.field(description="The country's code of two letters (ISO 3166-1).")
-
-
 @object_type(keys=["uuid"])
 class Musician:
     """A musician who can be booked."""
@@ -101,16 +91,7 @@ class Musician:
     @field_with(shareable=True)
     def location(self) -> MusicianLocation | None:
         """The place where the musician lives."""
-        profile = self.profile
-        if profile.latitude is None or profile.longitude is None:
-            return None
-        return MusicianLocation(
-            latitude=profile.latitude,
-            longitude=profile.longitude,
-            address=profile.address,
-            city=profile.city,
-            country=profile.country,
-        )
+        return MusicianLocation.of(self.profile)
 
     @resolver
     def availability(self) -> JSON | None:

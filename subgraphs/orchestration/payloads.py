@@ -76,9 +76,9 @@ async def begin(
     A saga that has ended without success before the answer is also a user error, if a person can correct it.
     The user's id becomes a part of the key, so that nobody can find another user's saga by its key.
     """
-    by = str(info.context.require().user_id)
-    await claim(info.context.database, idempotency_keys.checked(key), by, saga, data)
-    view = await info.context.engine.begin(saga, f"{by}:{idempotency_keys.checked(key)}", data, by, wait)
+    by, own_key = str(info.context.require().user_id), idempotency_keys.checked(key)
+    await claim(info.context.database, own_key, by, saga, data)
+    view = await info.context.engine.begin(saga, f"{by}:{own_key}", data, by, wait)
     made = payload()
     made.saga = Saga.of(view)
     failure = failure_of(view) if view.completed_at is not None else None

@@ -14,6 +14,7 @@ from subgraphs.kit import descriptions
 from subgraphs.kit.errors import BadUserInput, DomainError
 from subgraphs.kit.global_ids import GlobalId, decode
 from subgraphs.kit.graphql import REFERENCE, object_type
+from subgraphs.read_side.command_side import CommandSide
 
 MAX_NODES: Final = 100
 OWNERS: Final[Mapping[str, str]] = {
@@ -51,16 +52,10 @@ class Node:
     id: strawberry.ID = strawberry.field(resolver=_own_id, description=descriptions.ID)
 
 
-def _reference(kind: str) -> Any:
+def reference(kind: str) -> Any:
     """Return the class of a type of which this subgraph has the key only."""
     cls = type(kind, (Node,), {"__annotations__": {"uuid": strawberry.ID}, "__module__": __name__})
     return object_type(keys=[REFERENCE])(cls)
-
-
-FURTHER: Final[Mapping[str, Any]] = {
-    kind: _reference(kind) for kind in OWNERS if kind not in {"User", "Musician", "Skill", "MusicianRequest"}
-}
-"""The types that only `node` returns, by name; those of the lists are in `types`."""
 
 
 def parse(value: str, field: str) -> GlobalId:
@@ -71,7 +66,7 @@ def parse(value: str, field: str) -> GlobalId:
     return found
 
 
-async def find_all(side: Any, wanted: Sequence[GlobalId], types: Mapping[str, Any]) -> list[Any]:
+async def find_all(side: CommandSide, wanted: Sequence[GlobalId], types: Mapping[str, Any]) -> list[Any]:
     """Return, for each global id, the object of its type; None if there is none, or the owner's error.
 
     `side`: the command side, on behalf of the caller. `types`: the classes by the name of the type. There is
@@ -91,7 +86,7 @@ async def find_all(side: Any, wanted: Sequence[GlobalId], types: Mapping[str, An
     return [resolved(one) for one in wanted]
 
 
-async def _of_kind(side: Any, kind: str, wanted: Sequence[GlobalId]) -> Any:
+async def _of_kind(side: CommandSide, kind: str, wanted: Sequence[GlobalId]) -> Any:
     """Return whether each object of a type exists, by its key: True, None, or the error of its owner."""
     keys = list(dict.fromkeys(str(one.key) for one in wanted if one.kind == kind))
     try:

@@ -20,7 +20,7 @@ from subgraphs.read_side import fallback, nodes, store
 from subgraphs.read_side.copies import COPIES, COPY_TABLES
 from subgraphs.read_side.fallback import PageRequest
 from subgraphs.read_side.inputs import musician_criteria, request_criteria
-from subgraphs.read_side.nodes import FURTHER, MAX_NODES, Node
+from subgraphs.read_side.nodes import MAX_NODES, Node
 from subgraphs.read_side.records import ListedMusician, ListedRequest
 from subgraphs.read_side.routing import (
     Info,
@@ -38,24 +38,16 @@ from subgraphs.read_side.tables import MUSICIAN_ROWS, REQUEST_ROWS
 from subgraphs.read_side.types import (
     LISTED_MUSICIAN,
     LISTED_REQUEST,
+    NODE_TYPES,
     ActiveRequests,
     Match,
     Musician,
     MusicianRequest,
-    Skill,
-    User,
 )
 
 Element = TypeVar("Element")
 Record = TypeVar("Record")
 MAX_RANKED = 50
-NODE_TYPES = {
-    "User": User,
-    "Musician": Musician,
-    "Skill": Skill,
-    "MusicianRequest": MusicianRequest,
-    **FURTHER,
-}
 Ids = Annotated[
     list[strawberry.ID], strawberry.argument(description="The global ids of the objects, at most 100.")
 ]

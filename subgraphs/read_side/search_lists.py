@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 
 import strawberry
 
-from subgraphs.kit.graphql import field_with, object_type
-from subgraphs.kit.pagination import Connection, Count, PageInfo
+from subgraphs.kit.graphql import object_type
+from subgraphs.kit.pagination import Connection, ListPage
 from subgraphs.read_side.types import Musician, MusicianRequest
 
 Node = TypeVar("Node")
@@ -40,17 +40,10 @@ class MusicianSearchEdge:
 
 
 @object_type()
-class MusicianSearchConnection:
+class MusicianSearchConnection(ListPage):
     """A page of a list of musicians."""
 
     edges: list[MusicianSearchEdge] = strawberry.field(description="The elements of the page.")
-    page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
-    count: strawberry.Private[Count]
-
-    @field_with(cost=5)
-    async def total_count(self) -> int:
-        """The number of elements in the whole list."""
-        return await self.count()
 
     @classmethod
     def of(cls, found: Connection[Listed[Musician]]) -> "MusicianSearchConnection":
@@ -83,17 +76,10 @@ class RequestSearchEdge:
 
 
 @object_type()
-class RequestSearchConnection:
+class RequestSearchConnection(ListPage):
     """A page of a list of requests."""
 
     edges: list[RequestSearchEdge] = strawberry.field(description="The elements of the page.")
-    page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
-    count: strawberry.Private[Count]
-
-    @field_with(cost=5)
-    async def total_count(self) -> int:
-        """The number of elements in the whole list."""
-        return await self.count()
 
     @classmethod
     def of(cls, found: Connection[Listed[MusicianRequest]]) -> "RequestSearchConnection":

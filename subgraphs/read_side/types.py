@@ -12,10 +12,12 @@ from typing import Any
 import strawberry
 
 from subgraphs.kit.graphql import REFERENCE, object_type
+from subgraphs.kit.match_scores import MatchScores
 from subgraphs.kit.money import Money
+from subgraphs.kit.places import EventPlace, MusicianLocation
 from subgraphs.kit.records import values_of
 from subgraphs.kit.vocabulary import RequestStatus, UrgencyLevel
-from subgraphs.read_side.nodes import Node
+from subgraphs.read_side.nodes import OWNERS, Node, reference
 from subgraphs.read_side.records import ActiveSummary, ListedMusician, ListedRequest, RankedRecord
 
 LISTED_MUSICIAN = (
@@ -49,28 +51,6 @@ class Skill(Node):
     uuid: strawberry.ID
 
 
-@object_type(shareable=True)
-class MusicianLocation:
-    """The place where a musician lives, from which distances are computed."""
-
-    latitude: float = strawberry.field(description="Degrees north.")
-    longitude: float = strawberry.field(description="Degrees east.")
-    address: str | None = strawberry.field(description="Street and number; public.")
-    city: str | None = strawberry.field(description="The city.")
-    country: str | None = strawberry.field(description="The country's code of two letters (ISO 3166-1).")
-
-
-@object_type(shareable=True)
-class EventPlace:
-    """The place of an event."""
-
-    latitude: float = strawberry.field(description="Degrees north.")
-    longitude: float = strawberry.field(description="Degrees east.")
-    address: str = strawberry.field(description="Street and number.")
-    city: str = strawberry.field(description="The city.")
-    country: str = strawberry.field(description="The country's code of two letters.")
-
-
 @object_type(keys=[REFERENCE])
 class Musician(Node):
     """A musician, with the fields of the read model where a list provides them."""
@@ -83,20 +63,19 @@ class Musician(Node):
     created_at: datetime = _external("When the profile was created.")
     rating: float = _external("The mean of all ratings, 1 to 5; null without reviews.")
     total_reviews: int = _external("The number of reviews.")
-    location: MusicianLocation = _external("The place where the musician lives.")
+    location: MusicianLocation | None = _external("The place where the musician lives.")
     skills: list[Skill] = _external("The musician's instruments, genres and styles.")
 
     @classmethod
     def of(cls, record: ListedMusician) -> "Musician":
         """Return the GraphQL object of a record; the rating is rounded as in the service `reviews`."""
         same = "stage_name bio experience_years created_at total_reviews"
-        place = values_of(record, "latitude", "longitude", "address", "city", "country")
         rating = round(record.rating_sum / record.total_reviews, 2) if record.total_reviews else None
         return cls(
             **{**values_of(record, *same.split()), "rating": rating},
             uuid=strawberry.ID(str(record.musician_id)),
             hourly_rate=Money.of(record.hourly_rate, record.currency),
-            location=_musician_location(place),
+            location=MusicianLocation.of(record),
             skills=_skills(record.skill_ids),
         )
 
@@ -118,7 +97,7 @@ class Musician(Node):
             **fields,
             uuid=strawberry.ID(node["uuid"]),
             hourly_rate=_money(node["hourlyRate"]),
-            location=_musician_location(node["location"] or {}),
+            location=MusicianLocation(**node["location"]) if node["location"] else None,
             skills=_skills(sorted(skill["uuid"] for skill in node["skills"] or ())),
         )
 
@@ -146,7 +125,6 @@ class MusicianRequest(Node):
     def of(cls, record: ListedRequest) -> "MusicianRequest":
         """Return the GraphQL object of a record."""
         same = "title description starts_at ends_at time_zone created_at"
-        place = values_of(record, "latitude", "longitude", "address", "city")
         return cls(
             **values_of(record, *same.split()),
             uuid=strawberry.ID(str(record.request_id)),
@@ -154,7 +132,7 @@ class MusicianRequest(Node):
             urgency_level=UrgencyLevel(record.urgency_level),
             budget_min=Money.of(record.budget_min, record.currency),
             budget_max=Money.of(record.budget_max, record.currency),
-            location=EventPlace(**place, country=record.country.strip()),
+            location=EventPlace.of(record),
             required_skills=_skills(record.required_skill_ids),
             client=User(uuid=strawberry.ID(str(record.client_id))),
         )
@@ -188,43 +166,10 @@ def _skills(ids: Any) -> list[Skill]:
     return [Skill(uuid=strawberry.ID(str(key))) for key in ids]
 
 
-def _musician_location(place: Mapping[str, Any]) -> Any:
-    """Return the place where a musician lives; None if its coordinates are unknown."""
-    if place.get("latitude") is None or place.get("longitude") is None:
-        return None
-    return MusicianLocation(
-        latitude=place["latitude"],
-        longitude=place["longitude"],
-        address=place.get("address"),
-        city=place.get("city"),
-        country=place.get("country"),
-    )
-
-
 @object_type(shareable=True)
-class Match:
+class Match(MatchScores):
     """A musician in the ranking for a request. All scores are from 0 to 100."""
 
-    total_score: float = strawberry.field(description="The weighted mean of the scores below.")
-    skill_score: float = strawberry.field(
-        description="The percentage of the required skills that the musician has."
-    )
-    experience_score: float = strawberry.field(
-        description="40 plus 6 for each year of experience, up to ten years."
-    )
-    price_score: float = strawberry.field(
-        description="The event's cost at the musician's rate compared with the budget: 100 is cheap."
-    )
-    distance_score: float = strawberry.field(
-        description="100 at the place of the event, 0 at the algorithm's radius."
-    )
-    distance_km: float = strawberry.field(
-        description="The distance from the musician's home to the event in kilometres."
-    )
-    ranking_position: int = strawberry.field(description="The position in the ranking; 1 is the best.")
-    is_recommended: bool = strawberry.field(
-        description="Whether the total score reaches the algorithm's `recommendedFrom`."
-    )
     musician: Musician | None = strawberry.field(description="The ranked musician.")
 
     @classmethod
@@ -271,3 +216,8 @@ class ActiveRequests:
             mean_budget_min=Money.of(record.mean_budget_min, record.currency),
             mean_budget_max=Money.of(record.mean_budget_max, record.currency),
         )
+
+
+OWN_TYPES = {cls.__name__: cls for cls in (User, Skill, Musician, MusicianRequest)}
+NODE_TYPES: Mapping[str, Any] = {kind: OWN_TYPES.get(kind) or reference(kind) for kind in OWNERS}
+"""The classes of all types that `node` returns, by the name of the type."""

@@ -14,13 +14,14 @@ from subgraphs.kit.graphql import field_with, for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.money import Money
 from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
+from subgraphs.kit.places import EventPlace
 from subgraphs.kit.vocabulary import RequestStatus, UrgencyLevel
 from subgraphs.requests import store
 from subgraphs.requests.arguments import ApplicationStatuses, Between, BookingStatuses, RequestStatuses
 from subgraphs.requests.criteria import ApplicationCriteria, BookingCriteria, RequestCriteria
 from subgraphs.requests.enums import ApplicationStatus, BookingStatus
 from subgraphs.requests.loaders import RequestsContext
-from subgraphs.requests.parts import EventPlace, Skill, duration_hours
+from subgraphs.requests.parts import Skill, duration_hours
 from subgraphs.requests.records import ApplicationRecord, BookingRecord, RequestRecord
 
 Info = strawberry.Info[RequestsContext, None]

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Table
 
 from subgraphs.kit.messages import Event
+from subgraphs.kit.places import EventPlace, MusicianLocation
 from subgraphs.matching import messages as matching
 from subgraphs.matching import tables as matching_tables
 from subgraphs.musicians import messages as musicians
@@ -33,7 +34,6 @@ from subgraphs.requests import messages as requests
 from subgraphs.requests import tables as request_tables
 from subgraphs.requests import types as request_types
 from subgraphs.requests.aggregates import BookingState, RequestState
-from subgraphs.requests.parts import EventPlace
 from subgraphs.requests.records import BookingRecord, RequestRecord
 from subgraphs.reviews import messages as reviews
 
@@ -117,9 +117,7 @@ OWNERS: Final[Mapping[str, tuple[Fields, Sequence[Place]]]] = {
             ),
             Place(
                 "GraphQL type",
-                graphql(
-                    musician_types.Musician, {"location": musician_types.MusicianLocation}, "hourly_rate"
-                ),
+                graphql(musician_types.Musician, {"location": MusicianLocation}, "hourly_rate"),
                 renamed={"availability": "availability_schedule"},
                 lacks={LINKS: "user_id"},
                 adds={"links": "user skills", "it has a table of its own": "profile_document"},

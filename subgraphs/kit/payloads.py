@@ -18,12 +18,20 @@ from subgraphs.kit.graphql import object_type
 
 Parameters = ParamSpec("Parameters")
 _FOR_USERS = (BadUserInput, Conflict, NotFound)
-_CODES_FOR_USERS = {kind.code for kind in _FOR_USERS}
 
 
 def is_for_users(code: str | None) -> bool:
-    """Return whether an error with this code is one that a person can correct."""
-    return code in _CODES_FOR_USERS
+    """Return whether an error with this code is one that a person can correct.
+
+    The code of an error that was stored and is repeated, or that another service has returned, is all that is
+    left of its class.
+    """
+    return any(code in codes_of(kind) for kind in _FOR_USERS)
+
+
+def codes_of(kind: type[DomainError]) -> set[str]:
+    """Return the codes of an error class and of all its subclasses."""
+    return {kind.code}.union(*(codes_of(further) for further in kind.__subclasses__()))
 
 
 @object_type(shareable=True)
@@ -69,7 +77,7 @@ def user_errors(
             try:
                 return await function(*args, **kwargs)
             except DomainError as error:
-                if not isinstance(error, _FOR_USERS) and not is_for_users(error.code):
+                if not is_for_users(error.code):
                     raise
                 failed = payload()
                 failed.user_errors = mistakes(error)

@@ -218,6 +218,19 @@ async def test_a_list_takes_few_statements(client: Client, host: ApiUser) -> Non
     assert answer == {"data": {"_entities": [None] * 50}}
 
 
+async def test_a_refusal_is_the_same_user_error_when_it_is_repeated(client: Client, host: ApiUser) -> None:
+    """The command log repeats a failed change's error; whatever its code, it is a user error both times."""
+    made = await publish(client, host)
+    update = """mutation($id: ID!, $key: String, $version: Int) { updateRequest(
+        id: $id, input: {title: "x"}, expectedVersion: $version, idempotencyKey: $key
+      ) { userErrors { code field message } } }"""
+    for about in ({"id": made["uuid"], "version": 9}, {"id": str(uuid4())}):
+        key = str(uuid4())
+        first = await client.mistakes(update, host, key=key, **about)
+        assert first
+        assert await client.mistakes(update, host, key=key, **about) == first
+
+
 async def test_update_changes_only_what_is_given(client: Client, host: ApiUser, stranger: ApiUser) -> None:
     """The owner changes single values; the budget is checked with the bound that is not changed."""
     update = """mutation($id: ID!, $input: UpdateRequestInput!, $version: Int) {

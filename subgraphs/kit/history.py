@@ -3,7 +3,7 @@
 Services with event-sourced tables add them to their queries (`history_field`, `as_of_field`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,9 +13,9 @@ import strawberry
 from sqlalchemy import bindparam, select
 from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
-from strawberry.utils.str_converters import to_camel_case
 
 from subgraphs.kit import budget, checks
+from subgraphs.kit.aggregates_in_schema import event_fields
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.event_store.aggregate import Loaded
@@ -116,7 +116,7 @@ async def as_of(
     loaded = await _load(session, about, key, version, time)
     return PastState(
         version=loaded.version,
-        state=JSON(camel_case(msgspec.to_builtins(loaded.state))) if loaded.version else JSON({}),
+        state=JSON(event_fields(msgspec.to_builtins(loaded.state))) if loaded.version else JSON({}),
     )
 
 
@@ -186,17 +186,12 @@ def as_of_field(about: EventSourcedTable[Any, Any], owner: Owner, description: s
     return for_users(past)
 
 
-def camel_case(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by name, with the names in camelCase instead of snake_case; the values stay the same."""
-    return {to_camel_case(name): value for name, value in values.items()}
-
-
 def _entry(event: StoredEvent, is_admin: bool) -> HistoryEntry:
     hides_user = event.created_by.startswith("database:") and not is_admin
     return HistoryEntry(
         version=event.version,
         type=event.event_type,
-        changes=JSON(camel_case(event.data)),
+        changes=JSON(event_fields(event.data)),
         created_by="database" if hides_user else event.created_by or None,
         correlation_id=strawberry.ID(str(event.correlation_id)),
         causation_id=strawberry.ID(str(event.causation_id)) if event.causation_id else None,

@@ -31,6 +31,9 @@ REBUILD_RUNNING | The read model is being rebuilt already. \
 ALREADY_UNDONE | A saga's step was undone before this call. \
     | Nothing: the saga continues with its compensation.
 SUPERSEDED | Another worker has taken over the saga. | Nothing: the other worker continues the saga.
+SERVER_UNAVAILABLE | A server that the service needs, such as its database, does not answer or is \
+    overloaded. `extensions.id` is the id of the entry in its log. \
+    | Try again in a few seconds; with the same `idempotencyKey` a change is made once.
 INTERNAL_SERVER_ERROR | The service failed. `extensions.id` is the id of the entry in its log. \
     | Report it with the id.
 """

@@ -61,16 +61,22 @@ class Session(Protocol):
 
 
 class Database:
-    """The connection pool of one database, and the clock of the service that uses it."""
+    """The connection pool of one database, and the clock of the service that uses it.
 
-    def __init__(self, url: str, pool_size: int = 10, clock: Clock = SYSTEM_CLOCK) -> None:
+    `pool_seconds`: how long a statement waits for a connection while all are in use; then it fails with
+    sqlalchemy's TimeoutError.
+    """
+
+    def __init__(
+        self, url: str, pool_size: int = 10, clock: Clock = SYSTEM_CLOCK, pool_seconds: float = 5
+    ) -> None:
         self.clock = clock
         self._url = make_url(url).set(drivername="postgresql")
         self.engine: AsyncEngine = create_async_engine(
             self._url.set(drivername="postgresql+asyncpg"),
             pool_size=pool_size,
             max_overflow=pool_size // 2,
-            pool_timeout=5,
+            pool_timeout=pool_seconds,
             hide_parameters=True,
             async_creator=self._connect,
             json_serializer=lambda value: orjson.dumps(value).decode(),

@@ -1,7 +1,8 @@
 """The errors that a service returns to callers, and the masking of all others.
 
-Resolvers and handlers raise a DomainError for callers. For any other exception (a bug, an unavailable
-database) the caller receives "Internal error" with an id; the log has the traceback under the same id.
+Resolvers and handlers raise a DomainError for callers. For any other exception the caller receives a code
+with an id, under which the log has the traceback: SERVER_UNAVAILABLE if the database does not answer, and
+INTERNAL_SERVER_ERROR for a bug.
 """
 
 import re
@@ -13,7 +14,11 @@ from typing import Any
 import structlog
 from graphql import GraphQLError, GraphQLFormattedError
 
+from subgraphs.kit.outages import does_not_answer
+
 log = structlog.get_logger("subgraphs.errors")
+_UNAVAILABLE = ("A server that this service needs does not answer; try again", "SERVER_UNAVAILABLE")
+_INTERNAL = ("Internal error", "INTERNAL_SERVER_ERROR")
 _DETAIL = re.compile(r"(DETAIL:|Failing row contains).*")
 
 
@@ -98,7 +103,7 @@ class RateLimited(DomainError):
 def format_error(error: GraphQLError) -> GraphQLFormattedError:
     """Return an error of an execution in the form for the response, with `extensions.code`.
 
-    An error that is neither a DomainError nor from graphql-core is logged and masked as "Internal error".
+    An error that is neither a DomainError nor from graphql-core is logged and masked.
     """
     original = error.original_error
     formatted = error.formatted
@@ -107,8 +112,9 @@ def format_error(error: GraphQLError) -> GraphQLFormattedError:
     elif original is None or isinstance(original, GraphQLError):
         formatted["extensions"] = {"code": _code(error), **formatted.get("extensions", {})}
     else:
-        formatted["message"] = "Internal error"
-        formatted["extensions"] = {"code": "INTERNAL_SERVER_ERROR", "id": _logged(original, error.path)}
+        message, code = _UNAVAILABLE if does_not_answer(original) else _INTERNAL
+        formatted["message"] = message
+        formatted["extensions"] = {"code": code, "id": _logged(original, error.path)}
     return formatted
 
 

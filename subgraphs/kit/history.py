@@ -3,9 +3,9 @@
 Services with event-sourced tables add them to their queries (`history_field`, `as_of_field`).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select
 from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
-from subgraphs.kit import budget, checks
+from subgraphs.kit import budget, checks, global_ids
 from subgraphs.kit.aggregates_in_schema import event_fields
 from subgraphs.kit.database import Session
 from subgraphs.kit.errors import BadUserInput
@@ -35,6 +35,15 @@ Time = Annotated[
     strawberry.argument(description="Return the state at this time, which must have an offset."),
 ]
 _NEWEST = 2**31 - 1
+_TYPES: Final = {
+    **dict.fromkeys(("userId", "clientId", "musicianUserId"), "User"),
+    **dict.fromkeys(("skillIds", "requiredSkillIds"), "Skill"),
+    "musicianId": "Musician",
+    "requestId": "MusicianRequest",
+    "applicationId": "Application",
+    "bookingId": "Booking",
+}
+"""The GraphQL type of the objects whose ids a field of a state has, by its name in JSON."""
 _EVENTS = (
     select(every_event)
     .where(every_event.c.aggregate_id == bindparam("about"), every_event.c.version < bindparam("before"))
@@ -52,10 +61,11 @@ class HistoryEntry:
     )
     type: str = strawberry.field(description="The type of the event.")
     changes: JSON = strawberry.field(
-        description="The new values of the changed fields, by name in camelCase."
+        description="The new values of the changed fields, by name in camelCase; ids are global ids."
     )
     created_by: str | None = strawberry.field(
-        description="The user's id, service:NAME, or database for a change by SQL (admins see database:USER)."
+        description="The user's global id, service:NAME, or database for a change by SQL (admins see"
+        " database:USER)."
     )
     correlation_id: strawberry.ID = strawberry.field(
         description="The id that all events of the same request or saga share."
@@ -72,7 +82,8 @@ class PastState:
 
     version: int = strawberry.field(description="The version of the object.")
     state: JSON = strawberry.field(
-        description="The object's fields by name in camelCase; {} before the first version."
+        description="The object's fields by name in camelCase, ids as global ids; {} before the first"
+        " version."
     )
 
 
@@ -116,7 +127,7 @@ async def as_of(
     loaded = await _load(session, about, key, version, time)
     return PastState(
         version=loaded.version,
-        state=JSON(event_fields(msgspec.to_builtins(loaded.state))) if loaded.version else JSON({}),
+        state=JSON(_fields(msgspec.to_builtins(loaded.state)) if loaded.version else {}),
     )
 
 
@@ -191,9 +202,25 @@ def _entry(event: StoredEvent, is_admin: bool) -> HistoryEntry:
     return HistoryEntry(
         version=event.version,
         type=event.event_type,
-        changes=JSON(event_fields(event.data)),
-        created_by="database" if hides_user else event.created_by or None,
+        changes=JSON(_fields(event.data)),
+        created_by="database" if hides_user else _global("User", event.created_by) or None,
         correlation_id=strawberry.ID(str(event.correlation_id)),
         causation_id=strawberry.ID(str(event.causation_id)) if event.causation_id else None,
         occurred_at=event.occurred_at,
     )
+
+
+def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a state by name in camelCase, with global ids."""
+    fields = event_fields(values)
+    for name in fields.keys() & _TYPES.keys():
+        kind, value = _TYPES[name], fields[name]
+        many = isinstance(value, list | tuple)
+        fields[name] = [_global(kind, one) for one in value] if many else _global(kind, value)
+    return fields
+
+
+def _global(kind: str, value: Any) -> Any:
+    """Return the global id for the UUID of an object of the type `kind`; any other value as it is."""
+    key = global_ids.key_of(value)
+    return value if key is None else global_ids.encode(kind, key)

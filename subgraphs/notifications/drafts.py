@@ -10,7 +10,13 @@ from uuid import UUID
 import msgspec
 
 from subgraphs.kit.messages import Envelope
-from subgraphs.notifications.messages import ApplicationFacts, BookingFacts, RegisteredUser, ReviewFacts
+from subgraphs.notifications.messages import (
+    ApplicationFacts,
+    BookingFacts,
+    MovedRequestFacts,
+    RegisteredUser,
+    ReviewFacts,
+)
 from subgraphs.notifications.model import REMIND_BEFORE, NotificationDraft, zone_of
 
 MakeDrafts = Callable[[Envelope, datetime], Iterable[NotificationDraft]]
@@ -49,17 +55,38 @@ def _application(kind: str, title: str, message: str, to_client: bool) -> MakeDr
     return tell
 
 
+def _request_moved(envelope: Envelope, _now: datetime) -> Iterable[NotificationDraft]:
+    facts = envelope.read(MovedRequestFacts)
+    when = _local_time(facts.starts_at, facts.time_zone)
+    message = (
+        f"The event is now on {when}, at {facts.address}, {facts.city}. Withdraw if you cannot play then."
+    )
+    for user_id in facts.musician_user_ids:
+        yield NotificationDraft(
+            user_id=user_id,
+            kind="request_update",
+            title=f"New date or place: {facts.title}",
+            message=message,
+            data=_data(facts),
+            is_urgent=facts.urgency_level == "urgent",
+        )
+
+
+def _local_time(moment: datetime, time_zone: str) -> str:
+    """Return a time as people at the place read it, such as "2026-06-01 at 20:00 (Europe/Berlin)"."""
+    return f"{moment.astimezone(zone_of(time_zone)):%Y-%m-%d at %H:%M} ({time_zone})"
+
+
 def _reminders(envelope: Envelope, now: datetime) -> Iterable[NotificationDraft]:
     """Remind both parties of a confirmed booking on the day before; sagas notify them of the rest."""
     facts = envelope.read(BookingFacts)
     remind_at = facts.starts_at - REMIND_BEFORE
-    local = facts.starts_at.astimezone(zone_of(facts.time_zone))
     for user_id in (facts.client_id, facts.musician_user_id) if remind_at > now else ():
         yield NotificationDraft(
             user_id=user_id,
             kind="reminder",
             title=f"Tomorrow: {facts.title}",
-            message=f"It begins on {local:%Y-%m-%d} at {local:%H:%M} ({facts.time_zone}).",
+            message=f"It begins on {_local_time(facts.starts_at, facts.time_zone)}.",
             data=_data(facts),
             appears_at=remind_at,
         )
@@ -96,6 +123,7 @@ DRAFTS: Mapping[str, MakeDrafts] = {
         "A musician has taken the application back.",
         to_client=True,
     ),
+    "RequestMoved": _request_moved,
     "BookingConfirmed": _reminders,
     "ReviewPublished": _review_published,
 }

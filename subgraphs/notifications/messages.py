@@ -104,6 +104,19 @@ class ApplicationFacts(msgspec.Struct, frozen=True):
     urgency_level: str = "medium"
 
 
+class MovedRequestFacts(msgspec.Struct, frozen=True):
+    """The fields that this service reads from RequestMoved."""
+
+    request_id: UUID
+    musician_user_ids: tuple[UUID, ...]
+    title: str
+    urgency_level: str
+    starts_at: datetime
+    time_zone: str
+    address: str
+    city: str
+
+
 class BookingId(msgspec.Struct, frozen=True):
     """What this service reads from events about bookings that are not confirmed any more."""
 

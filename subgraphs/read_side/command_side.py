@@ -18,7 +18,7 @@ from subgraphs.read_side.errors import CommandSideRefused, ReadModelUnavailable
 log = structlog.get_logger("subgraphs.command_side")
 
 TIMEOUT: Final = 5.0  # seconds
-_INTERNAL_CODES = frozenset({"INTERNAL_SERVER_ERROR", "SUBGRAPH_ERROR"})
+_INTERNAL_CODES = frozenset({"INTERNAL_SERVER_ERROR", "SERVER_UNAVAILABLE", "SUBGRAPH_ERROR"})
 
 
 class CommandSide:

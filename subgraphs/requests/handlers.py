@@ -41,9 +41,21 @@ async def publish_request(uow: UnitOfWork, command: messages.PublishRequest) -> 
 
 
 async def update_request(uow: UnitOfWork, command: messages.UpdateRequest) -> RequestRecord:
-    """Change a client's request, which must not have a booking. Also raises BadUserInput."""
+    """Change a client's request, which must not have a booking. Also raises BadUserInput.
+
+    Publishes RequestMoved as well if musicians have applied for another time or place.
+    """
     request = await _own_request(uow, command.by, command.request_id)
-    return await change_request(uow, request, model.changed(request, command, uow.clock.now()))
+    changed = await change_request(uow, request, model.changed(request, command, uow.clock.now()))
+    if model.is_moved(request, changed):
+        applicants = await store.pending_applicants(uow, request.id)
+        if applicants:
+            names = "client_id title urgency_level starts_at time_zone address city"
+            facts = values_of(changed, *names.split())
+            uow.emit(
+                messages.RequestMoved(request_id=request.id, musician_user_ids=tuple(applicants), **facts)
+            )
+    return changed
 
 
 async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) -> ApplicationRecord:
@@ -119,7 +131,14 @@ async def _close_application(
     closed = await store.set_application_status(uow, application.id, status)
     event = messages.ApplicationRejected if status == "rejected" else messages.ApplicationWithdrawn
     uow.emit(event(**application_facts(closed, request)))
+    await reopen_without_applications(uow, request)
     return closed
+
+
+async def reopen_without_applications(uow: UnitOfWork, request: RequestRecord) -> None:
+    """Set the status of a locked request that is in progress to open if no application is pending."""
+    if request.status == "in_progress" and not await store.has_pending_applications(uow, request.id):
+        await change_request(uow, request, {"status": "open"})
 
 
 async def _own_request(uow: UnitOfWork, by: Identity, request_id: UUID) -> RequestRecord:

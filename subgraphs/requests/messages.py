@@ -173,6 +173,27 @@ class RequestUpdated(_RequestFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequestMoved(Event):
+    """The client has changed when or where the event of a request is; the event has the new values.
+
+    `musician_user_ids`: the users whose applications to the request are pending.
+    """
+
+    aggregate_type: ClassVar[str] = "musician_request"
+    aggregate_key: ClassVar[str] = "request_id"
+
+    request_id: UUID
+    client_id: UUID
+    title: str
+    urgency_level: str
+    starts_at: datetime
+    time_zone: str
+    address: str
+    city: str
+    musician_user_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestCancelled(Event):
     """A request was cancelled."""
 

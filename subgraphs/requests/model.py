@@ -41,7 +41,7 @@ MAX_SKILLS = 20
 TRANSITIONS: Final[dict[str, dict[str, frozenset[str]]]] = {
     "request": {
         "open": frozenset({"in_progress", "assigned", "cancelled"}),
-        "in_progress": frozenset({"assigned", "cancelled"}),
+        "in_progress": frozenset({"open", "assigned", "cancelled"}),
         "assigned": frozenset({"open", "in_progress", "completed", "cancelled"}),
     },
     "application": {
@@ -57,9 +57,10 @@ TRANSITIONS: Final[dict[str, dict[str, frozenset[str]]]] = {
 }
 """The statuses that may follow a status of an object; a status without a row is final.
 
-A request in_progress has applications, an assigned one has a booking.
+A request in_progress has pending applications, an assigned one has a booking.
 """
 _OPEN: Final = frozenset({"open", "in_progress"})
+_WHEN_AND_WHERE: Final = ("starts_at", "ends_at", "latitude", "longitude", "address", "city", "country")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,11 @@ def changed(request: RequestRecord, command: UpdateRequest, now: datetime) -> di
         if command.urgency_level is not None:
             parts.append({"urgency_level": command.urgency_level})
     return {name: value for part in parts for name, value in part.items()}
+
+
+def is_moved(before: RequestRecord, after: RequestRecord) -> bool:
+    """Return whether a change of a request concerns its musicians' plans: when or where they would play."""
+    return any(getattr(before, name) != getattr(after, name) for name in _WHEN_AND_WHERE)
 
 
 def _changed_budget(request: RequestRecord, command: UpdateRequest) -> Budget:

@@ -252,6 +252,7 @@ async def close_account(uow: UnitOfWork, given: Given) -> Given:
     for application in await store.withdraw_applications(uow, user_id):
         request = await REQUEST_ROWS.lock(uow, application.request_id, "There is no request with this id")
         uow.emit(messages.ApplicationWithdrawn(**handlers.application_facts(application, request)))
+        await handlers.reopen_without_applications(uow, request)
     for request_id in await store.open_requests_of(uow, user_id):
         await cancel(uow, {"requestId": str(request_id), "bookingId": None, "byUserId": str(user_id)})
     active = await store.active_bookings_of(uow, user_id, uow.clock.now())

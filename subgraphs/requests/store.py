@@ -135,6 +135,14 @@ async def has_pending_applications(session: Session, request_id: UUID) -> bool:
     return await session.fetch_one(pending.limit(1)) is not None
 
 
+async def pending_applicants(session: Session, request_id: UUID) -> list[UUID]:
+    """Return the ids of the users whose applications to a request the client has not decided about."""
+    pending = select(applications.c.musician_user_id).where(
+        applications.c.request_id == request_id, applications.c.status == "pending"
+    )
+    return [row.musician_user_id for row in await session.fetch_all(pending)]
+
+
 async def withdraw_applications(session: Session, user_id: UUID) -> list[ApplicationRecord]:
     """Withdraw all pending applications of a user; return their new records."""
     own = (applications.c.musician_user_id == user_id) & (applications.c.status == "pending")

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from subgraphs.kit.testing import SigningKeys
 from subgraphs.orchestration.sagas import ASSIGNMENT, CANCELLATION, CONFIRMATION, OBJECTION, PAYOUT
-from tests.crash.play import By, Play, without_refund
+from tests.crash.play import By, Play, Stuck, without_refund
 from tests.crash.run import Ground, ground
 from tests.crash.services import Town
 
@@ -63,6 +63,7 @@ class BookingLife(RuleBasedStateMachine):
     counts: ClassVar[dict[str, int]] = {"runs": 0, "steps": 0, "kills": 0, "restarts": 0}
     found: ClassVar[list[str]] = []
     play: Play
+    is_stuck = False
 
     @initialize(seed=st.integers(0, 2**32))
     def begin(self, seed: int) -> None:
@@ -75,8 +76,20 @@ class BookingLife(RuleBasedStateMachine):
     def act(self, action: str, number: int, choice: int) -> None:
         """Do something. `number`: of the case; `choice`: what else there is to choose."""
         self.counts["steps"] += 1
+        if self.is_stuck:
+            return
         self.play.wake_workers()
-        getattr(self, action)(number, choice)
+        try:
+            getattr(self, action)(number, choice)
+        except Stuck as error:
+            self.report([f"stuck: {error}"])
+            self.is_stuck = True
+
+    def report(self, faults: Sequence[str]) -> None:
+        """Print and record faults of this run."""
+        for fault in faults:
+            print(f"fault in run {self.counts['runs']}: {fault}", flush=True)
+        self.found.extend(faults)
 
     def book(self, number: int, choice: int) -> None:
         if len(self.play.cases) >= MOST_CASES:
@@ -139,9 +152,10 @@ class BookingLife(RuleBasedStateMachine):
         if not hasattr(self, "play"):
             return
         try:
-            self.found.extend(asyncio.run(self.play.finish()))
-        except TimeoutError:
-            self.found.append("stuck: sagas do not end")
+            if not self.is_stuck:
+                self.report(asyncio.run(self.play.finish()))
+        except Stuck as error:
+            self.report([f"stuck: {error}"])
         finally:
             self.play.stop()
             self.counts["kills"] += self.play.kills

@@ -10,9 +10,10 @@ import random
 import secrets
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -38,12 +39,17 @@ By = Literal["client", "musician", "stranger"]
 PATIENCE = 90.0  # seconds until all sagas must have ended
 _WAITING = """UPDATE sagas SET wake_at = wake_at - $1::interval
     WHERE wake_at > clock_timestamp() + interval '2 minutes'"""
+_STUCK = f"""{BUSY.replace("SELECT 1", "SELECT *, clock_timestamp() AS now")} ORDER BY wake_at LIMIT 5"""
 _FAILED = "SELECT id FROM sagas WHERE status = 'compensation_failed'"
 _SHIFTS = {
     "musician_requests": "starts_at = starts_at - :span, ends_at = ends_at - :span",
     "bookings": "starts_at = starts_at - :span, ends_at = ends_at - :span, expires_at = expires_at - :span",
 }
 _CLOSED = text("INSERT INTO closed_users VALUES (:user, true, 1) ON CONFLICT DO NOTHING")
+
+
+class Stuck(Exception):
+    """Sagas did not end in time; the message has the state of the first ones."""
 
 
 @dataclass(slots=True)
@@ -183,11 +189,26 @@ class Play:
     # the end
 
     async def rest(self) -> None:
-        """Wait until no saga is due. Raises TimeoutError after PATIENCE."""
-        async with asyncio.timeout(PATIENCE), self.pool() as pool:
+        """Wait until no saga is due. Raises Stuck after PATIENCE."""
+        until = time.monotonic() + PATIENCE
+        async with self.pool() as pool:
             while await pool.fetchval(BUSY):
                 self.wake_workers()
                 await asyncio.sleep(0.02)
+                if time.monotonic() > until:
+                    raise Stuck(await self._stuck(pool))
+
+    async def _stuck(self, pool: Any) -> str:
+        """Return the state of the sagas that are due, and of the workers, as text."""
+        lines = [f"workers {process_states(self.workers)}, paused {list(self.paused)}"]
+        for row in await pool.fetch(_STUCK):
+            steps = await pool.fetch(
+                "SELECT step_number, name, status, attempts, error_message FROM saga_steps WHERE saga_id = $1"
+                " ORDER BY step_number",
+                row["id"],
+            )
+            lines += [str(dict(row)), *(f"    {dict(step)}" for step in steps)]
+        return "\n".join(lines)
 
     async def finish(self) -> list[str]:
         """Let everything come to its end: decide all objections, pass the time of all timers. Return the
@@ -226,6 +247,14 @@ class Play:
     def pool(self) -> Any:
         """Return a connection pool to the journal, as a context manager."""
         return asyncpg.create_pool(self.ground.where.journal, min_size=1, max_size=2, timeout=10)
+
+
+def process_states(pids: Sequence[int]) -> dict[int, str]:
+    """Return the states of processes as Linux has them, such as S or Z; "gone" for one that does not
+    exist.
+    """
+    stats = {pid: Path(f"/proc/{pid}/stat") for pid in pids}
+    return {pid: stat.read_text().split()[2] if stat.exists() else "gone" for pid, stat in stats.items()}
 
 
 def without_refund(town: Town) -> None:

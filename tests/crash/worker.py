@@ -154,18 +154,20 @@ async def work(where: Addresses, points: Points, ended: UUID | None, *, careful:
 
 
 def in_child(main: Callable[[], Any]) -> int:
-    """Run a function in a forked process whose output is discarded; return its id.
+    """Run a function in a forked process; return its id.
 
-    The parent must have no threads and no event loop.
+    Its output is appended to the file that the environment variable WORKERS_LOG names; by default it is
+    discarded. The parent must have no threads and no event loop.
     """
     pid = os.fork()
     if pid:
         return pid
     code = 1
     try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
+        log = os.environ.get("WORKERS_LOG", os.devnull)
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         main()
         code = 0
     finally:

@@ -249,6 +249,7 @@ READERS: Final[Sequence[tuple[str, type[Any], Sequence[type[Event]], str]]] = [
         [requests.BookingMade, requests.BookingConfirmed, requests.BookingCompleted],
         "",
     ),
+    ("moved request in notifications", notifications.MovedRequestFacts, [requests.RequestMoved], ""),
     ("payout in reviews", reviews.Payout, [payments.EscrowReleased, payments.EscrowRefunded], ""),
     (
         "application in notifications",

@@ -5,6 +5,7 @@ After an outage the inbox tries the same event again and counts no retry.
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from subgraphs.kit.outages import sqlstate_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 # SQLSTATE classes: connection errors, transaction rollback (deadlock), insufficient resources, shutdown.
@@ -34,8 +35,8 @@ async def connect(uow: UnitOfWork) -> None:
 
 def is_outage(error: Exception) -> bool:
     """Return whether an error means that a server is unavailable, so that the same work can succeed later."""
-    state = getattr(error, "sqlstate", None) or getattr(getattr(error, "orig", None), "sqlstate", None)
-    if state and (state[:2] in _CLASSES or state == _IDLE):
+    state = sqlstate_of(error)
+    if state[:2] in _CLASSES or state == _IDLE:
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True

@@ -12,6 +12,7 @@ import orjson
 import pytest
 import strawberry
 from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
 
 from subgraphs.kit.asgi import BODY_LIMIT, GraphQLEndpoint
@@ -20,6 +21,7 @@ from subgraphs.kit.database import Database
 from subgraphs.kit.errors import Conflict, RateLimited
 from subgraphs.kit.graphql import Schema, object_type, resolver
 from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.outages import does_not_answer
 from subgraphs.kit.service import Service, ServiceContext
 from subgraphs.kit.testing import ApiUser, Client, SigningKeys, fresh_database
 
@@ -61,6 +63,12 @@ class Query:
         """A statement that fails."""
         secret = text("SELECT secret_column FROM secret_table WHERE a = :value").bindparams(value="s3cr3t")
         return str(await info.context.database.fetch_value(secret))
+
+    @resolver
+    async def stopped(self) -> str | None:
+        """A database that does not answer."""
+        gone = Database("postgresql://somebody@127.0.0.1:1/nothing")
+        return str(await gone.fetch_value(text("SELECT 1")))
 
     @resolver
     def taken(self) -> str | None:
@@ -205,6 +213,22 @@ async def test_the_unexpected_is_masked(client: Client) -> None:
     assert b"secret" not in orjson.dumps(answer)
     assert "secret_table" in logs[0]["trace"]
     assert "s3cr3t" not in str(logs)
+
+
+async def test_a_database_that_does_not_answer_has_a_code(client: Client) -> None:
+    """If the database is stopped, or all connections are in use, callers learn that they can try again."""
+    with capture_logs() as logs:
+        answer = await client.send("{ stopped whoami }")
+    assert answer["data"] == {"stopped": None, "whoami": "None None"}
+    [error] = answer["errors"]
+    assert error["message"] == "A server that this service needs does not answer; try again"
+    assert error["extensions"] == {"code": "SERVER_UNAVAILABLE", "id": logs[0]["id"]}
+    small = Database(client.service.database.url, pool_size=1, pool_seconds=0.01)
+    async with small.engine.connect():
+        with pytest.raises(PoolTimeout) as busy:
+            await small.fetch_value(text("SELECT 1"))
+    await small.close()
+    assert does_not_answer(busy.value)
 
 
 async def test_errors_have_codes(client: Client) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from subgraphs.kit.database import Database
-from subgraphs.kit.global_ids import encode
+from subgraphs.kit.global_ids import decode, encode
 from subgraphs.kit.testing import ApiUser, Client
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.musicians.aggregates import PROFILES
@@ -51,7 +51,8 @@ async def test_skills_given_by_hand_belong_to_the_history(client: Client, player
     entries = (await client.data(HISTORY, player, id=made["uuid"]))["musicianHistory"]
     assert [one["version"] for one in entries] == [3, 2, 1]
     assert entries[1]["changes"] == {"stageName": "By hand"}
-    assert len(entries[0]["changes"]["skillIds"]) == 3
+    skills_after = [decode(one) for one in entries[0]["changes"]["skillIds"]]
+    assert [one.kind for one in skills_after if one] == ["Skill"] * 3
     told = text("SELECT version, payload FROM outbox WHERE aggregate_id = :id ORDER BY id")
     rows = await client.service.database.fetch_all(told, id=UUID(made["uuid"]))
     assert [row.version for row in rows] == [1, 2, 3]

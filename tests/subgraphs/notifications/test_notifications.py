@@ -130,6 +130,32 @@ async def test_reading(client: Client, tell: Any, person: ApiUser, keys: Signing
     assert (later["readNotifications"], later["user"]) == (0, {"unreadNotificationCount": 1})
 
 
+async def test_applicants_learn_of_another_date_or_place(
+    client: Client, tell: Any, person: ApiUser, keys: SigningKeys
+) -> None:
+    """Each user whose application is pending gets one notification, in the local time of the place."""
+    other, event_id = ApiUser.make(keys, "musician"), uuid4()
+    facts = {
+        "request_id": uuid4(),
+        "client_id": uuid4(),
+        "title": "A band",
+        "urgency_level": "urgent",
+        "starts_at": "2031-06-01T18:00:00Z",
+        "time_zone": "Europe/Berlin",
+        "address": "Main Street 1",
+        "city": "Munich",
+        "musician_user_ids": [str(person.id), str(other.id)],
+    }
+    for _ in range(2):
+        await tell("RequestMoved", event_id, **facts)
+    for user in (person, other):
+        [found] = await told(client, user)
+        assert found["title"] == "New date or place: A band"
+        assert "2031-06-01 at 20:00 (Europe/Berlin), at Main Street 1, Munich" in found["message"]
+        assert found["request"] == {"uuid": str(facts["request_id"])}
+        assert found["isUrgent"]
+
+
 async def test_lists_with_filters_and_backwards(client: Client, tell: Any, person: ApiUser) -> None:
     """Types and read state restrict list and count; the last pages have the rest in the list's order."""
     for number in range(5):

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from subgraphs.kit import budget
 from subgraphs.kit.event_store.events import VersionConflict
 from subgraphs.kit.event_store.sourced import EventSourcedTable, RowDrift
+from subgraphs.kit.global_ids import encode
 from subgraphs.kit.history import entries
 from subgraphs.kit.testing import ApiUser, Client, load_rows
 from subgraphs.kit.unit_of_work import UnitOfWork
@@ -77,6 +78,15 @@ async def test_a_request_is_rebuilt_at_any_version_and_time(client: Client, host
     assert await drifts(client, REQUESTS) == []
 
 
+async def test_ids_in_a_history_are_global(client: Client, host: ApiUser) -> None:
+    """Users in a history have the ids that clients see everywhere else."""
+    request = await publish(client, host)
+    [entry] = (await client.data(HISTORY, host, id=request))["requestHistory"]
+    state = (await client.data(AS_OF, host, id=request))["requestAsOf"]["state"]
+    owner = encode("User", host.id)
+    assert (entry["createdBy"], entry["changes"]["clientId"], state["clientId"]) == (owner, owner, owner)
+
+
 @pytest.mark.parametrize(
     "time", ["0001-01-01T00:00:00+02:00", "9999-12-31T23:59:59-02:00", "2026-11-22T12:00:00"]
 )
@@ -96,7 +106,7 @@ async def test_history_is_paged_and_for_its_owner(
         "version": 5,
         "type": "RequestUpdated",
         "changes": page[0]["changes"],
-        "createdBy": str(host.id),
+        "createdBy": encode("User", host.id),
     }
     assert page[0]["changes"]["title"] == "Title 3"
     rest = (await client.data(HISTORY, admin, id=request, before=3))["requestHistory"]

@@ -132,11 +132,12 @@ def done(state: SagaState, move: Attempt) -> SagaState:
 def failed(state: SagaState, move: Attempt, allowed: int, refused: bool) -> SagaState:
     """Return the state after a failed attempt. `allowed`: the maximum number of attempts.
 
-    `refused`: whether the step certainly had no effect, and is not tried again.
+    `refused`: whether the attempt certainly had no effect, and is not repeated. An operator decides what
+    follows from an undo that is refused.
     """
     failures = state.steps[move.number].failures + 1
     if move.direction == "undo":
-        if failures < allowed:
+        if not refused and failures < allowed:
             return state.with_step(move.number, failures=failures)
         stuck = state.with_step(move.number, status="compensation_failed", failures=failures)
         return replace(stuck, status="compensation_failed")

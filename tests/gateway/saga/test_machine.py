@@ -78,7 +78,7 @@ def test_undoing_that_fails_waits_for_a_person() -> None:
     move = Attempt(1, "undo")
     for _ in range(3):
         assert here.status == "compensating"
-        here = failed(begun(here, move), move, 3, refused=True)
+        here = failed(begun(here, move), move, 3, refused=False)
     assert (here.status, here.steps[1].status, next_move(here)) == (
         "compensation_failed",
         "compensation_failed",
@@ -89,6 +89,13 @@ def test_undoing_that_fails_waits_for_a_person() -> None:
     skipped = operated(here, "skip")
     assert next_move(skipped) == Attempt(0, "undo")
     assert next_move(operated(here, "compensate")) == move
+
+
+def test_an_undo_that_is_refused_waits_for_a_person_at_once() -> None:
+    """A service that refuses an undo would refuse it again, so the attempt is not repeated."""
+    here = start_compensation(state("in_progress", "completed", "completed"))
+    refused = failed(begun(here, Attempt(1, "undo")), Attempt(1, "undo"), 12, refused=True)
+    assert (refused.status, refused.steps[1].status) == ("compensation_failed", "compensation_failed")
 
 
 def test_a_deadline_turns_back() -> None:

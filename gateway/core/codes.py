@@ -155,6 +155,8 @@ INVALID_SAGA | The definition of a saga is not valid. \
 UNKNOWN_SAGA | There is no saga with this id, type or version. \
     | Check the id, or the types of the configured sagas.
 SAGA_STATE | The saga's status does not allow this operation. | Read the saga's status first.
+FORWARD_ONLY | A saga of this type must reach its end, so it cannot be cancelled or undone. \
+    | Retry it, or skip the step that fails.
 INVALID_KEY | The idempotency key is missing or too long. \
     | Send a key of 1 to 100 characters, a new one for each new operation.
 IDEMPOTENCY_KEY_REUSED | The idempotency key was used with another input. \

@@ -122,8 +122,9 @@ class Saga:
     `deadline`: seconds after it begins; from then on no step is begun, and completed steps are undone.
     `follow_ups`: the sagas to start when this one is completed, from its input and the results of its steps;
     they are written together with its completion. `after_undo`: the same for a saga that ends as failed,
-    compensated or cancelled; its first argument is the saga's id. Raises SagaError INVALID_SAGA unless the
-    steps have unique names without colons.
+    compensated or cancelled; its first argument is the saga's id. `forward_only`: an operator can neither
+    cancel nor undo it, as money or people would wait forever for what it does. Raises SagaError INVALID_SAGA
+    unless the steps have unique names without colons.
     """
 
     type: str
@@ -132,6 +133,7 @@ class Saga:
     deadline: float | None = None
     follow_ups: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[FollowUp]] | None = None
     after_undo: Callable[[UUID, Mapping[str, Any], Mapping[str, Any]], Sequence[FollowUp]] | None = None
+    forward_only: bool = False
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]

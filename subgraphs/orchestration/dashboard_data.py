@@ -6,7 +6,7 @@ asked. Example: a completed step of `payments` with the result `{"refunded": "20
 `released`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -65,13 +65,14 @@ def summary(view: SagaView) -> Facts:
     }
 
 
-def details(view: SagaView, deadline_at: datetime | None) -> Facts:
-    """Return all facts about a saga. `deadline_at`: when it gives up."""
+def details(view: SagaView, deadline_at: datetime | None, verbs: Sequence[str] = ()) -> Facts:
+    """Return all facts about a saga. `deadline_at`: when it gives up; `verbs`: the commands it allows."""
     booking = booking_of(view)
     currency = str(booking.get("currency", ""))
     return {
         **asdict(view),
         "deadline_at": deadline_at,
+        "verbs": verbs,
         "booking": booking,
         "money": [one for step in view.steps for one in _movements(step, currency)],
     }

@@ -14,6 +14,7 @@ from gateway.core.errors import SagaError
 from gateway.saga.definition import Definitions, Saga
 from gateway.saga.journal import SagaRequest, SagaView, wait_until_settled
 from gateway.saga.machine import Verb
+from gateway.saga.operators import operate
 from gateway.saga.postgres import CHANNEL, PostgresJournal
 from gateway.saga.runner import Runner, RunnerSettings
 from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, IdempotencyKeyReused, NotFound
@@ -81,10 +82,10 @@ class SagaEngine:
         """Execute an operator's command (`verb`) on a saga; return its state.
 
         `by`: the operator's user id; `reason`: recorded with the command. Raises NotFound, Conflict if the
-        saga's status does not allow the command, BadUserInput.
+        saga's status or type does not allow the command, BadUserInput.
         """
         try:
-            await self.journal.operate(saga_id, verb, by, reason)
+            await operate(self.journal, self.definitions, saga_id, verb, by, reason)
         except SagaError as error:
             raise as_domain_error(error) from error
         return await self.view(saga_id)
@@ -96,6 +97,6 @@ def as_domain_error(error: SagaError) -> DomainError:
         return NotFound(error.message)
     if error.code == "IDEMPOTENCY_KEY_REUSED":
         return IdempotencyKeyReused(error.message)
-    if error.code == "SAGA_STATE":
+    if error.code in ("SAGA_STATE", "FORWARD_ONLY"):
         return Conflict(error.message, reason=error.code)
     return BadUserInput(error.message)

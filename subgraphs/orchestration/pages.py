@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.saga.journal import SagaView
 from gateway.saga.machine import VERBS, Verb
+from gateway.saga.operators import allowed_verbs
 from gateway.saga.overview import SagaFilter, newest, statistics
 from subgraphs.kit import checks
 from subgraphs.kit.clock import SYSTEM_CLOCK, Clock
@@ -97,7 +98,8 @@ class Dashboard:
 
     async def details(self, view: SagaView) -> Any:
         """Return all that the page shows of a saga."""
-        return details(view, await deadline(self.engine.journal.pool, view.id))
+        verbs = allowed_verbs(self.engine.definitions, view)
+        return details(view, await deadline(self.engine.journal.pool, view.id), verbs)
 
     async def operate(self, request: Request, by: Identity) -> Any:
         """Execute the operator's command in the path on a saga; return its state."""

@@ -125,6 +125,7 @@ def offer(steps: Steps) -> Saga:
             steps.sending(send),
         ),
         follow_ups=expire,
+        forward_only=True,
     )
 
 
@@ -152,6 +153,7 @@ def expiry(steps: Steps) -> Saga:
         ),
         follow_ups=_send,
         after_undo=_set_timers,
+        forward_only=True,
     )
 
 
@@ -200,6 +202,7 @@ def payout(steps: Steps) -> Saga:
         ),
         follow_ups=_send,
         after_undo=_set_timers,
+        forward_only=True,
     )
 
 
@@ -290,12 +293,13 @@ def closure(steps: Steps) -> Saga:
 
     user = "userId: ID!"
     ended = steps.step("end_account", "requests", "endAccount", user, of_data(user), undone=False)
-    return Saga(CLOSURE, (ended,), follow_ups=cancel_all)
+    return Saga(CLOSURE, (ended,), follow_ups=cancel_all, forward_only=True)
 
 
 def send_notices(steps: Steps) -> Saga:
     """Return the saga that sends notifications which are held."""
-    return Saga(NOTICES, (steps.sending(lambda data, _: {"ids": data["ids"], "discard": False}),))
+    sent = steps.sending(lambda data, _: {"ids": data["ids"], "discard": False})
+    return Saga(NOTICES, (sent,), forward_only=True)
 
 
 def _send(_: Given, results: Given) -> Sequence[FollowUp]:

@@ -21,7 +21,17 @@ from hypothesis.stateful import (
 )
 
 from subgraphs.kit.testing import SigningKeys
-from subgraphs.orchestration.sagas import ASSIGNMENT, CANCELLATION, CONFIRMATION, OBJECTION, PAYOUT
+from subgraphs.orchestration.sagas import (
+    ASSIGNMENT,
+    CANCELLATION,
+    CLOSURE,
+    CONFIRMATION,
+    EXPIRY,
+    NOTICES,
+    OBJECTION,
+    OFFER,
+    PAYOUT,
+)
 from tests.crash.play import By, Play, Stuck, without_refund
 from tests.crash.run import Ground, ground
 from tests.crash.services import Town
@@ -49,7 +59,7 @@ ACTION = st.sampled_from([name for name, weight in WEIGHTS.items() for _ in rang
 PARTIES: Sequence[By] = ("client", "musician", "stranger")
 HOURS = (1, 12, 24, 49, 24 * 8, 24 * 21)
 PRICES = (None, None, "400", "0", "900")
-OPERABLE = (ASSIGNMENT, CANCELLATION, CONFIRMATION, OBJECTION, PAYOUT)
+OPERABLE = (ASSIGNMENT, OFFER, EXPIRY, CANCELLATION, CONFIRMATION, OBJECTION, PAYOUT, CLOSURE, NOTICES)
 
 
 class BookingLife(RuleBasedStateMachine):

@@ -23,6 +23,7 @@ from sqlalchemy import text
 from gateway.core.errors import SagaError
 from gateway.saga.definition import Definitions
 from gateway.saga.journal import SagaRequest
+from gateway.saga.operators import operate
 from gateway.saga.postgres import PostgresJournal
 from subgraphs.orchestration.sagas import (
     ASSIGNMENT,
@@ -116,14 +117,18 @@ class Play:
 
     async def operate(self, verb: Any, types: tuple[str, ...]) -> None:
         """Give an operator's command for a random saga of these types; a refused command changes nothing."""
+        town = self.ground.where.town()
         async with self.pool() as pool:
             rows = await pool.fetch("SELECT id FROM sagas WHERE saga_type = ANY($1)", types)
             if rows:
                 try:
                     saga = self.chance.choice(rows)["id"]
-                    await PostgresJournal(pool).operate(saga, verb, "operator", "to see")
+                    await operate(
+                        PostgresJournal(pool), Definitions.of(town.sagas), saga, verb, "operator", "to see"
+                    )
                 except SagaError:
-                    return
+                    pass
+        await town.close()
 
     async def start(self, saga: str, data: Mapping[str, Any]) -> None:
         """Write a new saga into the journal."""

@@ -2,12 +2,6 @@
 
 import { $, element, facts, number, relative, row, status, table, time, words } from "./dom.js";
 
-const ALLOWED = {
-  retry: ["started", "in_progress", "compensating", "compensation_failed"],
-  skip: ["in_progress", "compensation_failed"],
-  compensate: ["started", "in_progress", "completed", "compensation_failed"],
-  cancel: ["started", "in_progress"],
-};
 const ACTIVE = ["started", "in_progress", "compensating"];
 
 export function showSaga(saga) {
@@ -23,7 +17,7 @@ export function showSaga(saga) {
   table("money", [["what"], ["amount", "number"], ["by step"], ["when"]], saga.money.map(moneyRow), "This saga has moved no money.");
   showSteps(saga);
   showTimeline(saga.attempts);
-  for (const button of $("operate").querySelectorAll("button")) button.disabled = !ALLOWED[button.value].includes(saga.status);
+  for (const button of $("operate").querySelectorAll("button")) button.disabled = !saga.verbs.includes(button.value);
 }
 
 const code = (text) => (text ? element("code", {}, String(text)) : null);

@@ -1,11 +1,11 @@
 """The saga engine with PostgreSQL: steps, retries, compensation, leases, timers, and operations."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import orjson
@@ -13,100 +13,12 @@ import pytest
 
 from gateway.core.errors import SagaError
 from gateway.saga.definition import Definitions, FollowUp, RetryPolicy, Saga, Step, StepCall, StepRefused
-from gateway.saga.journal import LostLease, SagaChange, SagaRequest, SagaView
-from gateway.saga.machine import ACTIVE, begun, next_move
+from gateway.saga.journal import LostLease, SagaChange, SagaRequest
+from gateway.saga.machine import begun, next_move
 from gateway.saga.postgres import PostgresJournal
 from gateway.saga.runner import Runner, RunnerSettings
-from subgraphs.kit.testing import fresh_database
+from tests.gateway.saga.world import FAST, PACE, World, begin, run_to_rest, seen
 from tests.gateway.support import until
-
-FAST = RetryPolicy(attempts=3, first=0.001, longest=0.001)
-PACE = RunnerSettings(lease=5.0, poll=0.02)
-
-
-class World:
-    """The actions of the steps a, b and c: records each call, and fails as set.
-
-    `effects`: those that are applied.
-    """
-
-    def __init__(self) -> None:
-        self.calls: list[StepCall] = []
-        self.effects: list[str] = []
-        self.failing: dict[str, list[Any]] = {}
-        self.hold: dict[str, asyncio.Event] = {}
-
-    def action(self, name: str, direction: str) -> Callable[[StepCall], Awaitable[Any]]:
-        """Return the action of a step in a direction."""
-
-        async def act(call: StepCall) -> Any:
-            self.calls.append(call)
-            if f"{direction}:{name}" in self.hold:
-                await self.hold[f"{direction}:{name}"].wait()
-            planned = self.failing.get(f"{direction}:{name}", [])
-            if planned and (problem := planned.pop(0)) is not None:
-                raise problem
-            if direction == "do":
-                self.effects.append(name)
-            elif name in self.effects:  # it may not have happened
-                self.effects.remove(name)
-            return {"of": name, "attempt": call.attempt}
-
-        return act
-
-    def saga(self, names: str = "abc", **settings: Any) -> Saga:
-        """Return a saga with one step for each letter."""
-        given: dict[str, Any] = {
-            "timeout": 2.0,
-            "retry": FAST,
-            "undo_retry": FAST,
-            **settings.pop("step", {}),
-        }
-        steps = [Step(one, self.action(one, "do"), self.action(one, "undo"), **given) for one in names]
-        return Saga(settings.pop("type", f"s-{uuid4().hex[:8]}"), tuple(steps), **settings)
-
-
-@pytest.fixture(scope="module")
-async def pool(postgres_url: str) -> AsyncIterator[asyncpg.Pool]:
-    """Yield a connection pool to a database of this module, with the journal's tables."""
-    async with fresh_database(postgres_url, "sagas") as url:
-        pool = await asyncpg.create_pool(url, min_size=1, max_size=8)
-        await asyncio.gather(*(PostgresJournal(pool).create() for _ in range(3)))
-        yield pool
-        await pool.close()
-
-
-@pytest.fixture
-def journal(pool: asyncpg.Pool) -> PostgresJournal:
-    """Return the journal."""
-    return PostgresJournal(pool)
-
-
-async def seen(journal: PostgresJournal, saga_id: UUID) -> SagaView:
-    """Return a saga, which must exist."""
-    found = await journal.view(saga_id)
-    assert found is not None
-    return found
-
-
-async def run_to_rest(journal: PostgresJournal, saga: Saga, saga_id: UUID) -> SagaView:
-    """Let a worker run sagas of a type until this one settles."""
-    worker = Runner(journal, Definitions.of([saga]), PACE, owner="w0")
-    await worker.start()
-    try:
-        async with asyncio.timeout(20):
-            while (found := await seen(journal, saga_id)).status in ACTIVE:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.01)
-    finally:
-        await worker.stop()
-    return found
-
-
-async def begin(journal: PostgresJournal, saga: Saga, data: Mapping[str, Any] | None = None) -> UUID:
-    """Start a saga with a new key."""
-    return (
-        await journal.start(SagaRequest(saga, uuid4().hex, data or {"n": 1}, by="kim", correlation_id="c1"))
-    )[0]
 
 
 async def test_all_steps(journal: PostgresJournal) -> None:

@@ -136,6 +136,26 @@ async def test_an_operators_words_are_for_admins(town: Town) -> None:
     assert (refused["status"], refused["failure"]["code"]) == ("FAILED", "CONFLICT")
 
 
+async def test_an_operator_cannot_stop_a_payout(town: Town) -> None:
+    """The timer of a confirmed booking's payout can be neither cancelled nor undone, or nobody would be
+    paid.
+    """
+    player = await town.musician()
+    request = await town.applied(player, days=71)
+    booking = booking_of(await assign(town, request, player[1]))
+    await run(town, "confirmOffer", player[0], bookingId=booking)
+    await town.settled()
+    orchestration = town.client("orchestration")
+    list_sagas = "{ sagas(first: 100, type: [PAYOUT]) { edges { node { id data } } } }"
+    found: Any = (await orchestration.data(list_sagas, town.admin))["sagas"]["edges"]
+    nodes = [edge["node"] for edge in found]
+    [timer] = [node["id"] for node in nodes if node["data"]["bookingId"] == booking]
+    stop = """mutation($id: ID!, $verb: SagaVerb!) { operateSaga(id: $id, verb: $verb, reason: "fraud?") {
+      saga { status } userErrors { code message } } }"""
+    for verb in ("CANCEL", "COMPENSATE"):
+        assert await orchestration.codes(stop, town.admin, id=timer, verb=verb) == ["CONFLICT"]
+
+
 async def test_steps_are_for_sagas_alone(town: Town) -> None:
     """No user can call a step, not even an admin, and clients do not see steps in the schema."""
     query = """mutation($id: ID!) { offerBooking(order: {sagaId: $id, step: "x", direction: DO, token: "1"},

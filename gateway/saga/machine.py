@@ -158,9 +158,10 @@ def start_compensation(state: SagaState) -> SagaState:
     )
 
 
-# The statuses in which an operator may apply each operation.
+# The statuses in which an operator may apply each operation. A saga that has not begun has nothing to retry,
+# and one that waits for its time must not begin before it.
 VERBS: dict[Verb, frozenset[Status]] = {
-    "retry": frozenset({"started", "in_progress", "compensating", "compensation_failed"}),
+    "retry": frozenset({"in_progress", "compensating", "compensation_failed"}),
     "skip": frozenset({"in_progress", "compensation_failed"}),
     "compensate": frozenset({"started", "in_progress", "completed", "compensation_failed"}),
     "cancel": frozenset({"started", "in_progress"}),

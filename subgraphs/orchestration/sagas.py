@@ -20,27 +20,25 @@ blockAvailability is refused, the steps before it are undone in reverse order.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from gateway.saga.definition import FollowUp, RetryPolicy, Saga, Step
 from subgraphs.kit.client import ServiceClient, last_event
-from subgraphs.orchestration import notices
+from subgraphs.orchestration import notices, timers
 from subgraphs.orchestration.notices import booking_of
 from subgraphs.orchestration.step_calls import PATIENT_RETRY, RETRY, Given, Steps, When
+from subgraphs.orchestration.timers import EXPIRY as EXPIRY
+from subgraphs.orchestration.timers import NOTICES as NOTICES
+from subgraphs.orchestration.timers import PAYOUT as PAYOUT
 
 ASSIGNMENT = "musician_request_assignment"
 OFFER = "booking_offer"
-EXPIRY = "offer_expiry"
 CONFIRMATION = "payment_confirmation"
-PAYOUT = "booking_payout"
 OBJECTION = "booking_objection"
 DECISION = "objection_decision"
 CANCELLATION = "cancellation_refund"
 CLOSURE = "account_closure"
-NOTICES = "booking_notices"
 
 DEADLINE = 600.0  # seconds
-AGAIN = 3600.0  # the least seconds until a timer of an undone saga
 
 BOOKING = "bookingId: ID!"
 PARTY = f"{BOOKING}, byUserId: ID!"
@@ -116,7 +114,7 @@ def offer(steps: Steps) -> Saga:
             return []
         at = datetime.fromisoformat(results["offer_booking"]["expiresAt"])
         timer = {"bookingId": data["bookingId"], "cause": last_event(results)}
-        return [FollowUp(EXPIRY, data["bookingId"], timer, at)]
+        return [timers.timer(EXPIRY, data["bookingId"], timer, at)]
 
     return Saga(
         OFFER,
@@ -151,8 +149,8 @@ def expiry(steps: Steps) -> Saga:
                 steps, notices.EXPIRED_CLIENT, notices.EXPIRED_MUSICIAN, expired, retry=PATIENT_RETRY
             ),
         ),
-        follow_ups=_send,
-        after_undo=_set_timers,
+        follow_ups=timers.after_timer(EXPIRY, "expire_booking"),
+        after_undo=timers.set_both,
         forward_only=True,
     )
 
@@ -170,7 +168,10 @@ def confirmation(steps: Steps) -> Saga:
         at = datetime.fromisoformat(booking_of(results)["payableAt"])
         cause = last_event(results)
         timer = {"bookingId": data["bookingId"], "byUserId": None, "cause": cause}
-        return [*_send(data, results), FollowUp(PAYOUT, f"timer:{data['bookingId']}", timer, at)]
+        return [
+            *timers.send_held(data, results),
+            timers.timer(PAYOUT, f"timer:{data['bookingId']}", timer, at),
+        ]
 
     return Saga(
         CONFIRMATION,
@@ -180,7 +181,7 @@ def confirmation(steps: Steps) -> Saga:
         ),
         deadline=DEADLINE,
         follow_ups=pay_later,
-        after_undo=_set_timers,
+        after_undo=timers.set_both,
     )
 
 
@@ -200,8 +201,8 @@ def payout(steps: Steps) -> Saga:
             _release(steps, when=completed, retry=PATIENT_RETRY),
             *_notify_both(steps, notices.COMPLETED, notices.PAID, completed, retry=PATIENT_RETRY),
         ),
-        follow_ups=_send,
-        after_undo=_set_timers,
+        follow_ups=timers.after_timer(PAYOUT, "complete_booking"),
+        after_undo=timers.set_both,
         forward_only=True,
     )
 
@@ -216,8 +217,8 @@ def objection(steps: Steps) -> Saga:
             *_notify_both(steps, notices.OBJECTED, notices.OBJECTED),
         ),
         deadline=DEADLINE,
-        follow_ups=_send,
-        after_undo=_set_timers,
+        follow_ups=timers.send_held,
+        after_undo=timers.set_both,
     )
 
 
@@ -241,7 +242,7 @@ def decision(steps: Steps) -> Saga:
             *_notify_both(steps, notices.DECIDED, notices.DECIDED),
         ),
         deadline=DEADLINE,
-        follow_ups=_send,
+        follow_ups=timers.send_held,
     )
 
 
@@ -276,8 +277,8 @@ def cancellation(steps: Steps) -> Saga:
             steps.notification("notify_musician", notices.MUSICIAN, notices.CANCELLED, when=offered),
         ),
         deadline=DEADLINE,
-        follow_ups=_send,
-        after_undo=_set_timers,
+        follow_ups=timers.send_held,
+        after_undo=timers.set_both,
     )
 
 
@@ -300,30 +301,6 @@ def send_notices(steps: Steps) -> Saga:
     """Return the saga that sends notifications which are held."""
     sent = steps.sending(lambda data, _: {"ids": data["ids"], "discard": False})
     return Saga(NOTICES, (sent,), forward_only=True)
-
-
-def _send(_: Given, results: Given) -> Sequence[FollowUp]:
-    """Return the saga that sends the notifications which the steps have added; none if they added none."""
-    ids = notices.ids_of(results)
-    return [FollowUp(NOTICES, ids[0], {"ids": ids})] if ids else []
-
-
-def _set_timers(saga_id: UUID, _: Given, results: Given) -> Sequence[FollowUp]:
-    """Return both timers of a booking to which an undone saga has given back its former status.
-
-    The timer that the booking had may have ended while it had another status. The one that does not fit the
-    booking's status does nothing.
-    """
-    booking = booking_of(results)
-    if "bookingId" not in booking:
-        return []
-    expiry = datetime.fromisoformat(booking["expiresAt"] or booking["startsAt"])
-    payout = datetime.fromisoformat(booking["payableAt"])
-    key, ids = f"undone:{saga_id}", {"bookingId": booking["bookingId"]}
-    return [
-        FollowUp(EXPIRY, key, ids, expiry, AGAIN),
-        FollowUp(PAYOUT, key, {**ids, "byUserId": None}, payout, AGAIN),
-    ]
 
 
 def _was_done(step: str) -> Callable[[Given, Given], bool]:

@@ -152,15 +152,19 @@ def check_objectionable(booking: BookingRecord, user_id: UUID, now: datetime) ->
         raise Conflict("The event has not started: cancel the booking instead")
 
 
-def is_expired(booking: BookingRecord, now: datetime) -> bool:
-    """Return whether an offer was not answered in time."""
-    expires_at = booking.expires_at or booking.starts_at
-    return booking.status == "pending" and expires_at <= now + TOLERANCE
+def end_of_offer(booking: BookingRecord) -> datetime | None:
+    """Return when an offer expires; None if the booking is not pending."""
+    return (booking.expires_at or booking.starts_at) if booking.status == "pending" else None
 
 
-def is_payable(booking: BookingRecord, now: datetime) -> bool:
-    """Return whether a confirmed booking is paid out because nobody has objected in time."""
-    return booking.status == "confirmed" and booking.ends_at + OBJECT_WITHIN <= now + TOLERANCE
+def time_of_payout(booking: BookingRecord) -> datetime | None:
+    """Return when a confirmed booking is paid out if nobody objects; None if it is not confirmed."""
+    return booking.ends_at + OBJECT_WITHIN if booking.status == "confirmed" else None
+
+
+def has_come(moment: datetime, now: datetime) -> bool:
+    """Return whether the time of a timer has come, with some TOLERANCE."""
+    return moment <= now + TOLERANCE
 
 
 def refunded_percent(booking: BookingRecord, by: Party, now: datetime) -> int:

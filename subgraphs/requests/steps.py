@@ -7,6 +7,7 @@ before. All other results have the statuses from before the step, and `restore` 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -122,14 +123,14 @@ async def confirm(uow: UnitOfWork, given: Given) -> Given:
 
 async def complete(uow: UnitOfWork, given: Given) -> Given:
     """Complete a booking after its event: `byUserId` is its client, or None when the time for objections is
-    over. Raises NotFound, and for a client Forbidden and Conflict.
+    over (else the result has `notBefore`). Raises NotFound, and for a client Forbidden and Conflict.
     """
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
     now = uow.clock.now()
     if given["byUserId"] is not None:
         life.check_completable(booking, UUID(given["byUserId"]), now)
-    elif not life.is_payable(booking, now):
-        return NOTHING_DONE
+    elif (due := life.time_of_payout(booking)) is None or not life.has_come(due, now):
+        return _nothing_before(due)
     return await _settle(uow, booking, request, "completed", messages.BookingCompleted)
 
 
@@ -229,16 +230,25 @@ async def _reopen(uow: UnitOfWork, request: RequestRecord) -> None:
 
 
 async def expire(uow: UnitOfWork, given: Given) -> Given:
-    """Cancel an offer that was not answered in time, and reopen its request."""
+    """Cancel an offer that was not answered in time, and reopen its request.
+
+    The result has `notBefore` if the offer can still be answered.
+    """
     booking, request = await booking_and_request(uow, UUID(given["bookingId"]))
-    if not life.is_expired(booking, uow.clock.now()):
-        return NOTHING_DONE
+    end = life.end_of_offer(booking)
+    if end is None or not life.has_come(end, uow.clock.now()):
+        return _nothing_before(end)
     before = await _statuses(uow, booking, request)
     cancelled = await handlers.cancel(uow, booking, request, None)
     if booking.application_id is not None:
         await store.set_application_status(uow, booking.application_id, "withdrawn")
     await _reopen(uow, request)
     return {**_facts(cancelled, request), "done": True, "before": before}
+
+
+def _nothing_before(due: datetime | None) -> Given:
+    """Return the result of a timer that has done nothing; `due`: when it has to be set again."""
+    return NOTHING_DONE if due is None else {"done": False, "notBefore": due.isoformat()}
 
 
 async def close_account(uow: UnitOfWork, given: Given) -> Given:

@@ -3,9 +3,12 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from graphql import parse
+from sqlalchemy import text
 
 from subgraphs.kit.testing import ApiUser
+from subgraphs.orchestration.sagas import EXPIRY, PAYOUT
 from tests.subgraphs.orchestration.bookings import assign, booking_of, notices, run, state
 from tests.subgraphs.orchestration.conftest import Town
 
@@ -154,6 +157,31 @@ async def test_an_operator_cannot_stop_a_payout(town: Town) -> None:
       saga { status } userErrors { code message } } }"""
     for verb in ("CANCEL", "COMPENSATE"):
         assert await orchestration.codes(stop, town.admin, id=timer, verb=verb) == ["CONFLICT"]
+
+
+@pytest.mark.parametrize("status", ["pending", "confirmed"])
+async def test_a_timer_that_begins_too_early_is_set_again(town: Town, status: str) -> None:
+    """If the clocks of two servers differ, a timer finds that its time has not come; then the booking has
+    another one for that time.
+    """
+    player = await town.musician()
+    request = await town.applied(player, days=72)
+    booking = booking_of(await assign(town, request, player[1]))
+    if status == "confirmed":
+        await run(town, "confirmOffer", player[0], bookingId=booking)
+    await town.settled()
+    timer = {"kind": EXPIRY if status == "pending" else PAYOUT, "booking": booking}
+    waiting = (
+        "FROM sagas WHERE saga_type = :kind AND data::jsonb ->> 'bookingId' = :booking AND status = 'started'"
+    )
+    [first] = await town.rows("orchestration", f"SELECT wake_at {waiting}", **timer)
+    for _ in range(2):
+        early = text(f"UPDATE sagas SET wake_at = clock_timestamp() WHERE id IN (SELECT id {waiting})")
+        await town.services["orchestration"].database.execute(early.bindparams(**timer))
+        await town.settled()
+        [again] = await town.rows("orchestration", f"SELECT wake_at {waiting}", **timer)
+        assert again.wake_at == first.wake_at
+    assert (await state(town, request, booking))["booking"] == status
 
 
 async def test_steps_are_for_sagas_alone(town: Town) -> None:

@@ -40,7 +40,9 @@ def test_a_booking_is_completed_after_its_event(status: str, hours: int) -> None
 def test_a_payout_waits_for_objections(status: str, hours: int) -> None:
     """A confirmed booking is payable 24 hours after its end, and no other one."""
     event = booking(status, NOW + timedelta(hours=hours))
-    assert life.is_payable(event, NOW) == (status == "confirmed" and hours <= -24)
+    due = life.time_of_payout(event)
+    assert (due is not None) == (status == "confirmed")
+    assert due is None or life.has_come(due, NOW) == (hours <= -24)
 
 
 @given(ANY_STATUS, some.integers(-3, 3), some.booleans())
@@ -52,7 +54,9 @@ def test_only_a_standing_offer_is_confirmed(status: str, hours: int, is_offered:
     made = replace(made, expires_at=NOW + timedelta(hours=hours))
     expected = status == "pending" and is_offered and hours > 0
     assert allowed(life.check_confirmable, made, PLAYER, NOW) == expected
-    assert life.is_expired(made, NOW) == (status == "pending" and hours <= 0)
+    end = life.end_of_offer(made)
+    assert (end is not None) == (status == "pending")
+    assert end is None or life.has_come(end, NOW) == (hours <= 0)
     for other in (CLIENT, STRANGER):
         with pytest.raises(Forbidden):
             life.check_confirmable(made, other, NOW)

@@ -69,7 +69,9 @@ def ask(system: Running, body: bytes) -> None:
 
 
 def cpu_of(system: Running, bodies: Iterator[bytes]) -> float:
-    """Send the next UNSEEN of `bodies`, one after the other; return the system's CPU time of each in ms."""
+    """Send the next UNSEEN of `bodies`, one after the other; return the mean of the
+    system's CPU time for one in ms.
+    """
     before = cpu_ms(system.pid)
     for _ in range(UNSEEN):
         ask(system, next(bodies))

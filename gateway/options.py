@@ -170,7 +170,10 @@ class ServeOptions:
         }
 
     def _source(self, base: Settings) -> dict[str, Any]:
-        """Return where the supergraph comes from; the options replace both settings of `base`."""
+        """Return the settings `supergraph` and `compose`: by the options, or without them those of `base`.
+
+        Raises SettingsError unless exactly one of them is given.
+        """
         given = pairs(self.subgraph, "--subgraph")
         supergraph, compose = self.supergraph, given
         if supergraph is None and not given:

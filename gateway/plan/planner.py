@@ -153,7 +153,8 @@ def _is_written_last(before: Sequence[Nesting], new: Nesting) -> bool:
     """Return whether a request text has a root field with nesting `new` after the fields with the nestings
     `before`.
 
-    Example: `... @x { a } b` is written as `b ...@x{a}`, so `b` does not come after `a`.
+    A nesting is the fragments with directives around a field, from the outermost to the innermost. Example:
+    `... @x { a } b` is written as `b ...@x{a}`, so `b` does not come after `a`.
     """
     last = before[-1]
     if new == last:

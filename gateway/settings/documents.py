@@ -27,7 +27,10 @@ class SelectorSettings:
     query_param: Annotated[str | None, Meta(description="A parameter of the URL's query string.")] = None
     path: Annotated[
         str | None,
-        Meta(description="The path below /graphql: one segment `:id`, others fixed or `*`; `/:id`."),
+        Meta(
+            description="The path below /graphql, such as `/:id` or `/v1/*/:id`: `:id` is the id,"
+            " `*` any one segment."
+        ),
     ] = None
 
     def __str__(self) -> str:

@@ -29,7 +29,9 @@ class CsrfSettings:
     ] = "browsers"
     headers: Annotated[
         tuple[HeaderName, ...],
-        Meta(description="Headers of which one proves that a page's own site sends the request."),
+        Meta(
+            description="Headers that a browser sends only from an allowed page; a request needs one of them."
+        ),
     ] = ("x-apollo-operation-name", "apollo-require-preflight", "graphql-require-preflight")
 
     def problems(self) -> Iterator[tuple[str, str]]:

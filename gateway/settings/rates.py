@@ -115,5 +115,7 @@ class RevocationSettings:
     enabled: Annotated[bool, Meta(description="Whether revoked tokens are refused.")] = False
     unavailable: Annotated[
         Literal["accept", "refuse"],
-        Meta(description="What happens to new tokens while Redis is away."),
+        Meta(
+            description="What happens, while Redis is away, to tokens that this process has not verified yet."
+        ),
     ] = "accept"

@@ -40,7 +40,10 @@ class Settings:
     supergraph: Annotated[File | None, Meta(description="The supergraph SDL file.")] = None
     compose: Annotated[
         Mapping[str, Url],
-        Meta(description="Subgraphs by name, whose SDLs the gateway fetches and composes at the start."),
+        Meta(
+            description="The URLs of the subgraphs by name; the gateway fetches and composes their SDLs at"
+            " the start."
+        ),
     ] = field(default_factory=dict)
     server: ServerSettings = field(default_factory=ServerSettings)
     subgraphs: Annotated[

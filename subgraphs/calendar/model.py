@@ -99,7 +99,10 @@ def cuts(slots: Sequence[SlotRecord], span: Span) -> list[Cut]:
 def check_restorable(slot: SlotRecord) -> None:
     """Raise Conflict unless the slot was released, so that undoing the release makes it active again."""
     if slot.cancelled_by != "release":
-        raise Conflict("The release cannot be undone: the blocking of this time was undone")
+        raise Conflict(
+            "The time cannot be blocked again: the saga that had blocked it has been undone, so there is"
+            " nothing to restore; skip this step"
+        )
 
 
 def check_removable(slot: SlotRecord, user_id: UUID) -> None:

@@ -10,7 +10,7 @@ _SERVICES = """
 BAD_USER_INPUT | A value in the operation is not allowed. `field`, or `extensions.field`, names it. \
     | Show the message at the form field, and let the user correct it.
 UNAUTHENTICATED | The request has no token, or the token is wrong or expired. \
-    | Log in again and send `Authorization: Bearer TOKEN`.
+    | Call `refreshSession`, or log in again; send `Authorization: Bearer TOKEN`.
 WRONG_CREDENTIALS | The name or the password is wrong; the answer does not say which. \
     | Let the user type both again, and offer a reset of the password.
 FORBIDDEN | The caller is logged in, but not allowed to do this. | Hide the action for this user.
@@ -31,9 +31,8 @@ REBUILD_RUNNING | The read model is being rebuilt already. \
 ALREADY_UNDONE | A saga's step was undone before this call. \
     | Nothing: the saga continues with its compensation.
 SUPERSEDED | Another worker has taken over the saga. | Nothing: the other worker continues the saga.
-SERVER_UNAVAILABLE | A server that the service needs, such as its database, does not answer or is \
-    overloaded. `extensions.id` is the id of the entry in its log. \
-    | Try again in a few seconds; with the same `idempotencyKey` a change is made once.
+SERVER_UNAVAILABLE | A server that the service needs, such as its database, does not answer. \
+    | Try again in a few seconds; with the same `idempotencyKey` a change takes effect once.
 INTERNAL_SERVER_ERROR | The service failed. `extensions.id` is the id of the entry in its log. \
     | Report it with the id.
 """

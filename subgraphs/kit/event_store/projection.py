@@ -165,7 +165,8 @@ async def apply_to(uow: UnitOfWork, projection: Projection, generation: int, lim
     checkpoint = await uow.fetch_one(_LOCK_GENERATION, generation=generation, **_own(projection))
     if checkpoint is None:
         raise LookupError(
-            f"{projection.name} has no generation {generation} with revision {projection.revision}"
+            f"the read model {projection.name} has no tables of rebuild {generation} that revision"
+            f" {projection.revision} of its code has made: start the rebuild again"
         )
     return await advance(uow, projection, checkpoint, limit)
 

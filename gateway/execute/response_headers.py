@@ -5,7 +5,7 @@ they arrive.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -38,8 +38,43 @@ def heads_of(sent_calls: Mapping[int, SentCall]) -> list[ReplyHead]:
     ]
 
 
-Targets = Mapping[bytes, tuple[bytes, ...]]
-"""The names in the response of each header of the replies."""
+class _Rules(NamedTuple):
+    """The rules for the replies of one subgraph.
+
+    `targets`: by header of the reply, its names in the response; `fixed`, `defaults`: by name in the
+    response, the value of each reply, or of one that lacks the header.
+    """
+
+    targets: Mapping[bytes, tuple[bytes, ...]]
+    fixed: Mapping[bytes, bytes]
+    defaults: Mapping[bytes, bytes]
+
+    @classmethod
+    def of(cls, rules: Sequence[ResponseHeaderRule]) -> "_Rules":
+        """Return the rules as they are applied; of two with a value for one name the later one counts."""
+        targets: dict[bytes, tuple[bytes, ...]] = {}
+        values: dict[bytes, tuple[str | None, str | None]] = {}
+        for rule in rules:
+            source, target = rule.propagate.encode(), rule.target.encode()
+            if target not in targets.get(source, ()):
+                targets[source] = (*targets.get(source, ()), target)
+            if rule.value is not None or rule.default is not None:
+                values[target] = rule.value, rule.default
+        fixed = {target: one.encode("latin-1") for target, (one, _) in values.items() if one is not None}
+        defaults = {target: one.encode("latin-1") for target, (_, one) in values.items() if one is not None}
+        return cls(targets, fixed, defaults)
+
+    def values(self, headers: RawHeaders) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the names in the response with the values of one reply."""
+        lacking = dict(self.defaults)
+        for name, value in headers:
+            if len(value) <= LONGEST and _VALUE.fullmatch(value):
+                for target in self.targets.get(name.lower(), ()):
+                    if target not in self.fixed:
+                        lacking.pop(target, None)
+                        yield target, value.strip()
+        yield from self.fixed.items()
+        yield from lacking.items()
 
 
 class ResponseHeaderRules:
@@ -48,9 +83,9 @@ class ResponseHeaderRules:
     def __init__(self, settings: Settings) -> None:
         rules = settings.header_rules()
         common = rules[""].response
-        self.common = _targets(common)
+        self.common = _Rules.of(common)
         self.by_subgraph = {
-            name: _targets((*common, *one.response)) for name, one in rules.items() if name and one.response
+            name: _Rules.of((*common, *one.response)) for name, one in rules.items() if name and one.response
         }
         self.merges: dict[bytes, str] = {}
         for one in rules.values():
@@ -65,13 +100,11 @@ class ResponseHeaderRules:
         values: dict[bytes, list[bytes]] = {}
         counts: dict[bytes, int] = dict.fromkeys(self.merges, 0)
         for reply in sorted(replies, key=lambda one: one.fetch):
-            targets = self.by_subgraph.get(reply.subgraph, self.common)
-            for target in {one for several in targets.values() for one in several}:
+            rules = self.by_subgraph.get(reply.subgraph, self.common)
+            for target in {one for several in rules.targets.values() for one in several}:
                 counts[target] += 1
-            for name, value in reply.headers:
-                if len(value) <= LONGEST and _VALUE.fullmatch(value):
-                    for target in targets.get(name.lower(), ()):
-                        values.setdefault(target, []).append(value.strip())
+            for target, value in rules.values(reply.headers):
+                values.setdefault(target, []).append(value)
         found: list[tuple[bytes, bytes]] = []
         for target, given in values.items():
             found.extend(self._merged(target, given, counts[target], uncacheable))
@@ -88,15 +121,6 @@ class ResponseHeaderRules:
             return [] if value is None else [(target, value)]
         value = MERGES[self.merges[target]](given)
         return [] if value is None else [(target, value)]
-
-
-def _targets(rules: Sequence[ResponseHeaderRule]) -> Targets:
-    found: dict[bytes, tuple[bytes, ...]] = {}
-    for rule in rules:
-        source, target = rule.propagate.encode(), rule.target.encode()
-        if target not in found.get(source, ()):
-            found[source] = (*found.get(source, ()), target)
-    return found
 
 
 def _appended(given: Sequence[bytes]) -> bytes:

@@ -36,6 +36,7 @@ TRACING_HEADERS = frozenset({"traceparent", "tracestate", "x-request-id"})
 
 RESERVED = "is not for rules: the gateway sets it, or it belongs to one connection"
 _TEXT = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+_NOT_TEXT = "expected a text without line breaks and control characters, in ISO-8859-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class RequestHeaderRule:
                 yield field, f"the header {name} {RESERVED}"
         for field, text in (("default", self.default), ("value", self.value.value if self.value else None)):
             if text is not None and _TEXT.fullmatch(text) is None:
-                yield field, "expected a text without line breaks and control characters, in ISO-8859-1"
+                yield field, _NOT_TEXT
 
     def _misplaced(self, kind: str) -> Iterator[tuple[str, str]]:
         """Yield (field, message) for fields that a rule of this kind can't have, or lacks."""
@@ -105,6 +106,10 @@ class ResponseHeaderRule:
             " `cache-control`. Each `set-cookie` is sent, whatever this is."
         ),
     ] = "first"
+    default: Annotated[str | None, Meta(description="The value of a reply that lacks the header.")] = None
+    value: Annotated[
+        str | None, Meta(description="The value of each reply, whatever the subgraph has sent.")
+    ] = None
 
     @property
     def target(self) -> str:
@@ -120,6 +125,13 @@ class ResponseHeaderRule:
                 yield field, f"the header {name} {RESERVED}"
         if (self.propagate == "set-cookie") != (self.target == "set-cookie"):
             yield "rename", "set-cookie can't be renamed, and no other header can become one"
+        for field, text in (("default", self.default), ("value", self.value)):
+            if text is not None and self.propagate == "set-cookie":
+                yield field, "no rule can set cookies"
+            elif text is not None and _TEXT.fullmatch(text) is None:
+                yield field, _NOT_TEXT
+        if self.default is not None and self.value is not None:
+            yield "default", "a rule with `value` has no use for `default`"
 
 
 @dataclass(frozen=True, slots=True)

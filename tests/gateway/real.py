@@ -113,20 +113,24 @@ class Door:
 
 @asynccontextmanager
 async def door(
-    sdls: Mapping[str, str],
+    sdls: Mapping[str, str] | str,
     upstreams: Mapping[str, Upstream],
     settings: Settings | None = None,
     http: Any = "gateway.http.direct:DirectProtocol",
     **options: Any,
 ) -> AsyncIterator[Door]:
-    """Serve a gateway over subgraphs on sockets, in this event loop. `options`: uvicorn's."""
+    """Serve a gateway over subgraphs on sockets, in this event loop.
+
+    `sdls`: those of the subgraphs, or the supergraph's; `options`: uvicorn's.
+    """
     given = settings or Settings()
     own = {
         name: replace(given.subgraphs.get(name, SubgraphSettings()), url=one.url)
         for name, one in upstreams.items()
     }
     facts: list[Fact] = []
-    app = create_app(supergraph_of(sdls), replace(given, subgraphs=own), observer=Observer([facts.append]))
+    supergraph = sdls if isinstance(sdls, str) else supergraph_of(sdls)
+    app = create_app(supergraph, replace(given, subgraphs=own), observer=Observer([facts.append]))
     quiet: dict[str, Any] = {"log_config": None, "log_level": 60, "access_log": False, "ws": "none"}
     config = uvicorn.Config(app, http=http, timeout_graceful_shutdown=1, **quiet, **options)
     async with listening(config) as (port, server):

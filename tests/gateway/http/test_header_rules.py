@@ -216,6 +216,28 @@ async def test_what_must_not_be_cached(query: str) -> None:
     assert response.headers["cache-control"] == "no-store, no-cache, must-revalidate"
 
 
+VALUES = """
+headers:
+  response:
+    - {propagate: cache-control, merge: cache-control, default: "public, max-age=90"}
+    - {propagate: x-served-by, merge: append, default: unknown}
+subgraphs:
+  b: {headers: {response: [{propagate: x-served-by, merge: append, value: the b team}]}}
+"""
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+async def test_values_of_rules(compiled: bool) -> None:
+    """A reply without the header has the rule's default; `value` replaces what a subgraph has sent."""
+    async with running(f"{VALUES}\ncompile: {str(compiled).lower()}\n") as found:
+        found.lines.update({"a": (), "b": (b"cache-control: max-age=60", b"x-served-by: host7")})
+        response = await found.ask()
+        failed = await found.ask("{ other }")
+    assert response.headers["cache-control"] == "max-age=60"
+    assert response.headers["x-served-by"] == "unknown, the b team"
+    assert failed.headers["cache-control"] == "no-store, no-cache, must-revalidate"
+
+
 async def test_hostile_replies() -> None:
     """Values that are too long or no numbers are dropped; what does not fit any more is not appended."""
     numbers = [b"x-least: " + one for one in (b"nan", b"1e400", b"9" * 5_000, b"", b"7", b"-\xff")]
@@ -263,6 +285,9 @@ async def test_hostile_replies() -> None:
         ("{request: [{propagate: a, default: 漢}]}", "in ISO-8859-1"),
         ("{response: [{propagate: 'a*'}]}", "expected the name of one header"),
         ("{response: [{propagate: set-cookie, rename: a}]}", "set-cookie can't be renamed"),
+        ("{response: [{propagate: set-cookie, value: a}]}", "no rule can set cookies"),
+        ('{response: [{propagate: a, value: "b\\r\\nx: 1"}]}', "expected a text without line breaks"),
+        ("{response: [{propagate: a, value: b, default: c}]}", "has no use for `default`"),
         ("{response: [{propagate: a, merge: sum}]}", "expected one of first, last, append, min, max"),
         ("{response: [{propagate: a}, {propagate: b, rename: a, merge: last}]}", "two merges: first, last"),
     ],

@@ -30,7 +30,7 @@ from subgraphs.platform.accounts import DEMO_ACCOUNTS, DEMO_PASSWORD
 
 FOLDER = ROOT / "schema" / "operations"
 LOGIN = re.compile(r"# Needs a token.*?(demo_\w+)")  # the account for its token, in its first line
-WITHOUT_OBJECT = {"saga"}  # whose example has no object in the sample data
+WITHOUT_OBJECT = {"saga", "sentMutation"}  # whose example has no object in the sample data
 # Seconds of the measured load, of the load before it, and of the load with each operation alone.
 CONNECTIONS, SECONDS, WARM, ALONE = 50, 15.0, 3.0, 0.4
 TEXT = """All queries of `schema/operations` in random order, a token for those that need one; platform,

@@ -50,8 +50,10 @@ too. `ours, subgraphs in process` contains the cost of its subgraphs (a look-up 
 runs without compiled plans (`--no-compile`)."""
 OTHERS = """From another run on another day: CPU ms per request at 50 connections. Compare no
 row with the table above: these gateways ran elsewhere. The ceiling of the last row was measured beside Hive
-Router. To measure another gateway, start it on this machine with `SHARED/bench/supergraph.graphql`; then
-`PEER=name=url make bench`, with its URL, starts that file's subgraphs and measures it, too."""
+Router. The benchmark's data is not in this repository: `SHARED=DIR` names the folder of published test
+data, by default `../shared`. To measure another gateway, start it on this machine with the file
+`bench/supergraph.graphql` of that folder; then `PEER=name=url make bench`, with its URL, starts the file's
+subgraphs and measures it, too."""
 
 
 @dataclass(slots=True)

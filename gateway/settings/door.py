@@ -29,9 +29,7 @@ class CsrfSettings:
     ] = "browsers"
     headers: Annotated[
         tuple[HeaderName, ...],
-        Meta(
-            description="Headers that a browser sends only from an allowed page; a request needs one of them."
-        ),
+        Meta(description="Headers that a browser sends only from an allowed page, so one of them proves it."),
     ] = ("x-apollo-operation-name", "apollo-require-preflight", "graphql-require-preflight")
 
     def problems(self) -> Iterator[tuple[str, str]]:

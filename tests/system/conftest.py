@@ -48,6 +48,10 @@ class Platform:
         """
         return _token(self.url, login, int(time.monotonic() // 600))
 
+    def forget_tokens(self) -> None:
+        """Log in again for the next token, because all tokens of an account have ended."""
+        _token.cache_clear()
+
     def new_token(self, login: str) -> str:
         """Return a new token of a demo account."""
         return _token.__wrapped__(self.url, login, 0)

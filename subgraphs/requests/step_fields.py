@@ -31,8 +31,8 @@ class StepMutations:
         currency: str | None = None,
     ) -> JSON | None:
         """Step of a saga: offer a client's request to a musician, or undo that."""
-        known = partial(store.user_of_musician, info.context.database)
-        await await_known(partial(known, checks.identifier(musician_id, "musicianId")), info.context)
+        about = checks.identifier(request_id, "requestId"), checks.identifier(musician_id, "musicianId")
+        await await_known(partial(store.user_to_assign, info.context.database, *about), info.context)
         given = {
             "requestId": _id(request_id, "requestId"),
             "clientId": _id(client_id, "clientId"),

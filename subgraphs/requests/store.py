@@ -77,6 +77,18 @@ async def user_of_musician(session: Session, musician_id: UUID) -> UUID | None:
     return (await users_of_musicians(session, [musician_id])).get(musician_id)
 
 
+async def user_to_assign(session: Session, request_id: UUID, musician_id: UUID) -> UUID | None:
+    """Return the id of a musician's user from the musician's profile or application to a request.
+
+    None if this service has received no event about the profile, and the musician has not applied.
+    """
+    applied = select(applications.c.musician_user_id).where(
+        applications.c.request_id == request_id, applications.c.musician_id == musician_id
+    )
+    user_id = await user_of_musician(session, musician_id) or await session.fetch_value(applied)
+    return user_id if user_id is None else UUID(str(user_id))
+
+
 async def application_of(session: Session, request_id: UUID, musician_id: UUID) -> ApplicationRecord | None:
     """Return a musician's application to a request, locked until the transaction ends; None if
     there is none.

@@ -37,7 +37,8 @@ FOLDER = Path(__file__).parent
 WORKERS = 2
 TEXT = """Booking a musician: five mutations of five services over HTTP, each with its idempotency check
 and its own commit. PostgreSQL with durable settings, for the services and for both engines' journals; two
-workers, 32 sagas at once in each; all on this machine."""
+workers, 32 sagas at once in each; all on this machine. Meanwhile our workers also run the saga that
+follows from each booking (it notifies the musician, in two steps); it is not counted, and DBOS has none."""
 
 
 def dbos_python() -> Path:

@@ -1,6 +1,6 @@
 """Executes operators' commands on sagas: `retry`, `skip`, `compensate` and `cancel` (`machine.VERBS`)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -22,7 +22,7 @@ async def operate(
     saga's status does not allow the command, and FORWARD_ONLY if its definition does not.
     """
     view = await journal.view(saga_id)
-    if view is not None and _is_forward_only(definitions, view) and verb not in FORWARD_VERBS:
+    if view is not None and verb not in _verbs_of_type(definitions, view):
         raise SagaError(
             f"{verb} is not possible: a saga of the type {view.saga_type} must reach its end, so that nothing"
             " is left half done; retry it, or skip the step that fails",
@@ -33,12 +33,10 @@ async def operate(
 
 def allowed_verbs(definitions: Definitions, view: SagaView) -> Sequence[Verb]:
     """Return the commands that a saga's definition and its present status allow."""
-    by_status = [verb for verb, statuses in VERBS.items() if view.status in statuses]
-    if not _is_forward_only(definitions, view):
-        return by_status
-    return [verb for verb in by_status if verb in FORWARD_VERBS]
+    by_type = _verbs_of_type(definitions, view)
+    return [verb for verb, statuses in VERBS.items() if verb in by_type and view.status in statuses]
 
 
-def _is_forward_only(definitions: Definitions, view: SagaView) -> bool:
+def _verbs_of_type(definitions: Definitions, view: SagaView) -> Collection[Verb]:
     saga = definitions.known.get((view.saga_type, view.version))
-    return saga is not None and saga.forward_only
+    return FORWARD_VERBS if saga is not None and saga.forward_only else VERBS.keys()

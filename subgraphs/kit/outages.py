@@ -23,6 +23,11 @@ def does_not_answer(error: BaseException) -> bool:
     """
     if sqlstate_of(error)[:2] in _OUTAGE:
         return True
+    return is_disconnected(error) or isinstance(error, PoolTimeout)
+
+
+def is_disconnected(error: BaseException) -> bool:
+    """Return whether an error means that there is no connection to a server, or no longer one."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    return isinstance(error, OSError | TimeoutError | PoolTimeout | InterfaceError | OperationalError)
+    return isinstance(error, OSError | InterfaceError | OperationalError)

@@ -3,16 +3,16 @@
 An offer has a timer for its end (EXPIRY), a confirmed booking one for its payout (PAYOUT).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from gateway.saga.definition import FollowUp
 from subgraphs.orchestration import notices
 from subgraphs.orchestration.notices import booking_of
+from subgraphs.orchestration.step_calls import Given
 
-Given = Mapping[str, Any]
 EXPIRY: Final = "offer_expiry"
 PAYOUT: Final = "booking_payout"
 NOTICES: Final = "booking_notices"

@@ -48,14 +48,17 @@ async def update_request(uow: UnitOfWork, command: messages.UpdateRequest) -> Re
     request = await _own_request(uow, command.by, command.request_id)
     changed = await change_request(uow, request, model.changed(request, command, uow.clock.now()))
     if model.is_moved(request, changed):
-        applicants = await store.pending_applicants(uow, request.id)
-        if applicants:
-            names = "client_id title urgency_level starts_at time_zone address city"
-            facts = values_of(changed, *names.split())
-            uow.emit(
-                messages.RequestMoved(request_id=request.id, musician_user_ids=tuple(applicants), **facts)
-            )
+        await _notify_applicants(uow, changed)
     return changed
+
+
+async def _notify_applicants(uow: UnitOfWork, request: RequestRecord) -> None:
+    """Publish RequestMoved for the users whose applications are pending, if there are any."""
+    applicants = await store.pending_applicants(uow, request.id)
+    if applicants:
+        names = "client_id title urgency_level starts_at time_zone address city"
+        facts = {**values_of(request, *names.split()), "musician_user_ids": tuple(applicants)}
+        uow.emit(messages.RequestMoved(request_id=request.id, **facts))
 
 
 async def apply_to_request(uow: UnitOfWork, command: messages.ApplyToRequest) -> ApplicationRecord:
@@ -137,8 +140,13 @@ async def _close_application(
 
 async def reopen_without_applications(uow: UnitOfWork, request: RequestRecord) -> None:
     """Set the status of a locked request that is in progress to open if no application is pending."""
-    if request.status == "in_progress" and not await store.has_pending_applications(uow, request.id):
+    if request.status == "in_progress" and await status_without_booking(uow, request.id) == "open":
         await change_request(uow, request, {"status": "open"})
+
+
+async def status_without_booking(uow: UnitOfWork, request_id: UUID) -> str:
+    """Return the status of a request without a booking that accepts applications."""
+    return "in_progress" if await store.has_pending_applications(uow, request_id) else "open"
 
 
 async def _own_request(uow: UnitOfWork, by: Identity, request_id: UUID) -> RequestRecord:

@@ -173,12 +173,7 @@ class RequestUpdated(_RequestFacts):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestMoved(Event):
-    """The client has changed when or where the event of a request is; the event has the new values.
-
-    `musician_user_ids`: the users whose applications to the request are pending.
-    """
-
+class _RequestHeadline(Event):
     aggregate_type: ClassVar[str] = "musician_request"
     aggregate_key: ClassVar[str] = "request_id"
 
@@ -186,6 +181,15 @@ class RequestMoved(Event):
     client_id: UUID
     title: str
     urgency_level: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestMoved(_RequestHeadline):
+    """The client has changed when or where the event of a request is; the event has the new values.
+
+    `musician_user_ids`: the users whose applications to the request are pending.
+    """
+
     starts_at: datetime
     time_zone: str
     address: str
@@ -194,16 +198,8 @@ class RequestMoved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestCancelled(Event):
+class RequestCancelled(_RequestHeadline):
     """A request was cancelled."""
-
-    aggregate_type: ClassVar[str] = "musician_request"
-    aggregate_key: ClassVar[str] = "request_id"
-
-    request_id: UUID
-    client_id: UUID
-    title: str
-    urgency_level: str
 
 
 @dataclass(frozen=True, kw_only=True)

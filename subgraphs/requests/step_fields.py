@@ -31,12 +31,14 @@ class StepMutations:
         currency: str | None = None,
     ) -> JSON | None:
         """Step of a saga: offer a client's request to a musician, or undo that."""
-        about = checks.identifier(request_id, "requestId"), checks.identifier(musician_id, "musicianId")
-        await await_known(partial(store.user_to_assign, info.context.database, *about), info.context)
+        request = checks.identifier(request_id, "requestId")
+        musician = checks.identifier(musician_id, "musicianId")
+        find = partial(store.user_to_assign, info.context.database, request, musician)
+        await await_known(find, info.context)
         given = {
-            "requestId": _id(request_id, "requestId"),
+            "requestId": str(request),
             "clientId": _id(client_id, "clientId"),
-            "musicianId": _id(musician_id, "musicianId"),
+            "musicianId": str(musician),
             "price": None if price is None else str(price),
             "acceptOutsideBudget": accept_outside_budget,
             **({} if currency is None else {"currency": currency}),

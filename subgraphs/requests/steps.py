@@ -225,7 +225,7 @@ async def _cancel_booking(
 
 async def _reopen(uow: UnitOfWork, request: RequestRecord) -> None:
     """Let a request without a booking accept applications again."""
-    status = "in_progress" if await store.has_pending_applications(uow, request.id) else "open"
+    status = await handlers.status_without_booking(uow, request.id)
     await change_request_unchecked(uow, request, {"status": status})
 
 

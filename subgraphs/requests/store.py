@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import ColumnElement, Table, func, select, update
 
 from subgraphs.kit.database import Session, among_ids
 from subgraphs.kit.pagination import Order
@@ -128,8 +128,9 @@ async def renew_application(session: Session, values: Mapping[str, Any]) -> Appl
 
 async def close_applications(session: Session, request_id: UUID) -> list[ApplicationRecord]:
     """Reject all pending applications to a request; return their new records."""
-    undecided = (applications.c.request_id == request_id) & (applications.c.status == "pending")
-    closed = update(applications).where(undecided).values(status="rejected", updated_at=func.now())
+    closed = (
+        update(applications).where(_undecided(request_id)).values(status="rejected", updated_at=func.now())
+    )
     return records(ApplicationRecord, await session.fetch_all(closed.returning(applications)))
 
 
@@ -141,18 +142,19 @@ async def reopen_applications(session: Session, ids: Sequence[UUID]) -> None:
 
 async def has_pending_applications(session: Session, request_id: UUID) -> bool:
     """Return whether a request has an application that the client has not decided about."""
-    pending = select(applications.c.id).where(
-        applications.c.request_id == request_id, applications.c.status == "pending"
-    )
-    return await session.fetch_one(pending.limit(1)) is not None
+    pending = select(applications.c.id).where(_undecided(request_id)).limit(1)
+    return await session.fetch_one(pending) is not None
 
 
 async def pending_applicants(session: Session, request_id: UUID) -> list[UUID]:
     """Return the ids of the users whose applications to a request the client has not decided about."""
-    pending = select(applications.c.musician_user_id).where(
-        applications.c.request_id == request_id, applications.c.status == "pending"
-    )
+    pending = select(applications.c.musician_user_id).where(_undecided(request_id))
     return [row.musician_user_id for row in await session.fetch_all(pending)]
+
+
+def _undecided(request_id: UUID) -> ColumnElement[bool]:
+    """Return the condition for the applications to a request that the client has not decided about."""
+    return (applications.c.request_id == request_id) & (applications.c.status == "pending")
 
 
 async def withdraw_applications(session: Session, user_id: UUID) -> list[ApplicationRecord]:

@@ -3,9 +3,7 @@
 After an outage the inbox tries the same event again and counts no retry.
 """
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-
-from subgraphs.kit.outages import sqlstate_of
+from subgraphs.kit.outages import is_disconnected, sqlstate_of
 from subgraphs.kit.unit_of_work import UnitOfWork
 
 # SQLSTATE classes: connection errors, transaction rollback (deadlock), insufficient resources, shutdown.
@@ -38,6 +36,4 @@ def is_outage(error: Exception) -> bool:
     state = sqlstate_of(error)
     if state[:2] in _CLASSES or state == _IDLE:
         return True
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return isinstance(error, ServerUnavailable | ConnectFailed | OSError | InterfaceError | OperationalError)
+    return is_disconnected(error) or isinstance(error, ServerUnavailable | ConnectFailed)

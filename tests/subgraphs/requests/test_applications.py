@@ -9,10 +9,8 @@ from subgraphs.kit.testing import ApiUser, Client, SigningKeys
 from subgraphs.requests import steps, store
 from tests.subgraphs.requests.conftest import make_player
 from tests.subgraphs.requests.test_bookings import APPLY, REQUEST, Player, carry, publish, step
+from tests.subgraphs.requests.test_history import UPDATE
 from tests.subgraphs.requests.test_requests import eur
-
-UPDATE = """mutation($id: ID!, $input: UpdateRequestInput!) {
-  updateRequest(id: $id, input: $input) { request { title } userErrors { code field message } } }"""
 
 
 async def test_an_applicant_is_known_without_the_profiles_event(

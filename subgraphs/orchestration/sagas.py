@@ -119,7 +119,15 @@ def offer(steps: Steps) -> Saga:
     return Saga(
         OFFER,
         (
-            steps.step("offer_booking", "requests", "offerBooking", BOOKING, of_data(BOOKING), undone=False),
+            steps.step(
+                "offer_booking",
+                "requests",
+                "offerBooking",
+                BOOKING,
+                of_data(BOOKING),
+                undone=False,
+                retry=PATIENT_RETRY,
+            ),
             steps.sending(send),
         ),
         follow_ups=expire,
@@ -293,7 +301,9 @@ def closure(steps: Steps) -> Saga:
         ]
 
     user = "userId: ID!"
-    ended = steps.step("end_account", "requests", "endAccount", user, of_data(user), undone=False)
+    ended = steps.step(
+        "end_account", "requests", "endAccount", user, of_data(user), undone=False, retry=PATIENT_RETRY
+    )
     return Saga(CLOSURE, (ended,), follow_ups=cancel_all, forward_only=True)
 
 

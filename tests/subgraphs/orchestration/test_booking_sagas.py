@@ -7,8 +7,11 @@ import pytest
 from graphql import parse
 from sqlalchemy import text
 
+from gateway.transport.local import LocalTransport
+from subgraphs.kit.client import ServiceClient
 from subgraphs.kit.testing import ApiUser
-from subgraphs.orchestration.sagas import EXPIRY, PAYOUT
+from subgraphs.orchestration.sagas import CLOSURE, EXPIRY, NOTICES, OFFER, PAYOUT, sagas
+from subgraphs.orchestration.step_calls import PATIENT_RETRY
 from tests.subgraphs.orchestration.bookings import assign, booking_of, notices, run, state
 from tests.subgraphs.orchestration.conftest import Town
 
@@ -182,6 +185,14 @@ async def test_a_timer_that_begins_too_early_is_set_again(town: Town, status: st
         [again] = await town.rows("orchestration", f"SELECT wake_at {waiting}", **timer)
         assert again.wake_at == first.wake_at
     assert (await state(town, request, booking))["booking"] == status
+
+
+def test_sagas_that_must_reach_their_end_are_patient() -> None:
+    """No outage is so long that such a saga gives up, which would strand what waits for it."""
+    transport = LocalTransport({})
+    forward = [saga for saga in sagas(ServiceClient(transport, None)) if saga.forward_only]
+    assert {saga.type for saga in forward} >= {EXPIRY, PAYOUT, OFFER, CLOSURE, NOTICES}
+    assert {step.retry for saga in forward for step in saga.steps} == {PATIENT_RETRY}
 
 
 async def test_steps_are_for_sagas_alone(town: Town) -> None:

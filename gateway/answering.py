@@ -7,17 +7,20 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 from functools import partial
 
+from gateway.cached_responses import CachedResponses
 from gateway.core.context import RequestContext
 from gateway.core.envelope import Envelope, encode_json, error_envelope
 from gateway.core.errors import RequestError, SubgraphError
 from gateway.core.headers import FORWARDED, RequestHeaders
+from gateway.core.jsontext import read_json
 from gateway.engine import Engine
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execution import EnvelopeCallback, StartExecution, begin, envelope_of
 from gateway.guards import Guards
+from gateway.pipeline import PreparedOperation
 from gateway.plan_extension import answer_with_plan, shows_plan
 from gateway.plugins import Hooks
-from gateway.prepared_operations import PlannedRequest, PreparedOperations
+from gateway.prepared_operations import PlanKey, PlannedRequest, PreparedOperations
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.shared_executions import SharedExecutions
 from gateway.transport.base import Handle, call_for, send_and_read
@@ -25,6 +28,7 @@ from gateway.transport.claims import claim_extensions, claim_headers
 from gateway.transport.header_rules import request_header_rules
 from gateway.transport.headers import NO_HEADERS, Headers
 
+CACHE_DEBUG = "x-cache-debug"  # the header of a request for `extensions.cache`
 PROBE_SECONDS = 2.0  # timeout of a test call to a subgraph
 
 
@@ -45,16 +49,26 @@ class Gateway:
         self.direct = not (self.hooked or self.guards.execution)
         self.claim_rules = engine.settings.authentication.claims
         self.header_rules = request_header_rules(engine.settings)
+        cache = engine.cache
+        self.responses = CachedResponses(engine, cache, names) if cache is not None else None
 
     def start(self) -> None:
         """Start what runs in the background; called in the event loop before the first request."""
         for guard in self.guards.all:
             guard.start()
+        if self.engine.cache is not None:
+            self.engine.cache.start()
 
-    async def close(self) -> None:
-        """End what runs in the background, and close the connections; requests in progress still end."""
+    async def close(self, successor: "Gateway | None" = None) -> None:
+        """End what runs in the background, and close the connections; requests in progress still end.
+
+        `successor`: the gateway that continues with the same cache, if it has the same.
+        """
         await self.guards.close()
         await self.engine.transport.close()
+        cache = self.engine.cache
+        if cache is not None and (successor is None or successor.engine.cache is not cache):
+            await cache.close()
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
@@ -166,6 +180,8 @@ class Gateway:
         inputs = ExecutionInputs(variables, headers, settings.timeout, context)
         if request.plan and shows_plan(settings, request.plan):
             return answer_with_plan(engine, prepared, inputs, request.plan, answered)
+        if self.responses is not None and known.is_query:
+            return self._execute_cached(self.responses, prepared, key, inputs, answered)
         if settings.share and known.is_query:
             try:
                 encoded = encode_json(variables) if variables else b""
@@ -176,6 +192,34 @@ class Gateway:
                 (key, encoded, headers.sharing_key, context.sharing_key()), start, answered
             )
         return begin(engine, prepared, inputs, answered)
+
+    def _execute_cached(
+        self,
+        responses: CachedResponses,
+        prepared: PreparedOperation,
+        key: PlanKey,
+        inputs: ExecutionInputs,
+        answered: EnvelopeCallback,
+    ) -> Handle:
+        """Answer a query with a cached response; without one execute it, and store the response."""
+        context, settings = inputs.context, self.engine.settings
+        start: StartExecution = partial(begin, self.engine, prepared, inputs)
+        if settings.cache.debug and context.headers.get(CACHE_DEBUG) == "1":
+            context.cache_trace = []
+            return start(partial(_with_cache_trace, context, answered))
+        try:
+            encoded = encode_json(inputs.variables) if inputs.variables else b""
+        except TypeError:  # not encodable as JSON; the execution reports it
+            return start(answered)
+        if context.spending is None:  # else the response tells what its execution has cost
+            found = responses.answer(key, prepared, encoded, inputs, answered)
+            if found is not None:
+                return found
+            start = responses.storing(start, key, prepared, encoded, inputs)
+        if not settings.share:
+            return start(answered)
+        sharing = key, encoded, inputs.headers.sharing_key, context.sharing_key(), context.cache_mode
+        return self.shared_executions.share(sharing, start, answered)
 
     def _begin_hooked(
         self, request: GraphQLRequest, context: RequestContext, answered: EnvelopeCallback
@@ -234,3 +278,15 @@ class Gateway:
         except SubgraphError as error:
             return error.code
         return "up"
+
+
+def _with_cache_trace(
+    context: RequestContext, answered: EnvelopeCallback, found: Envelope | BaseException
+) -> None:
+    """Pass a response on with what the cache did for it."""
+    if isinstance(found, Envelope):
+        body = read_json(found.response) if isinstance(found.response, bytes) else found.response
+        if isinstance(body, Mapping):
+            extensions = {**body.get("extensions", {}), "cache": context.cache_trace or []}
+            found = found._replace(response={**body, "extensions": extensions})
+    answered(found)

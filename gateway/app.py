@@ -10,11 +10,14 @@ from dataclasses import replace
 from starlette.applications import Starlette
 
 from gateway.answering import Gateway
+from gateway.cache.cache import Cache, kept_cache, make_cache
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
 from gateway.documents.selectors import DocumentSelectors
 from gateway.engine import make_engine
+from gateway.execute.cached.transport import CachedTransport
 from gateway.guards.make import make_guards
+from gateway.http.cache_admin import CacheAdmin
 from gateway.http.cors import cors
 from gateway.http.csrf import csrf_check
 from gateway.http.endpoint import Endpoint
@@ -91,6 +94,7 @@ def create_gateway(
     observer: Observer | None = None,
     plugins: Iterable[object] = (),
     clock: Clock = SYSTEM_CLOCK,
+    cache: Cache | None = None,
 ) -> Gateway:
     """Return a gateway over a supergraph SDL.
 
@@ -98,6 +102,7 @@ def create_gateway(
     - `sagas`: the mutations that start sagas; the headers that they read are added to the forwarded ones.
     - `observer`: receives facts; by default one that logs them.
     - `plugins`: see `gateway.plugins`.
+    - `cache`: that of the gateway before, which is kept if the settings of the cache are the same.
 
     Raises SupergraphError, also for a feature that the gateway does not enforce, and SettingsError.
     """
@@ -117,7 +122,8 @@ def create_gateway(
     if observer is None:
         observer = Observer([Log()])
     transport = observed(hooks.around(transport), observer)
-    engine = make_engine(supergraph, transport, settings, observer, clock)
+    cache = kept_cache(cache, settings) or make_cache(settings, observer, clock)
+    engine = make_engine(supergraph, transport, settings, observer, clock, cache)
     return Gateway(engine, hooks, make_guards(settings, hooks, observer, clock))
 
 
@@ -167,7 +173,7 @@ class GatewayApp:
         before, self.gateway = self.gateway, gateway
         gateway.start()
         self.routes.service = service
-        await before.close()
+        await before.close(successor=gateway)
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -200,4 +206,15 @@ def http_service(gateway: Gateway) -> HttpService:
         documents,
     )
     examples = read_examples(settings.operations)
-    return HttpService(endpoint, gateway.readiness, examples, settings.graphiql, gateway.engine.clock)
+    clock = gateway.engine.clock
+    return HttpService(endpoint, gateway.readiness, examples, settings.graphiql, clock, cache_admin(gateway))
+
+
+def cache_admin(gateway: Gateway) -> CacheAdmin | None:
+    """Return what serves /cache; None without a cache or a secret for it."""
+    engine = gateway.engine
+    secret = engine.settings.cache.invalidation.secret
+    if engine.cache is None or secret is None:
+        return None
+    requests = engine.queries if isinstance(engine.queries, CachedTransport) else None
+    return CacheAdmin(engine.cache, requests, gateway.responses, engine.supergraph, secret.value)

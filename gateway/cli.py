@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from gateway import options
+from gateway.cache_commands import cache_app
 from gateway.check.judge import judge
 from gateway.check.report import judgement_json, print_judgement
 from gateway.compose.compose import compose as compose_subgraphs
@@ -286,6 +287,7 @@ def config_reference() -> None:
 
 
 app.add_typer(keys_app, name="keys")
+app.add_typer(cache_app, name="cache")
 app.command("revoke")(revoke_tokens)
 
 

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.cache.cache import Cache
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
 from gateway.cost.operation import CostModel
+from gateway.execute.cached.mutations import InvalidatingTransport
+from gateway.execute.cached.transport import CachedTransport
 from gateway.execute.error_policy import ErrorPolicy, error_policy
 from gateway.execute.loader.loader import Loader
 from gateway.execute.response_headers import ResponseHeaderRules, response_header_rules
@@ -43,24 +46,25 @@ class QueryGraphs:
 class Engine:
     """One supergraph, and what is needed to execute operations over it.
 
-    `loader`: the transport for queries, which batches entity fetches of concurrent requests; None if each
-    request sends its own. `access`: the supergraph's access requirements. `costs`: the costs of operations;
-    None if they are not limited. `response_headers`: which headers
-    of replies clients receive; None if none. `errors`: what clients learn about errors; None for all.
+    `queries`: the transport for queries: it batches entity fetches of concurrent requests, and has the cache
+    in front, as the settings say. `cache`: None if nothing is cached. `access`: the supergraph's access
+    requirements. `costs`: the costs of operations; None if they are not limited. `response_headers`: which
+    headers of replies clients receive; None if none. `errors`: what clients learn about errors; None for all.
     """
 
     supergraph: Supergraph
     graphs: QueryGraphs
     transport: Transport
+    queries: Transport
     settings: Settings
     labels: LabelIndex
     observer: Observer
     clock: Clock = SYSTEM_CLOCK
-    loader: Loader | None = None
     access: AccessIndex = AccessIndex()
     costs: CostModel | None = None
     response_headers: ResponseHeaderRules | None = None
     errors: ErrorPolicy | None = None
+    cache: Cache | None = None
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
@@ -79,20 +83,28 @@ def make_engine(
     settings: Settings,
     observer: Observer | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    cache: Cache | None = None,
 ) -> Engine:
-    """Return an engine over a supergraph and a transport. Without an observer, facts are not reported."""
-    loader = Loader(transport, clock=clock) if settings.batch else None
+    """Return an engine over a supergraph and a transport.
+
+    Without an observer, facts are not reported; without a `cache`, nothing is cached.
+    """
+    queries: Transport = Loader(transport, clock=clock) if settings.batch else transport
+    if cache is not None:
+        queries = CachedTransport(queries, cache, supergraph)
+        transport = InvalidatingTransport(transport, cache, supergraph)
     return Engine(
         supergraph,
         QueryGraphs(supergraph),
         transport,
+        queries,
         settings,
         index_labels(supergraph),
         observer or Observer(),
         clock,
-        loader,
         index_access(supergraph, None if settings.introspection else settings.introspection_scope),
         _costs(supergraph, settings),
         response_header_rules(settings),
         error_policy(settings),
+        cache,
     )

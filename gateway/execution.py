@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from gateway.core.envelope import NO_CACHE_POLICY, PRIVATE, Envelope
+from gateway.core.envelope import NO_CACHE_POLICY, PRIVATE, CachePolicy, Envelope
 from gateway.engine import Engine
+from gateway.execute.cached.parts import parts_of
 from gateway.execute.compile.run import CompiledRun, MergingRun, PassingRun, SentCalls
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execute.private_replies import is_private
@@ -50,9 +51,9 @@ class Execution:
 
     @property
     def transport(self) -> Transport:
-        """Return the transport: the loader for a query; a mutation shares nothing."""
-        loader = self.engine.loader if self.prepared.plan.kind == "query" else None
-        way: Transport = loader or self.engine.transport
+        """Return the transport: for queries the one with loader and cache; a mutation shares nothing."""
+        is_query = self.prepared.plan.kind == "query"
+        way = self.engine.queries if is_query else self.engine.transport
         spending = self.inputs.context.spending
         return way if spending is None else spending.around(way)
 
@@ -73,7 +74,10 @@ class Execution:
         replies = [
             sent.outcome.raw_headers for sent in sent_calls.values() if isinstance(sent.outcome, Reply)
         ]
-        envelope = Envelope(body, cache=PRIVATE if is_private(replies) else NO_CACHE_POLICY)
+        policy = PRIVATE if is_private(replies) else NO_CACHE_POLICY
+        if self.engine.cache is not None and not self.prepared.denied:
+            policy = CachePolicy(private=policy.private, parts=parts_of(sent_calls.values()))
+        envelope = Envelope(body, cache=policy)
         if (rules := self.engine.response_headers) is not None:
             uncacheable = self.prepared.plan.kind == "mutation" or bool(self.prepared.denied)
             envelope = envelope.with_headers(*rules.merged(heads_of(sent_calls), uncacheable))

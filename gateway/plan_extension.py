@@ -76,7 +76,7 @@ async def executed_with_plan(
     """
     recording = RecordingTransport(engine.transport, engine.clock)
     begin = engine.clock.time()
-    alone = replace(engine, transport=recording, loader=None)
+    alone = replace(engine, transport=recording, queries=recording)
     envelope = await execute(alone, replace(prepared, program=None), inputs)
     response: Any = envelope.response
     plan = plan_extension(prepared.plan)

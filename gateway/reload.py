@@ -55,17 +55,23 @@ class GatewayFactory:
         self.observer = observer
         self.sagas = sagas
 
-    def make(self, source: GatewaySource) -> Gateway:
-        """Return a gateway over a source. Raises SupergraphError or SettingsError."""
-        return create_gateway(source.supergraph, source.settings, sagas=self.sagas, observer=self.observer)
+    def make(self, source: GatewaySource, before: Gateway | None = None) -> Gateway:
+        """Return a gateway over a source. `before`: the one that it replaces; it continues with its cache.
 
-    def try_make(self) -> tuple[GatewaySource, Gateway] | None:
-        """Return the current source and a gateway over it; if that fails, report ReloadRefused and return
-        None.
+        Raises SupergraphError or SettingsError.
+        """
+        cache = before.engine.cache if before is not None else None
+        return create_gateway(
+            source.supergraph, source.settings, sagas=self.sagas, observer=self.observer, cache=cache
+        )
+
+    def try_make(self, before: Gateway | None = None) -> tuple[GatewaySource, Gateway] | None:
+        """Return the current source and a gateway over it, in place of the one `before`; if that fails,
+        report ReloadRefused and return None.
         """
         try:
             source = self.read()
-            return source, self.make(source)
+            return source, self.make(source, before)
         except GatewayError as error:
             self.observer.emit(ReloadRefused(error.code, error.message, error.next_step))
         return None
@@ -104,7 +110,7 @@ class Reloader:
         """
         while True:
             self.reload_again = False
-            found = await asyncio.to_thread(self.factory.try_make)
+            found = await asyncio.to_thread(self.factory.try_make, self.served.gateway)
             if found is not None:
                 await asyncio.to_thread(found[1].prepared.warm, self.served.gateway.prepared)
                 await self.served.replace(found[1])

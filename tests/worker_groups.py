@@ -18,6 +18,7 @@ LONGEST = (
     "tests/subgraphs/platform/test_seed.py",
     "tests/conformance/test_peers_load.py",
     "tests/docs/test_documents.py",
+    "tests/conformance/test_http_cache.py",
     "tests/gateway/http/test_corners.py",
     "tests/libraries/test_libraries.py",
     "tests/subgraphs/read_side/test_fallback.py",

@@ -123,6 +123,8 @@ PLAN_NOT_FOUND | The subgraphs can't resolve this operation, even together. \
     | Compose the supergraph again: composition checks that every valid operation can be resolved.
 INTERFACE_FIELD_SPLIT | No single subgraph resolves an interface's field for all object types. \
     | Select the field in fragments on the object types: ... on T.
+CACHE_NOT_INVALIDATED | Redis has not received an invalidation; other processes use what they have. \
+    | Send it again; the gateway also sends it itself as soon as Redis replies.
 NOT_FOUND | There is nothing at this path. | The GraphQL endpoint is /graphql.
 """
 

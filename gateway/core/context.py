@@ -98,6 +98,8 @@ class RequestContext:
     - `cost`: the estimated cost, in the units of @cost; None if it was not estimated for this request.
     - `document_hash`: the hash under which the document is stored once it is known to be valid; None if it is
       not to be stored.
+    - `cache_mode`: whether it reads from the cache and whether its replies are stored; None if not yet known.
+    - `cache_trace`: receives what was found in the cache, for a request that asks for it; else None.
     - `spending`: what its execution costs (`cost/spending`); None if nothing is measured.
     - `request_extensions`: the `extensions` of its subgraph requests as JSON; None for none.
     - `response_headers`: added to those of the reply, also of an error: a lower-case name and a value each.
@@ -112,6 +114,8 @@ class RequestContext:
     labels: frozenset[str] = frozenset()
     cost: int | None = None
     spending: Any = None
+    cache_mode: tuple[bool, bool] | None = None
+    cache_trace: list[dict[str, Any]] | None = None
     request_extensions: bytes | None = None
     document_hash: str | None = None
     response_headers: tuple[tuple[bytes, bytes], ...] = ()

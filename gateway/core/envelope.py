@@ -35,11 +35,13 @@ class CachePolicy:
     """How long and for whom a response may be cached (RFC 9111).
 
     `lifetime`: seconds, None if unknown. `private`: for one user only. `tags`: names for invalidation.
+    `parts`: the cached values (`cache.memory.Entry`) of which it was made; () if any part is not cached.
     """
 
     lifetime: float | None = None
     private: bool = False
     tags: frozenset[str] = frozenset()
+    parts: tuple[Any, ...] = ()
 
 
 NO_CACHE_POLICY = CachePolicy()

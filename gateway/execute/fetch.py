@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.core.errors import SubgraphError
 from gateway.core.failure import Failure, ResponsePath
+from gateway.execute.cached.replies import PartialReply
 from gateway.execute.contexts import expand
 from gateway.execute.entities import EntityBatch, Tree, collect, fail, objects_at
 from gateway.execute.exact_run import ExactRun
@@ -104,6 +105,9 @@ def merge_reply(fetch: Fetch, run: ExactRun, batches: EntityBatches, outcome: Ou
 
     `batches`: those that were looked up; the order of their representations is that of the reply's entities.
     """
+    if isinstance(outcome, PartialReply):
+        batches, missing = _split(batches, outcome.missing)
+        merge_reply(fetch, run, missing, outcome.failure)
     try:
         if isinstance(outcome, Exception):
             raise outcome
@@ -126,6 +130,28 @@ def merge_reply(fetch: Fetch, run: ExactRun, batches: EntityBatches, outcome: Ou
             _merge_root(lookup, data or {}, fetch, run)
         elif lookup.field in batches:
             _merge_entities(batches[lookup.field], (data or {}).get(lookup.field), fetch)
+
+
+def _split(
+    batches: EntityBatches, missing: Mapping[str, Collection[int]]
+) -> tuple[EntityBatches, EntityBatches]:
+    """Split batches into the entities that a partial reply has, and those that are missing.
+
+    The entities that are there keep their positions, so a missing one remains as one without objects.
+    """
+    there: dict[str | None, EntityBatch] = {}
+    gone: dict[str | None, EntityBatch] = {}
+    for field, batch in batches.items():
+        places = missing.get(field or "", ())
+        objects = [[] if place in places else one for place, one in enumerate(batch.objects)]
+        there[field] = EntityBatch(batch.lookup, batch.representations, objects)
+        if places:
+            chosen = sorted(places)
+            found = EntityBatch(batch.lookup)
+            found.representations = [batch.representations[place] for place in chosen]
+            found.objects = [batch.objects[place] for place in chosen]
+            gone[field] = found
+    return there, gone
 
 
 def _data_and_errors(payload: Any, subgraph: str) -> tuple[Tree | None, list[Any]]:

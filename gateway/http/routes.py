@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.envelope import encode_json
 from gateway.http.asgi import Receive, Scope, Send, serve_graphql
+from gateway.http.cache_admin import CacheAdmin, cache_routes
 from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import prefers_html
 from gateway.http.statuses import STATUSES
@@ -41,6 +42,7 @@ class HttpService:
 
     `readiness`: returns the state ("up", ...) of each subgraph. `examples`: operations for GraphiQL.
     `graphiql`: whether to serve GraphiQL. `clock`: for connection timeouts.
+    `cache`: serves /cache; None if that does not exist.
     """
 
     endpoint: Endpoint
@@ -48,6 +50,7 @@ class HttpService:
     examples: Sequence[Mapping[str, Any]]
     graphiql: bool
     clock: Clock = SYSTEM_CLOCK
+    cache: CacheAdmin | None = None
 
 
 class Routes:
@@ -124,6 +127,7 @@ def _routes(served: Routes) -> list[Route | Mount]:
         return RedirectResponse("/graphql")
 
     routes: list[Route | Mount] = [Route("/health/live", live), Route("/health/ready", ready)]
+    routes += cache_routes(lambda: served.service.cache)
     if served.service.graphiql:
         routes += [Route("/", home), Route("/graphql", page), Route("/graphiql/examples.json", examples)]
         routes.append(Mount("/graphiql", StaticFiles(directory=PAGE, check_dir=False)))

@@ -82,6 +82,7 @@ STATUSES: Mapping[str, StatusRow] = {
     "UNAUTHENTICATED": _same(401),
     "UNAUTHORIZED_FIELD_OR_TYPE": _same(403),
     "NOT_FOUND": _same(404),
+    "CACHE_NOT_INVALIDATED": _same(503),
     "CSRF_PREVENTED": _same(400),
     "METHOD_NOT_ALLOWED": _same(405),
     "NOT_ACCEPTABLE": _same(406),

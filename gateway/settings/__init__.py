@@ -13,6 +13,13 @@ from gateway.settings.access import (
     ClaimRule,
     IssuerSettings,
 )
+from gateway.settings.cache import (
+    CacheSettings,
+    InvalidationSettings,
+    MutationCacheRule,
+    SubgraphCacheSettings,
+    TypeCacheSettings,
+)
 from gateway.settings.cost import CostHeaders, CostSettings, SubgraphBudgets
 from gateway.settings.documents import (
     AutomaticDocumentSettings,
@@ -49,6 +56,7 @@ __all__ = [
     "AuthenticationSettings",
     "AuthorizationSettings",
     "AutomaticDocumentSettings",
+    "CacheSettings",
     "ClaimRule",
     "ConnectionSettings",
     "CorsSettings",
@@ -62,9 +70,11 @@ __all__ = [
     "HeaderRules",
     "HeaderSecret",
     "HeaderValue",
+    "InvalidationSettings",
     "IssuerSettings",
     "KeySettings",
     "Limits",
+    "MutationCacheRule",
     "RateRule",
     "RateSettings",
     "RedisSettings",
@@ -79,7 +89,9 @@ __all__ = [
     "Settings",
     "SigningSettings",
     "SubgraphBudgets",
+    "SubgraphCacheSettings",
     "SubgraphHeaderRules",
     "SubgraphSettings",
     "SubgraphTls",
+    "TypeCacheSettings",
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from gateway.settings.access import AuthenticationSettings, AuthorizationSettings
+from gateway.settings.cache import CacheSettings
 from gateway.settings.cost import CostSettings
 from gateway.settings.documents import DocumentSettings
 from gateway.settings.door import CorsSettings, CsrfSettings
@@ -54,6 +55,7 @@ class Settings:
     revocation: RevocationSettings = field(default_factory=RevocationSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
     rates: RateSettings = field(default_factory=RateSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     cost: CostSettings = field(default_factory=CostSettings)
     documents: DocumentSettings = field(default_factory=DocumentSettings)
     headers: HeaderRules = field(default_factory=HeaderRules)
@@ -150,6 +152,8 @@ class Settings:
             yield "rates", "the store redis needs the setting `redis.url`"
         if self.revocation.enabled:
             yield "revocation", "revoked tokens need the setting `redis.url`"
+        if self.cache.redis:
+            yield "cache", "shared entries need the setting `redis.url`"
 
     def header_rules(self) -> Mapping[str, HeaderRules | SubgraphHeaderRules]:
         """Return the header rules of each subgraph that has some; those for all under the name ""."""

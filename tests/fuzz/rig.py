@@ -208,7 +208,7 @@ class Rig:
 
     async def _exactly(self, prepared: PreparedOperation, values: dict[str, Any]) -> dict[str, Any]:
         """Return the response of the exact path, with entity fetches by the loader as in production."""
-        loader = self.engine.loader if prepared.plan.kind == "query" else None
+        loader = self.engine.queries if prepared.plan.kind == "query" else None
         response = (await run(self.engine, prepared, inputs_of(self.engine, values), loader)).response
         if not isinstance(response, dict):
             raise TypeError("the exact path answers with an object")

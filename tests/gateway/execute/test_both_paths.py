@@ -77,7 +77,7 @@ async def both(prepared: PreparedOperation, replies: RandomReplies) -> tuple[tup
         if compiled:
             response: Any = (await execute(engine, prepared, inputs)).response
         else:
-            response = (await run(engine, prepared, inputs, engine.loader)).response
+            response = (await run(engine, prepared, inputs, engine.queries)).response
         text = response if isinstance(response, bytes) else orjson.dumps(response)
         found.append((orjson.loads(text), written(transport.requests)))
     return tuple(found)

@@ -1,0 +1,1 @@
+"""The multilevel cache: policy, keys, levels, invalidation."""

@@ -1,0 +1,111 @@
+"""Finds the entities that are embedded in a reply, so that an invalidation of one of them also concerns it.
+
+Example: for `{things{id name}}`, where `Thing` has the key `id`, the reply
+`{"things":[{"id":"1","name":"A"}]}` has the tag `entity:Thing:{"id":"1"}`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import FieldNode, InlineFragmentNode
+from graphql.language import SelectionNode
+
+from gateway.cache.keys import entity_tags
+from gateway.supergraph.model import Key, SubgraphType, Supergraph
+
+MOST_ENTITIES = 100
+"""The number of entities whose tags a value has; one with more is invalid with any of their type."""
+
+
+@dataclass(slots=True)
+class Finder:
+    """Where objects of one selection may be entities.
+
+    `keys`: by type name, the keys. `type_name`: the type of objects without `__typename`; None for an
+    abstract one. `below`: by response key, the finders of nested objects. `names`: a field's name and its
+    response key, where they differ.
+    """
+
+    type_name: str | None
+    keys: Mapping[str, tuple[Key, ...]]
+    below: dict[str, "Finder"] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def find(self, value: Any, found: dict[str, str]) -> None:
+        """Add the tags of the entities in a decoded value to `found`, each with its type."""
+        if isinstance(value, list):
+            for one in value:
+                self.find(one, found)
+            return
+        if not isinstance(value, dict):
+            return
+        kind = value.get("__typename", self.type_name)
+        if isinstance(kind, str) and (keys := self.keys.get(kind)):
+            known = {name: value.get(shown) for name, shown in self.names.items()} | value
+            for tag in entity_tags(kind, known, keys):
+                found[tag] = kind
+        for name, finder in self.below.items():
+            finder.find(value.get(name), found)
+
+
+def entity_keys(supergraph: Supergraph) -> dict[str, tuple[Key, ...]]:
+    """Return the different keys of each entity type in all subgraphs."""
+    found: dict[str, dict[Any, Key]] = {}
+    for subgraph in supergraph.subgraphs.values():
+        for name, kind in subgraph.types.items():
+            for key in kind.keys:
+                found.setdefault(name, {})[key.fields] = key
+    return {name: tuple(several.values()) for name, several in found.items()}
+
+
+def finder_of(
+    types: Mapping[str, SubgraphType],
+    keys: Mapping[str, tuple[Key, ...]],
+    parent: str,
+    selections: Sequence[SelectionNode],
+) -> Finder | None:
+    """Return what finds the entities in objects of a type; None if there can be none.
+
+    `types`: those of the subgraph that replies. `selections`: the fields of the objects in the request.
+    """
+    kind = types.get(parent)
+    is_object = kind is not None and kind.kind == "object"
+    possible = {parent} | (set(kind.possible) if kind is not None else set())
+    mine = {name: keys[name] for name in possible if name in keys}
+    finder = Finder(parent if is_object else None, mine)
+    for name, item in _fields(parent, selections):
+        owner = types.get(name)
+        definition = owner.fields.get(item.name.value) if owner is not None else None
+        shown = item.alias.value if item.alias is not None else item.name.value
+        if shown != item.name.value:
+            finder.names[item.name.value] = shown
+        if definition is not None and item.selection_set is not None:
+            below = finder_of(types, keys, definition.type_name, item.selection_set.selections)
+            if below is not None:
+                finder.below[shown] = below
+    return finder if mine or finder.below else None
+
+
+def _fields(parent: str, selections: Iterable[SelectionNode]) -> Iterator[tuple[str, FieldNode]]:
+    """Yield the fields of a selection, each with the type on which it is selected."""
+    for item in selections:
+        if isinstance(item, FieldNode):
+            yield parent, item
+        elif isinstance(item, InlineFragmentNode):
+            narrowed = item.type_condition.name.value if item.type_condition else parent
+            yield from _fields(narrowed, item.selection_set.selections)
+
+
+def embedded_tags(finder: Finder | None, value: Any) -> tuple[str, ...]:
+    """Return the tags of the entities in a decoded value.
+
+    Of more than MOST_ENTITIES, only the tags for any entity of their types (`entities:Thing`).
+    """
+    if finder is None:
+        return ()
+    found: dict[str, str] = {}
+    finder.find(value, found)
+    if len(found) <= MOST_ENTITIES:
+        return tuple(found)
+    return tuple(f"entities:{name}" for name in sorted(set(found.values())))

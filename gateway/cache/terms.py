@@ -1,0 +1,66 @@
+"""How long a reply may be stored, and for whom: from its headers, the hints of the SDL, and the settings."""
+
+from dataclasses import dataclass
+
+from gateway.cache.hints import RequestFacts
+from gateway.cache.policy import ReplyPolicy
+from gateway.settings import CacheSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long a value may be used, in seconds after its arrival, and whether it is for one user only.
+
+    `lifetime`: while it is fresh; not more than 0 if it must not be stored. `revalidate`, `error`: how much
+    longer while it is fetched again, and if that fails.
+    """
+
+    lifetime: float
+    revalidate: float = 0.0
+    error: float = 0.0
+    private: bool = False
+
+    @property
+    def longest(self) -> float:
+        """Return the seconds after which the value can't be used in any way."""
+        return self.lifetime + max(self.revalidate, self.error)
+
+
+NEVER = Terms(0.0)
+NEVER_SHARED = Terms(0.0, private=True)
+
+
+def reply_terms(facts: RequestFacts, policy: ReplyPolicy, settings: CacheSettings) -> Terms:
+    """Return the terms of a reply.
+
+    The headers count first; explicit hints can only shorten their lifetime. Without headers the hints count
+    if they are complete, else the default lifetime of the settings.
+    """
+    private = facts.private or policy.private
+    if not (policy.storable and facts.stores):
+        return NEVER_SHARED if private or not policy.storable else NEVER
+    lifetime = _lifetime(facts, policy, settings)
+    if lifetime <= 0:
+        return NEVER_SHARED if private else NEVER
+    lifetime = min(lifetime, settings.longest)
+    rest = settings.longest - lifetime
+    if policy.must_revalidate:
+        return Terms(lifetime, private=private)
+    given = policy.explicit
+    revalidate = policy.stale_while_revalidate if given else 0.0
+    error = policy.stale_if_error if given else 0.0
+    return Terms(
+        lifetime,
+        min(revalidate or settings.stale_while_revalidate, rest),
+        min(error or settings.stale_if_error, rest),
+        private,
+    )
+
+
+def _lifetime(facts: RequestFacts, policy: ReplyPolicy, settings: CacheSettings) -> float:
+    """Return the lifetime in seconds; 0 or less if nothing states one."""
+    if policy.explicit:
+        return policy.lifetime if facts.lifetime is None else min(policy.lifetime, facts.lifetime)
+    if facts.complete and facts.lifetime is not None:
+        return facts.lifetime
+    return min(settings.lifetime, facts.lifetime) if facts.lifetime is not None else settings.lifetime

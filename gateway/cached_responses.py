@@ -1,0 +1,268 @@
+"""Caches whole responses of queries in the memory of this process, and says in headers how long others may.
+
+A response is stored if every value in it is: it is valid as long as all of them. Its key is the plan, the
+variables, and the headers that change the replies of any of the plan's subgraphs; a private one also has the
+caller's identity in its key. Redis has the values of which a response is made, but not the response.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
+from typing import Any
+
+from gateway.cache.cache import Cache
+from gateway.cache.keys import digest
+from gateway.cache.memory import Entry, Space
+from gateway.core.envelope import CachePolicy, Envelope
+from gateway.core.jsontext import read_json
+from gateway.core.lru import LruCache
+from gateway.engine import Engine
+from gateway.execute.cached.modes import cache_mode
+from gateway.execute.inputs import ExecutionInputs
+from gateway.execution import EnvelopeCallback, StartExecution
+from gateway.pipeline import PreparedOperation
+from gateway.prepared_operations import PlanKey
+from gateway.settings import CacheSettings
+from gateway.transport.base import Handle
+
+OPERATIONS = 5_000  # the number of plans whose facts are remembered
+SPACES = 10_000  # the number of headers' values of one plan that are remembered
+MOST_TAGS = 500  # of a stored response
+HeaderPairs = tuple[tuple[bytes, bytes], ...]
+NO_STORE: HeaderPairs = ((b"cache-control", b"no-store"),)
+
+
+class ResponseFacts:
+    """What is known about the responses of one plan.
+
+    - `vary`: the headers that change them; None if all forwarded headers do. `names`: for the Vary header.
+    - `private`: whether a response was for one user only.
+    - `hits`, `misses`: how often a response was found, or not. `name`: the operation's.
+    """
+
+    __slots__ = ("hits", "misses", "name", "names", "private", "spaces", "vary")
+
+    def __init__(self, name: str, vary: tuple[bytes, ...] | None, names: bytes) -> None:
+        self.name = name
+        self.vary = vary
+        self.names = names
+        self.private = False
+        self.hits = self.misses = 0
+        self.spaces: dict[object, Space] = {}
+
+
+class CachedResponses:
+    """The responses of one gateway. `cache`: where they are stored."""
+
+    def __init__(self, engine: Engine, cache: Cache, forwarded: Sequence[str]) -> None:
+        self.cache = cache
+        self.settings: CacheSettings = cache.settings
+        self.clock = engine.clock
+        self.forwarded = tuple(forwarded)
+        self.identity = repr(id(engine)).encode()  # a reload may change what a plan's key means
+        self.facts: LruCache[PlanKey, ResponseFacts] = LruCache(OPERATIONS)
+        self.own_headers = self.settings.headers and engine.response_headers is None
+
+    def answer(
+        self,
+        key: PlanKey,
+        prepared: PreparedOperation,
+        encoded: bytes,
+        inputs: ExecutionInputs,
+        answered: EnvelopeCallback,
+    ) -> Handle | None:
+        """Answer a query with a stored response; return None if there is none.
+
+        `encoded`: the variables as JSON.
+        """
+        facts = self.facts_of(key, prepared)
+        if not (self.settings.responses and cache_mode(inputs.context, self.settings)[0]):
+            return None
+        space = self.space(facts, key, inputs)
+        entry = self.found(space, encoded) if space is not None else None
+        if entry is None:
+            facts.misses += 1
+            return None
+        facts.hits += 1
+        policy = CachePolicy(private=entry.private)
+        envelope = Envelope(entry.value, cache=policy, headers=self.headers(entry, facts))
+        return self.clock.call_soon(answered, envelope)
+
+    def found(self, space: Space, encoded: bytes) -> Entry | None:
+        """Return the fresh and valid entry of a response; None if there is none."""
+        memory, now = self.cache.memory, self.clock.time()
+        known = memory.spaces.get(space.digest)
+        entry = known.entries.get(encoded) if known is not None else None
+        if known is None or entry is None or entry.early <= now or entry.born < self.cache.horizon(now):
+            return None
+        if entry.checked != memory.fence.local.position and not memory.is_valid(entry, known):
+            return None
+        entry.used = True
+        return entry
+
+    def storing(
+        self,
+        start: StartExecution,
+        key: PlanKey,
+        prepared: PreparedOperation,
+        encoded: bytes,
+        inputs: ExecutionInputs,
+    ) -> StartExecution:
+        """Return what starts an execution, and stores its response."""
+        facts = self.facts_of(key, prepared)
+
+        def begin(answered: EnvelopeCallback) -> Handle:
+            return start(partial(self.executed, facts, key, encoded, inputs, answered))
+
+        return begin
+
+    def executed(
+        self,
+        facts: ResponseFacts,
+        key: PlanKey,
+        encoded: bytes,
+        inputs: ExecutionInputs,
+        answered: EnvelopeCallback,
+        found: Envelope | BaseException,
+    ) -> None:
+        """Store a response if all of its parts are stored, add its headers, and pass it on."""
+        if isinstance(found, Envelope):
+            entry = self.entry_of(found)
+            if entry is not None and entry.private and not facts.private:
+                facts.private = True
+                facts.spaces.clear()  # from now on the identity is in the key
+            if entry is not None and self.settings.responses and cache_mode(inputs.context, self.settings)[1]:
+                space = self.space(facts, key, inputs)
+                if space is not None:
+                    self.cache.memory.put(space, encoded, entry)
+            more = NO_STORE if entry is None else self.headers(entry, facts)
+            found = found.with_headers(*more) if self.own_headers else found
+        answered(found)
+
+    def entry_of(self, envelope: Envelope) -> Entry | None:
+        """Return the entry for a response; None if it must not be stored."""
+        parts, body = envelope.cache.parts, envelope.response
+        if not parts or not isinstance(body, bytes):
+            return None
+        tags: set[str] = set()
+        for part in parts:
+            if part.space is None:  # it was not stored
+                return None
+            tags.update(part.tags, part.space.tags)
+        until = min(part.fresh_until for part in parts)
+        if until <= self.clock.time() or len(tags) > MOST_TAGS:
+            return None
+        return Entry(
+            body,
+            tuple(tags),
+            min(part.position for part in parts),
+            min(part.born for part in parts),
+            until,
+            early=min(part.early for part in parts),
+            private=any(part.private for part in parts),
+        )
+
+    def headers(self, entry: Entry, facts: ResponseFacts) -> HeaderPairs:
+        """Return the headers of a response that say how long it may be cached (RFC 9111, RFC 9213)."""
+        if not self.own_headers:
+            return ()
+        age = max(int(self.clock.time() - entry.born), 0)
+        lifetime = max(int(entry.fresh_until - entry.born), 0)
+        tags = entry.tags if self.settings.tags_header is not None else ()
+        cdn = self.settings.cdn_header
+        return _headers(
+            lifetime,
+            age,
+            entry.private,
+            facts.names,
+            cdn.lower().encode() if cdn is not None else None,
+            self.settings.tags_header,
+            tags,
+        )
+
+    def facts_of(self, key: PlanKey, prepared: PreparedOperation) -> ResponseFacts:
+        """Return what is known about the responses of a plan."""
+        found = self.facts.values.get(key)
+        if found is None:
+            vary = self.vary(prepared)
+            names = self.forwarded if vary is None else [one.decode() for one in vary]
+            found = ResponseFacts(prepared.operation.name or "", vary, ", ".join(sorted(names)).encode())
+            self.facts.put(key, found)
+        return found
+
+    def vary(self, prepared: PreparedOperation) -> tuple[bytes, ...] | None:
+        """Return the headers that change the replies of a plan's subgraphs; None if all do."""
+        found: set[bytes] = set()
+        for fetch in prepared.plan.fetches:
+            own = self.settings.subgraphs.get(fetch.subgraph)
+            if own is None or own.vary is None:
+                return None
+            found.update(one.lower().encode() for one in own.vary)
+        return tuple(sorted(found))
+
+    def space(self, facts: ResponseFacts, key: PlanKey, inputs: ExecutionInputs) -> Space | None:
+        """Return the space of a response; None for a private one of an unknown caller."""
+        headers, context = inputs.headers, inputs.context
+        identity = context.identity.key
+        if facts.private and identity is None:
+            return None
+        varying: object
+        if facts.vary is None:
+            varying = headers.sharing_key, context.partition, identity, context.request_extensions
+        else:
+            values = tuple([one for one in headers.raw if one[0] in facts.vary]) if facts.vary else ()
+            owner = identity if facts.private else None
+            varying = values, context.partition, owner, context.request_extensions
+        found = facts.spaces.get(varying)
+        if found is None:
+            if len(facts.spaces) >= SPACES:
+                facts.spaces.clear()
+            parts = (self.identity, repr(key).encode(), repr(varying).encode())
+            found = facts.spaces[varying] = Space(digest(b"response", *parts), ())
+        return found
+
+    def asked_most(self, limit: int) -> list[dict[str, Any]]:
+        """Return the public queries with cached responses, those asked most first, with their variables."""
+        found: list[dict[str, Any]] = []
+        ordered = sorted(self.facts.values.items(), key=lambda one: -(one[1].hits + one[1].misses))
+        for key, facts in ordered:
+            for space in () if facts.private else facts.spaces.values():
+                known = self.cache.memory.spaces.get(space.digest)
+                for encoded in known.entries if known is not None else ():
+                    if len(found) >= limit:
+                        return found
+                    variables = read_json(encoded) if encoded else {}
+                    entry = {"query": key.text, "operationName": key.operation_name, "variables": variables}
+                    found.append({**entry, "asked": facts.hits + facts.misses})
+        return found
+
+    def counts(self) -> Mapping[str, tuple[int, int]]:
+        """Return the hits and misses by the name of the operation."""
+        found: dict[str, tuple[int, int]] = {}
+        for one in self.facts.values.values():
+            hits, misses = found.get(one.name, (0, 0))
+            found[one.name] = hits + one.hits, misses + one.misses
+        return found
+
+
+@lru_cache(maxsize=4_096)
+def _headers(
+    lifetime: int,
+    age: int,
+    private: bool,
+    vary: bytes,
+    cdn_header: bytes | None,
+    tags_header: str | None,
+    tags: tuple[str, ...],
+) -> HeaderPairs:
+    scope = b"private" if private else b"public"
+    found = [(b"cache-control", b"%b, max-age=%d" % (scope, lifetime)), (b"age", b"%d" % age)]
+    if vary:
+        found.append((b"vary", vary))
+    if cdn_header is not None:
+        found.append((cdn_header, b"no-store" if private else b"max-age=%d" % lifetime))
+    if tags_header is not None and not private:
+        # commas separate tags in Cache-Tag, spaces in Surrogate-Key; neither may be within one
+        separator = " " if tags_header.lower() == "surrogate-key" else ","
+        shown = [one for one in sorted(tags) if not {" ", ","} & set(one) and one.isascii()]
+        found.append((tags_header.lower().encode(), separator.join(shown)[:8_000].encode()))
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""What keeps a failing server from holding up requests: the circuit breaker."""

@@ -211,7 +211,7 @@ class Gateway:
             encoded = encode_json(inputs.variables) if inputs.variables else b""
         except TypeError:  # not encodable as JSON; the execution reports it
             return start(answered)
-        if context.spending is None:  # else the response tells what its execution has cost
+        if responses.is_used and context.spending is None:  # spending: the response tells what it has cost
             found = responses.answer(key, prepared, encoded, inputs, answered)
             if found is not None:
                 return found

@@ -26,6 +26,7 @@ from gateway.transport.base import Handle
 
 OPERATIONS = 5_000  # the number of plans whose facts are remembered
 SPACES = 10_000  # the number of headers' values of one plan that are remembered
+MISSED = 20_000  # the number of misses that are remembered, twice
 MOST_TAGS = 500  # of a stored response
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 NO_STORE: HeaderPairs = ((b"cache-control", b"no-store"),)
@@ -51,7 +52,10 @@ class ResponseFacts:
 
 
 class CachedResponses:
-    """The responses of one gateway. `cache`: where they are stored."""
+    """The responses of one gateway.
+
+    `cache`: where they are stored. `missed`, `missed_before`: hashes of recent responses that were not found.
+    """
 
     def __init__(self, engine: Engine, cache: Cache, forwarded: Sequence[str]) -> None:
         self.cache = cache
@@ -60,7 +64,10 @@ class CachedResponses:
         self.forwarded = tuple(forwarded)
         self.identity = repr(id(engine)).encode()  # a reload may change what a plan's key means
         self.facts: LruCache[PlanKey, ResponseFacts] = LruCache(OPERATIONS)
+        self.missed: set[int] = set()
+        self.missed_before: set[int] = set()
         self.own_headers = self.settings.headers and engine.response_headers is None
+        self.is_used = self.settings.responses or self.own_headers
 
     def answer(
         self,
@@ -132,34 +139,67 @@ class CachedResponses:
                 facts.spaces.clear()  # from now on the identity is in the key
             if entry is not None and self.settings.responses and cache_mode(inputs.context, self.settings)[1]:
                 space = self.space(facts, key, inputs)
-                if space is not None:
+                if space is not None and self.is_welcome(space, encoded):
                     self.cache.memory.put(space, encoded, entry)
             more = NO_STORE if entry is None else self.headers(entry, facts)
             found = found.with_headers(*more) if self.own_headers else found
         answered(found)
+
+    def is_welcome(self, space: Space, encoded: bytes) -> bool:
+        """Return whether a response may be stored: always while memory is half empty, then at its second miss.
+
+        Else responses to variables that are never asked again would push out the values of which they are
+        made.
+        """
+        if self.cache.memory.size * 2 < self.cache.memory.limit:
+            return True
+        place = hash((space.digest, encoded))
+        if place in self.missed or place in self.missed_before:
+            return True
+        self.missed.add(place)
+        if len(self.missed) >= MISSED:
+            self.missed_before, self.missed = self.missed, set()
+        return False
 
     def entry_of(self, envelope: Envelope) -> Entry | None:
         """Return the entry for a response; None if it must not be stored."""
         parts, body = envelope.cache.parts, envelope.response
         if not parts or not isinstance(body, bytes):
             return None
-        tags: set[str] = set()
-        for part in parts:
+        first = parts[0]
+        until, born, early, position = first.fresh_until, first.born, first.early, first.position
+        private = False
+        for part in parts:  # one loop: this runs for every value of a response that is not stored yet
             if part.space is None:  # it was not stored
                 return None
-            tags.update(part.tags, part.space.tags)
-        until = min(part.fresh_until for part in parts)
-        if until <= self.clock.time() or len(tags) > MOST_TAGS:
+            if part.fresh_until < until:
+                until = part.fresh_until
+            if part.born < born:
+                born = part.born
+            if part.early < early:
+                early = part.early
+            if part.position < position:
+                position = part.position
+            private = private or part.private
+        if until <= self.clock.time():
             return None
-        return Entry(
-            body,
-            tuple(tags),
-            min(part.position for part in parts),
-            min(part.born for part in parts),
-            until,
-            early=min(part.early for part in parts),
-            private=any(part.private for part in parts),
-        )
+        tags = self.tags_of(parts) if self.settings.responses or self.settings.tags_header else ()
+        if len(tags) > MOST_TAGS:
+            return None
+        return Entry(body, tags, position, born, until, early=early, private=private)
+
+    @staticmethod
+    def tags_of(parts: Sequence[Entry]) -> tuple[str, ...]:
+        """Return the tags of all parts, each once."""
+        tags: set[str] = set()
+        spaces: set[Space] = set()
+        for part in parts:
+            tags.update(part.tags)
+            if part.space is not None:
+                spaces.add(part.space)
+        for space in spaces:
+            tags.update(space.tags)
+        return tuple(tags)
 
     def headers(self, entry: Entry, facts: ResponseFacts) -> HeaderPairs:
         """Return the headers of a response that say how long it may be cached (RFC 9111, RFC 9213)."""

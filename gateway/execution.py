@@ -9,7 +9,8 @@ from functools import partial
 from gateway.core.envelope import NO_CACHE_POLICY, PRIVATE, CachePolicy, Envelope
 from gateway.engine import Engine
 from gateway.execute.cached.parts import parts_of
-from gateway.execute.compile.run import CompiledRun, MergingRun, PassingRun, SentCalls
+from gateway.execute.cached.transport import CachedTransport
+from gateway.execute.compile.run import CompiledRun, Known, MergingRun, PassingRun, SentCalls
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execute.private_replies import is_private
 from gateway.execute.response_headers import heads_of
@@ -47,6 +48,8 @@ class Execution:
             return
         kind = PassingRun if program.reply_is_answer else MergingRun
         self.under_way = running = kind(program, self.transport, self.inputs, self.compiled_ended)
+        if self.engine.cache is not None and isinstance(running, MergingRun):
+            running.known = self.known
         running.begin()
 
     @property
@@ -56,6 +59,13 @@ class Execution:
         way = self.engine.queries if is_query else self.engine.transport
         spending = self.inputs.context.spending
         return way if spending is None else spending.around(way)
+
+    @property
+    def known(self) -> Known | None:
+        """Return what returns cached replies to the calls of a query; None if they may not be used."""
+        queries = self.engine.queries
+        is_query = self.prepared.plan.kind == "query" and self.inputs.context.spending is None
+        return queries.from_memory if is_query and isinstance(queries, CachedTransport) else None
 
     def cancel(self) -> None:
         if self.task is not None:

@@ -5,6 +5,8 @@ Example, for `{ thing { name } }` over two subgraphs, shortened:
     {"text": "query plan: 2 fetches ...", "json": {"kind": "query", "stages": [...]}, "calls": [
         {"fetch": 0, "subgraph": "a", "startMs": 0.1, "durationMs": 2.0, "requestBytes": 40, ...},
         {"fetch": 1, "subgraph": "b", "startMs": 2.3, "durationMs": 1.4, "representations": 1, ...}]}
+
+With a cache, `"cache"` says for each fetch how many of its values were in memory.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from typing import Any
 from gateway.core.envelope import Envelope
 from gateway.core.errors import RequestError
 from gateway.engine import Engine
+from gateway.execute.cached.transport import CachedTransport
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execution import EnvelopeCallback, execute
 from gateway.pipeline import PreparedOperation
@@ -21,7 +24,7 @@ from gateway.plan.explain import formatted_request, plan_json, print_plan
 from gateway.plan.nodes import Plan
 from gateway.request.graphql_request import PlanWish
 from gateway.settings import Settings
-from gateway.transport.base import Handle
+from gateway.transport.base import Handle, Transport
 from gateway.transport.recorded import RecordedCall, RecordingTransport, facts_of
 
 
@@ -76,11 +79,17 @@ async def executed_with_plan(
     """
     recording = RecordingTransport(engine.transport, engine.clock)
     begin = engine.clock.time()
-    alone = replace(engine, transport=recording, queries=recording)
+    queries: Transport = recording
+    if isinstance(engine.queries, CachedTransport):
+        queries = engine.queries.around(recording)
+        inputs.context.cache_trace = []
+    alone = replace(engine, transport=recording, queries=queries)
     envelope = await execute(alone, replace(prepared, program=None), inputs)
     response: Any = envelope.response
     plan = plan_extension(prepared.plan)
     plan["calls"] = [_call_json(one, begin) for one in recording.calls]
+    if inputs.context.cache_trace is not None:
+        plan["cache"] = inputs.context.cache_trace
     response.setdefault("extensions", {})["plan"] = plan
     return envelope
 

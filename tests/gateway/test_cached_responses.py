@@ -1,11 +1,14 @@
 """Whole responses in the cache, their headers, and what makes them invalid."""
 
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 
 from gateway.core.envelope import Envelope
+from gateway.execution import envelope_of
+from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import (
     CacheSettings,
     HeaderRules,
@@ -13,7 +16,7 @@ from gateway.settings import (
     Settings,
     SubgraphCacheSettings,
 )
-from tests.gateway.execute.cached.town import Town
+from tests.gateway.execute.cached.town import QUERY, Town
 
 NOBODY_VARIES = {name: SubgraphCacheSettings(vary=()) for name in ("shop", "info")}
 FORWARDING = HeaderRules(forward=("authorization",))
@@ -183,3 +186,30 @@ async def test_many_embedded_entities_are_invalidated_together() -> None:
     town.cache.invalidate(['entity:Thing:{"id":"7"}'])
     await town.answer("query ($ids: [ID!]!) { things(ids: $ids) { id } }", ids=ids)
     assert town.calls["shop"] == 2
+
+
+async def test_the_plan_of_a_response_says_what_was_cached() -> None:
+    town = town_of()
+    await town.answer(ids=["1"])
+    gateway = town.gateway
+    assert gateway is not None
+    request = GraphQLRequest(QUERY, {"ids": ["1", "2"]}, plan=True)
+    envelope = await envelope_of(partial(gateway.begin, request, town.engine.context({})))
+    assert isinstance(envelope.response, dict)
+    plan = envelope.response["extensions"]["plan"]
+    assert [(one["subgraph"], one["representations"]) for one in plan["calls"]] == [("shop", 0), ("info", 1)]
+    assert [(one["fetch"], one["memory"], one["fetched"]) for one in plan["cache"]] == [(0, 0, 1), (1, 1, 1)]
+
+
+async def test_responses_asked_once_do_not_push_out_entities() -> None:
+    town = town_of(memory=40_000)
+    for number in range(100):
+        await town.answer(ids=["1", str(number % 7 + 2), str(number % 5), "x" * (number + 1)])
+    assert town.cache.memory.size <= 40_000
+    entities = [key for _, key, _ in town.cache.memory.all() if b"__typename" in key]
+    assert len(entities) > 10
+    for _ in range(2):
+        await town.answer(ids=["1"])
+    calls = dict(town.calls)
+    await town.answer(ids=["1"])
+    assert town.calls == calls

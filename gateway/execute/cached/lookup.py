@@ -151,7 +151,7 @@ class Lookup:
         context = self.call.context
         if context is not None and context.cache_trace is not None:
             entries = [one for one in values if isinstance(one, Entry)]
-            context.cache_trace.append(traced(self.request, entries, self.fetched))
+            context.cache_trace.append(traced(self.request, self.call.fetch, entries, self.fetched))
         if any(isinstance(one, Alone) for one in values):
             self.handle = self.transport.source.post(self.call, self.end)
             return

@@ -142,6 +142,23 @@ def root_body(value: bytes) -> bytes:
     return b'{"data":%b}' % value
 
 
+def cached_reply(call: Call, entries: Sequence[Entry], private: bool) -> CachedReply:
+    """Return the reply of a call from the entries of all its values, in the order of its representations."""
+    headers = PRIVATE_HEADERS if private else ()
+    template = call.template
+    if not template.entities_only:
+        return CachedReply(root_body(entries[0].value), entries, headers)
+    values = [one.value for one in entries]
+    if len(template.fields) == 1:
+        return CachedReply(entity_body(template.fields, (values,)), entries, headers)
+    lookups: list[list[bytes]] = []
+    start = 0
+    for one in call.representations:
+        lookups.append(values[start : start + len(one)])
+        start += len(one)
+    return CachedReply(entity_body(template.fields, lookups), entries, headers)
+
+
 def assembled(call: Call, settled: Sequence[Entry | Failed | Faulty]) -> Outcome:
     """Return the reply of a call from what became of its values, in the order of its representations."""
     first = settled[0]

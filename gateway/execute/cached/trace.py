@@ -9,15 +9,16 @@ from gateway.execute.cached.requests import CachedRequest
 MOST_TAGS = 20  # of one call that are shown
 
 
-def traced(request: CachedRequest, entries: Sequence[Entry], fetched: int) -> dict[str, Any]:
+def traced(request: CachedRequest, fetch: int, entries: Sequence[Entry], fetched: int) -> dict[str, Any]:
     """Return where the values of a call were found, how long they are fresh, and their tags.
 
-    `fetched`: the number of values that were not in memory.
+    `fetch`: the id of the plan's fetch. `fetched`: the number of values that were not in memory.
     """
     tags = sorted({tag for one in entries for tag in one.tags} | set(request.tags))
     stored = [one for one in entries if one.space is not None]
     lifetime = min((one.fresh_until - one.born for one in stored), default=0.0)
     return {
+        "fetch": fetch,
         "subgraph": request.subgraph,
         "values": request.name,
         "memory": len(entries) - fetched,

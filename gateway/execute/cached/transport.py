@@ -14,16 +14,7 @@ from gateway.core.clock import Clock
 from gateway.execute.cached.fill import Fill, PendingValue
 from gateway.execute.cached.lookup import Lookup
 from gateway.execute.cached.modes import cache_mode
-from gateway.execute.cached.replies import (
-    PRIVATE_HEADERS,
-    CachedReply,
-    Failed,
-    Faulty,
-    Settled,
-    assembled,
-    entity_body,
-    root_body,
-)
+from gateway.execute.cached.replies import CachedReply, Failed, Faulty, Settled, assembled, cached_reply
 from gateway.execute.cached.requests import CachedRequests
 from gateway.execute.cached.trace import traced
 from gateway.supergraph.model import Supergraph
@@ -33,7 +24,8 @@ from gateway.transport.base import Call, Done, Handle, Outcome, Transport
 class CachedTransport:
     """The cache in front of a transport for queries.
 
-    `source`: sends calls. `pending`: the values that are being fetched, by space and key.
+    `source`: sends calls. `pending`: the values that are being fetched, by space and key. `asked`: the last
+    call for which `from_memory` was asked, so that `post` does not look again.
     """
 
     def __init__(self, source: Transport, cache: Cache, supergraph: Supergraph) -> None:
@@ -41,6 +33,7 @@ class CachedTransport:
         self.cache = cache
         self.settings = cache.settings
         self.requests = CachedRequests(supergraph, cache.settings)
+        self.asked: Call | None = None
         self.pending: dict[tuple[bytes, bytes], tuple[PendingValue, Fill]] = {}
 
     @property
@@ -50,6 +43,9 @@ class CachedTransport:
 
     def post(self, call: Call, done: Done) -> Handle:
         """Answer a call from the cache, as far as its values are there."""
+        reply = None if call is self.asked else self.from_memory(call)
+        if reply is not None:
+            return self.clock.call_soon(done, reply)
         context = call.context
         request = self.requests.of(call) if call.repeatable and context is not None else None
         spaces = request.spaces(call) if request is not None else None
@@ -59,16 +55,27 @@ class CachedTransport:
         if not (reads or stores):
             return self.source.post(call, done)
         size = 1 if not call.template.entities_only else sum(map(len, call.representations))
-        if reads:
-            entries = self.in_memory(spaces, call)
-            if entries is not None:
-                request.memory += size
-                if context.cache_trace is not None:
-                    context.cache_trace.append(traced(request, entries, 0))
-                return self.clock.call_soon(done, self.reply(call, entries))
         lookup = Lookup(self, request, call, done, size)
         lookup.begin(spaces, reads, stores)
         return lookup
+
+    def from_memory(self, call: Call) -> CachedReply | None:
+        """Return the reply to a call if all of its values are in memory and need not be fetched again."""
+        self.asked = call
+        context = call.context
+        if context is None or not call.repeatable:
+            return None
+        request = self.requests.of(call)
+        if request is None or not (context.cache_mode or cache_mode(context, self.settings))[0]:
+            return None
+        spaces = request.spaces(call)
+        entries = None if spaces is None else self.in_memory(spaces, call)
+        if entries is None:
+            return None
+        request.memory += len(entries)
+        if context.cache_trace is not None:
+            context.cache_trace.append(traced(request, call.fetch, entries, 0))
+        return cached_reply(call, entries, request.private)
 
     def keys(self, call: Call) -> Sequence[Sequence[bytes]]:
         """Return the keys of a call's values, by lookup.
@@ -88,15 +95,17 @@ class CachedTransport:
             known = memory.spaces.get(space.digest)
             if known is None:
                 return None
-            entries = known.entries
-            for key in keys:
-                entry = entries.get(key)
-                if entry is None or entry.early <= now or entry.born < horizon:
+            try:
+                entries = list(map(known.entries.__getitem__, keys))
+            except KeyError:
+                return None
+            for entry in entries:
+                if entry.early <= now or entry.born < horizon:
                     return None
                 if entry.checked != position and not memory.is_valid(entry, known):
                     return None
                 entry.used = True
-                found.append(entry)
+            found = found + entries if found else entries
         return found
 
     def known(self, space: Space, key: bytes, now: float) -> Entry | None:
@@ -109,19 +118,10 @@ class CachedTransport:
 
     def reply(self, call: Call, values: Sequence[Settled]) -> Outcome:
         """Return the reply of a call from its values."""
-        settled = [one for one in values if isinstance(one, Entry | Failed | Faulty)]
-        entries = [one for one in settled if isinstance(one, Entry)]
-        if len(entries) != len(values):
-            return assembled(call, settled)
-        headers = PRIVATE_HEADERS if any(one.private for one in entries) else ()
-        if not call.template.entities_only:
-            return CachedReply(root_body(entries[0].value), entries, headers)
-        lookups: list[list[bytes]] = []
-        start = 0
-        for one in call.representations:
-            lookups.append([entry.value for entry in entries[start : start + len(one)]])
-            start += len(one)
-        return CachedReply(entity_body(call.template.fields, lookups), entries, headers)
+        entries = [one for one in values if isinstance(one, Entry)]
+        if len(entries) == len(values):
+            return cached_reply(call, entries, any(one.private for one in entries))
+        return assembled(call, [one for one in values if isinstance(one, Entry | Failed | Faulty)])
 
     def settle(self, item: PendingValue, found: Settled) -> None:
         """End the wait for a value, for all that wait."""
@@ -134,6 +134,12 @@ class CachedTransport:
         pending = self.pending.get(key)
         if pending is not None and pending[0] is item:
             del self.pending[key]
+
+    def around(self, source: Transport) -> "CachedTransport":
+        """Return the same cache in front of another transport, which shares no fetch with other requests."""
+        found = CachedTransport(source, self.cache, self.requests.supergraph)
+        found.requests = self.requests
+        return found
 
     async def close(self) -> None:
         await self.source.close()

@@ -18,10 +18,12 @@ from gateway.execute.inputs import ExecutionInputs
 from gateway.execute.schedule import Progress
 from gateway.execute.sent_calls import SentCall
 from gateway.observe.facts import InternalFailure
-from gateway.transport.base import Handle, Outcome, Reply, Transport
+from gateway.transport.base import Call, Handle, Outcome, Reply, Transport
 from gateway.transport.template import members_of
 
 SentCalls = dict[int, SentCall]
+Known = Callable[[Call], Reply | None]
+"""Returns the reply to a call at once if all of its values are cached in memory; else None."""
 Ended = Callable[[bytes | None, SentCalls], None]
 _NO_REPRESENTATIONS: tuple[list[bytes], ...] = ()
 
@@ -43,12 +45,18 @@ class CompiledRun(Protocol):
 
 
 class MergingRun:
-    """A run that merges several replies into the response. `under_way`: the handles of all its calls."""
+    """A run that merges several replies into the response.
+
+    `under_way`: the handles of all its calls. `known`: returns cached replies; None without a cache.
+    `is_beginning`: whether `begin` has not returned, so that `ended` must not be called yet.
+    """
 
     __slots__ = (
         "ended",
         "extensions",
         "inputs",
+        "is_beginning",
+        "known",
         "program",
         "progress",
         "sent_calls",
@@ -67,10 +75,13 @@ class MergingRun:
         self.extensions: dict[int, Any] = {}
         self.under_way: list[Handle] = []
         self.progress = Progress(program.schedule)
+        self.known: Known | None = None
+        self.is_beginning = True
 
     def begin(self) -> None:
         for index in self.program.schedule.first:
             self.start(index)
+        self.is_beginning = False
 
     def cancel(self) -> None:
         self.ended = None
@@ -99,6 +110,9 @@ class MergingRun:
                 return
         call = self.inputs.call(fetch, compiled.template, members, representations)
         sent_call = self.sent_calls[fetch.id] = SentCall(call)
+        if self.known is not None and (reply := self.known(call)) is not None:
+            self.replied(compiled, sent_call, reply)
+            return
         self.under_way.append(self.transport.post(call, partial(self.replied, compiled, sent_call)))
 
     def replied(self, compiled: CompiledFetch, sent_call: SentCall, outcome: Outcome) -> None:
@@ -163,9 +177,13 @@ class MergingRun:
         self.end(None)
 
     def end(self, body: bytes | None) -> None:
-        """Call `ended`, only the first time."""
+        """Call `ended`, only the first time, and never before `begin` has returned."""
         ended, self.ended = self.ended, None
-        if ended is not None:
+        if ended is None:
+            return
+        if self.is_beginning:
+            self.under_way.append(self.inputs.context.clock.call_soon(ended, body, self.sent_calls))
+        else:
             ended(body, self.sent_calls)
 
 

@@ -42,14 +42,38 @@ function showCalls(plan) {
   const failed = plan.calls.filter((call) => call.error || call.errors).length;
   const trouble = failed ? `, ${failed} of them with errors` : "";
   byId("plan-title").textContent = "Requests of this answer";
+  const traces = new Map((plan.cache ?? []).map((trace) => [trace.fetch, trace]));
+  const asked = new Set(plan.calls.map((call) => call.fetch));
+  const cached = [...traces.values()].filter((trace) => !asked.has(trace.fetch));
+  const saved = cached.length ? ` ${counted(cached.length, "request")} answered from the cache.` : "";
   byId("plan-note").textContent = plan.calls.length
-    ? `${counted(plan.calls.length, "subgraph request")} in ${milliseconds(end)}${trouble}.`
-    : "No subgraph was asked for this answer.";
-  byId("plan-calls").replaceChildren(...plan.calls.map((call) => callItem(call, end)));
+    ? `${counted(plan.calls.length, "subgraph request")} in ${milliseconds(end)}${trouble}.${saved}`
+    : `No subgraph was asked for this answer.${saved}`;
+  byId("plan-calls").replaceChildren(
+    ...cached.map(cachedItem),
+    ...plan.calls.map((call) => callItem(call, end, traces.get(call.fetch))),
+  );
   showFetches(plan, plan.json.stages.flat(), false);
 }
 
-function callItem(call, end) {
+/** A request that was not sent, because all of its values are cached. */
+function cachedItem(trace) {
+  const item = element("li");
+  const head = element("div", undefined, "head");
+  head.append(element("b", trace.subgraph), element("span", "cached", "ok"));
+  item.append(head, cacheFacts(element("dl"), trace));
+  return item;
+}
+
+function cacheFacts(facts, trace) {
+  const add = (name, value) => facts.append(element("dt", name, "whole"), element("dd", value));
+  const all = trace.memory + trace.fetched;
+  add("cache", `${trace.memory} of ${counted(all, "value")}${trace.private ? ", for this user only" : ""}`);
+  add("lifetime", trace.stored ? milliseconds(trace.lifetime * 1000) : "not stored");
+  return facts;
+}
+
+function callItem(call, end, trace) {
   const item = element("li");
   const errors = call.error ?? (call.errors ? counted(call.errors, "error") : "ok");
   const head = element("div", undefined, "head");
@@ -60,7 +84,9 @@ function callItem(call, end) {
   span.style.width = `${((call.durationMs ?? 0) / end) * 100}%`;
   bar.append(span);
   bar.setAttribute("aria-hidden", "true");
-  item.append(head, bar, factsOf(call), operationOf(call));
+  const facts = factsOf(call);
+  if (trace) cacheFacts(facts, trace);
+  item.append(head, bar, facts, operationOf(call));
   return item;
 }
 

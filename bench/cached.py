@@ -1,0 +1,93 @@
+"""What a request costs in CPU time when its values are cached: `make bench-cache`.
+
+Two gateways without a cache run beside three with one: whole responses in memory, entities in memory, and
+entities in Redis alone (the memory is too small for any). All replies stay fresh during the run. In each
+round each query is sent to all of them, one after the other; the ratio of the two equal gateways shows how
+much ratios vary by chance.
+"""
+
+import argparse
+import statistics
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from bench.data import QUERIES, WORK, read_query
+from bench.guard import spread
+from bench.load import compile_load
+from bench.pairs import UNSHARED, CpuTimes, measure_rounds, ratios_of
+from bench.processes import pin_self
+from bench.report import machine, save_rows, write_section
+from bench.systems import SERVE, Running, System, start, start_subgraphs
+from subgraphs.platform.valkey import start_valkey
+
+OFF, AGAIN = "off", "off again"
+RESPONSES, ENTITIES, SHARED = "responses in memory", "entities in memory", "entities in Redis"
+AIMS = {("light", RESPONSES): 0.6, ("heavy", ENTITIES): 0.6, ("heavy", SHARED): 0.9}
+CONFIGS = {
+    RESPONSES: "cache: {enabled: true, lifetime: 1h}\n",
+    ENTITIES: "cache: {enabled: true, lifetime: 1h, responses: false}\n",
+    SHARED: "cache: {enabled: true, lifetime: 1h, responses: false, redis: true, memory: 1000}\n",
+}
+TEXT = """Printed by `make bench-cache` on {date} ({machine}).
+CPU per request of the gateway when everything that a request needs is cached and fresh, beside gateways
+without a cache: 50 connections, nothing shared, medians of {rounds} interleaved rounds. Each ratio is the
+median of the rounds, with the smallest and the largest in brackets; *by chance* are the ratios of the two
+equal gateways."""
+
+
+def systems(redis: str) -> list[System]:
+    """Return two gateways without a cache, and one for each way to cache. `redis`: the URL of the server."""
+    command = (*SERVE, *UNSHARED)
+    found = [System(name, False, command, connections=(50,)) for name in (OFF, AGAIN)]
+    for name, text in CONFIGS.items():
+        file = WORK / f"cache-{len(found)}.yaml"
+        file.write_text(f'redis: {{url: "{redis}"}}\n{text}')
+        found.append(System(name, False, (*command, "--config", str(file)), connections=(50,)))
+    return found
+
+
+def rows_of(found: CpuTimes) -> Iterator[tuple[str, str]]:
+    """Yield the rows of the report."""
+    for name in CONFIGS:
+        for one in ratios_of(found, OFF, AGAIN, name):
+            yield f"{one.title}, {name}: CPU ms, off / on", f"{one.before:.4f} / {one.now:.4f}"
+            aim, ratio = AIMS.get((one.title, name)), statistics.median(one.ratios)
+            result = "" if aim is None else f" (aim ≤ {aim:g}: {'met' if ratio <= aim else 'missed'})"
+            yield f"{one.title}, {name}: ratio{result}", spread(one.ratios)
+    for one in ratios_of(found, OFF, AGAIN, AGAIN):
+        yield f"{one.title}: ratio by chance", spread(one.same)
+
+
+def measure_all(rounds: int, seconds: float) -> CpuTimes:
+    """Start the servers and gateways, and return their CPU times."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    redis = start_valkey(WORK / "valkey", durable=False)
+    try:
+        with start_subgraphs() as port, ExitStack() as stack:
+            running: list[Running] = [stack.enter_context(start(one, port)) for one in systems(redis.url)]
+            return measure_rounds(running, [read_query(name) for name in QUERIES], rounds, seconds)
+    finally:
+        redis.stop()
+
+
+def main() -> None:
+    """Measure, print and save the results, and write them into docs/performance.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of load for one figure")
+    parser.add_argument("--quick", action="store_true", help="nothing is written")
+    options = parser.parse_args()
+    pin_self()
+    compile_load()
+    rows = list(rows_of(measure_all(options.rounds, options.seconds)))
+    if options.quick:
+        print("\n".join(f"{what:75} {measured}" for what, measured in rows))
+        return
+    text = TEXT.format(date=f"{datetime.now(UTC):%Y-%m-%d}", machine=machine(), rounds=options.rounds)
+    save_rows("cache", "Cached values", text, rows)
+    write_section("cache")
+
+
+if __name__ == "__main__":
+    main()

@@ -218,7 +218,15 @@ class Gateway:
             start = responses.storing(start, key, prepared, encoded, inputs)
         if not settings.share:
             return start(answered)
-        sharing = key, encoded, inputs.headers.sharing_key, context.sharing_key(), context.cache_mode
+        position = responses.cache.fence.local.position  # none joins an execution from before an invalidation
+        sharing = (
+            key,
+            encoded,
+            inputs.headers.sharing_key,
+            context.sharing_key(),
+            context.cache_mode,
+            position,
+        )
         return self.shared_executions.share(sharing, start, answered)
 
     def _begin_hooked(

@@ -7,6 +7,7 @@ caller's identity in its key. Redis has the values of which a response is made, 
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
+from secrets import token_bytes
 from typing import Any
 
 from gateway.cache.cache import Cache
@@ -62,7 +63,7 @@ class CachedResponses:
         self.settings: CacheSettings = cache.settings
         self.clock = engine.clock
         self.forwarded = tuple(forwarded)
-        self.identity = repr(id(engine)).encode()  # a reload may change what a plan's key means
+        self.identity = token_bytes(8)  # a reload may change what a plan's key means
         self.facts: LruCache[PlanKey, ResponseFacts] = LruCache(OPERATIONS)
         self.missed: set[int] = set()
         self.missed_before: set[int] = set()
@@ -249,7 +250,8 @@ class CachedResponses:
         if facts.vary is None:
             varying = headers.sharing_key, context.partition, identity, context.request_extensions
         else:
-            values = tuple([one for one in headers.raw if one[0] in facts.vary]) if facts.vary else ()
+            several = [headers] if headers.by_subgraph is None else headers.by_subgraph.values()
+            values = tuple([one for each in several for one in each.raw if one[0] in facts.vary])
             owner = identity if facts.private else None
             varying = values, context.partition, owner, context.request_extensions
         found = facts.spaces.get(varying)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gateway.cache.fence import UNPUBLISHED, Fence, Positions
+from gateway.cache.fence import Fence, Positions
 from gateway.cache.keys import LONGEST_TAG
 from gateway.cache.redis_nodes import Nodes
 from gateway.cache.resp import RedisError, RedisFailure
@@ -33,7 +33,7 @@ PAGE = 1_000  # messages that are read at once
 PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)  # seconds before each further attempt to reach Redis
 UNSENT = 100_000  # the number of tags that wait for Redis to return
 TAGS_AT_ONCE = 10_000  # of one message
-SEQUENCE_BITS = 22
+SEQUENCE_BITS = 64
 
 _read_tags = msgspec.json.Decoder(list[str]).decode
 
@@ -49,7 +49,7 @@ def number_of(message: bytes) -> int:
     """Return the id of a message (`1700000000000-3`) as one integer. Raises ValueError."""
     milliseconds, _, sequence = message.partition(b"-")
     number: int = int(milliseconds) << SEQUENCE_BITS
-    return number | min(int(sequence or b"0"), (1 << SEQUENCE_BITS) - 1)
+    return number | int(sequence or b"0")
 
 
 class Backplane:
@@ -129,11 +129,12 @@ class Backplane:
     async def _connect(self) -> None:
         """Find the epoch, and read what the stream has. Raises RedisFailure or RedisError."""
         once = () if self.overflowed else (b"NX",)  # a new epoch makes everything invalid, everywhere
-        _, epoch, _ = await self._ask(
+        _, epoch, message = await self._ask(
             (b"SET", self.epoch_key, secrets.token_hex(8).encode(), *once),
             (b"GET", self.epoch_key),
             (b"XADD", self.stream, b"MAXLEN", b"~", MESSAGES, b"*", b"tags", b"[]", b"from", self.name),
         )
+        self.shared.offset = int(message.partition(b"-")[0]) / 1_000 - self.clock.time()
         info = _pairs((await self._ask((b"XINFO", b"STREAM", self.stream)))[0])
         first = info.get(b"first-entry")
         floor = first[0] if isinstance(first, list) and info[b"entries-added"] != info[b"length"] else b"0-0"
@@ -143,7 +144,6 @@ class Backplane:
                 self.levels.fence.invalidate_all()
             self.levels.fence.shared = Positions()
             self.levels.fence.shared.floor = number_of(floor)
-            self.levels.fence.shared.invalidate(self.unsent, UNPUBLISHED)
             self.last = b"0-0"
         self.epoch, self.overflowed = epoch, False
         await self._catch_up()
@@ -183,7 +183,7 @@ class Backplane:
             except msgspec.DecodeError:
                 self.ignored += 1
                 continue
-            tags = [one for one in tags if len(one) <= LONGEST_TAG * 4]
+            tags = [one for one in tags if len(one) <= LONGEST_TAG]  # no entry has a longer one
             if given.get(b"from") == self.name:
                 fence.published(tags, number_of(number))
             else:
@@ -201,7 +201,7 @@ class Backplane:
 
     def _publish_unsent(self) -> None:
         """Send the invalidations that wait, as one message; keep them if Redis does not accept it."""
-        tags = list(self.unsent)[:TAGS_AT_ONCE]
+        tags, until = list(self.unsent)[:TAGS_AT_ONCE], self.levels.fence.local.position
         if not tags:
             return
         for one in tags:
@@ -209,7 +209,7 @@ class Backplane:
 
         def replied(replies: Any) -> None:
             if isinstance(replies, list) and isinstance(replies[0], bytes):
-                self.levels.fence.published(tags, number_of(replies[0]))
+                self.levels.fence.published(tags, number_of(replies[0]), until)
             else:
                 self.unsent.update(dict.fromkeys(tags))
 
@@ -221,13 +221,13 @@ class Backplane:
         Raises RedisFailure or RedisError; then it is published when Redis returns.
         """
         for start in range(0, len(tags), TAGS_AT_ONCE):
-            part = tags[start : start + TAGS_AT_ONCE]
+            part, until = tags[start : start + TAGS_AT_ONCE], self.levels.fence.local.position
             try:
                 (number,) = await self._ask(self._message(part))
             except (RedisFailure, RedisError):
                 self.publish(tags[start:])
                 raise
-            self.levels.fence.published(part, number_of(number))
+            self.levels.fence.published(part, number_of(number), until)
 
     def _message(self, tags: Sequence[str]) -> Sequence[bytes]:
         text = msgspec.json.encode(list(tags))

@@ -11,11 +11,40 @@ from typing import Any
 from graphql import FieldNode, InlineFragmentNode
 from graphql.language import SelectionNode
 
-from gateway.cache.keys import entity_tags
+from gateway.cache.keys import entity_tag
+from gateway.federation.field_set import FieldSet, FieldSetField
 from gateway.supergraph.model import Key, SubgraphType, Supergraph
 
 MOST_ENTITIES = 100
 """The number of entities whose tags a value has; one with more is invalid with any of their type."""
+
+
+def entity_tags(type_name: str, values: Mapping[str, Any], keys: Iterable[Key]) -> Iterator[str]:
+    """Yield the tag of each key whose fields all have a value.
+
+    `values`: the fields of a representation, or of an entity in a reply.
+    """
+    for key in keys:
+        picked = _picked(key.fields, values)
+        if picked:
+            yield entity_tag(type_name, picked)
+
+
+def _picked(fields: FieldSet, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the values of a key's fields; None if one is missing."""
+    found: dict[str, Any] = {}
+    for item in fields:
+        if not isinstance(item, FieldSetField):
+            return None
+        value = values.get(item.name)
+        if value is None:
+            return None
+        if item.selections:
+            value = _picked(item.selections, value) if isinstance(value, dict) else None
+            if value is None:
+                return None
+        found[item.name] = value
+    return found
 
 
 @dataclass(slots=True)
@@ -23,8 +52,8 @@ class Finder:
     """Where objects of one selection may be entities.
 
     `keys`: by type name, the keys. `type_name`: the type of objects without `__typename`; None for an
-    abstract one. `below`: by response key, the finders of nested objects. `names`: a field's name and its
-    response key, where they differ.
+    abstract one. `below`: by response key, the finders of nested objects. `names`: the response key of each
+    field, by its name.
     """
 
     type_name: str | None
@@ -42,7 +71,7 @@ class Finder:
             return
         kind = value.get("__typename", self.type_name)
         if isinstance(kind, str) and (keys := self.keys.get(kind)):
-            known = {name: value.get(shown) for name, shown in self.names.items()} | value
+            known = {name: value.get(shown) for name, shown in self.names.items()}
             for tag in entity_tags(kind, known, keys):
                 found[tag] = kind
         for name, finder in self.below.items():
@@ -57,6 +86,17 @@ def entity_keys(supergraph: Supergraph) -> dict[str, tuple[Key, ...]]:
             for key in kind.keys:
                 found.setdefault(name, {})[key.fields] = key
     return {name: tuple(several.values()) for name, several in found.items()}
+
+
+def finders_of(
+    types: Mapping[str, SubgraphType],
+    keys: Mapping[str, tuple[Key, ...]],
+    parent: str,
+    selections: Sequence[SelectionNode],
+) -> tuple[Finder, ...]:
+    """Return what finds the entities in objects of a type: one finder, or none; see `finder_of`."""
+    found = finder_of(types, keys, parent, selections)
+    return () if found is None else (found,)
 
 
 def finder_of(
@@ -78,7 +118,7 @@ def finder_of(
         owner = types.get(name)
         definition = owner.fields.get(item.name.value) if owner is not None else None
         shown = item.alias.value if item.alias is not None else item.name.value
-        if shown != item.name.value:
+        if not item.arguments:
             finder.names[item.name.value] = shown
         if definition is not None and item.selection_set is not None:
             below = finder_of(types, keys, definition.type_name, item.selection_set.selections)
@@ -97,15 +137,14 @@ def _fields(parent: str, selections: Iterable[SelectionNode]) -> Iterator[tuple[
             yield from _fields(narrowed, item.selection_set.selections)
 
 
-def embedded_tags(finder: Finder | None, value: Any) -> tuple[str, ...]:
+def embedded_tags(finders: Iterable[Finder], value: Any) -> tuple[str, ...]:
     """Return the tags of the entities in a decoded value.
 
     Of more than MOST_ENTITIES, only the tags for any entity of their types (`entities:Thing`).
     """
-    if finder is None:
-        return ()
     found: dict[str, str] = {}
-    finder.find(value, found)
+    for finder in finders:
+        finder.find(value, found)
     if len(found) <= MOST_ENTITIES:
         return tuple(found)
     return tuple(f"entities:{name}" for name in sorted(set(found.values())))

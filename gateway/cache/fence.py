@@ -8,8 +8,7 @@ Example: the fetch of entry A, with the tag `type:users:User`, begins at positio
 tag gets the number 5, then A is stored with position 4: A is invalid, since 5 > 4. An entry whose fetch
 begins after that has position 5 and is valid.
 
-In Redis the numbers are the ids of the stream of invalidations (see `backplane`), as integers. A tag whose
-invalidation has no id yet has the number UNPUBLISHED, which no entry's position reaches.
+In Redis the numbers are the ids of the stream of invalidations (see `backplane`), as integers.
 """
 
 from collections.abc import Iterable
@@ -18,7 +17,6 @@ TAGS = 200_000
 """The number of tags whose last invalidation is stored. Beyond it the oldest is dropped, together with all
 entries whose fetch began before its invalidation.
 """
-UNPUBLISHED = 2**127
 
 
 def with_lists(tags: Iterable[str]) -> tuple[str, ...]:
@@ -48,12 +46,10 @@ class Positions:
         last = self.last
         for tag in tags:
             before = last.pop(tag, 0)  # removed and added again, so that the oldest comes first
-            last[tag] = number if before == UNPUBLISHED else max(before, number)
-        if UNPUBLISHED > number > self.position:
-            self.position = number
+            last[tag] = max(before, number)
+        self.position = max(self.position, number)
         while len(last) > self.limit:
-            dropped = last.pop(next(iter(last)))
-            self.floor = max(self.floor, self.position if dropped == UNPUBLISHED else dropped)
+            self.floor = max(self.floor, last.pop(next(iter(last))))
 
     def is_valid(self, position: int, tags: Iterable[str]) -> bool:
         """Return whether an entry with these tags, fetched at this position, is still valid."""
@@ -73,23 +69,43 @@ class Positions:
 
 
 class Fence:
-    """The invalidations that this process knows: `local` for its own memory, `shared` for Redis."""
+    """The invalidations that this process knows: `local` for its own memory, `shared` for Redis.
 
-    __slots__ = ("local", "shared")
+    `unpublished`: the tags whose invalidation has no number in the stream yet, each with the local number of
+    the last one. No entry of Redis with such a tag is valid.
+    """
+
+    __slots__ = ("local", "shared", "unpublished")
 
     def __init__(self, limit: int = TAGS) -> None:
         self.local = Positions(limit)
         self.shared = Positions(limit)
+        self.unpublished: dict[str, int] = {}
 
     def invalidate(self, tags: Iterable[str], number: int | None = None) -> None:
         """Invalidate tags. `number`: the id in the stream of invalidations; None if it is not yet known."""
         known = with_lists(tags)
         self.local.invalidate(known, self.local.position + 1)
-        self.shared.invalidate(known, UNPUBLISHED if number is None else number)
+        if number is None:
+            self.unpublished.update(dict.fromkeys(known, self.local.position))
+        else:
+            self.shared.invalidate(known, number)
 
-    def published(self, tags: Iterable[str], number: int) -> None:
-        """Record the stream's id of an invalidation of this process."""
-        self.shared.invalidate(with_lists(tags), number)
+    def published(self, tags: Iterable[str], number: int, until: int = 0) -> None:
+        """Record the stream's id of invalidations of this process.
+
+        `until`: the local number up to which the message contains the invalidations of these tags.
+        """
+        known = with_lists(tags)
+        self.shared.invalidate(known, number)
+        for tag in known:
+            if self.unpublished.get(tag, until + 1) <= until:
+                del self.unpublished[tag]
+
+    def is_valid_in_redis(self, position: int, tags: Iterable[str]) -> bool:
+        """Return whether an entry of Redis with these tags, fetched at this position, is still valid."""
+        known = tuple(tags)
+        return self.unpublished.keys().isdisjoint(known) and self.shared.is_valid(position, known)
 
     def invalidate_all(self) -> None:
         """Make all entries in memory invalid, since invalidations may have been lost."""

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from graphql import FieldNode, GraphQLError, InlineFragmentNode, OperationDefinitionNode, parse
 from graphql.language import SelectionNode
 
-from gateway.cache.embedded import Finder, entity_keys, finder_of
+from gateway.cache.embedded import Finder, entity_keys, finders_of
 from gateway.settings import CacheSettings, TypeCacheSettings
 from gateway.supergraph.metadata import CacheHint, ElementMetadata
 from gateway.supergraph.model import Key, SubgraphType, Supergraph
@@ -30,13 +30,14 @@ _NO_SETTINGS = TypeCacheSettings()
 class EntityFacts:
     """One entity type of a lookup.
 
-    `keys`: those of the subgraph. `tags`: the templates of its tags (@cacheTag). `finder`: finds the entities
-    embedded in it; None if there are none.
+    `keys`: those of the subgraph. `tags`: the templates of its tags (@cacheTag). `finders`: find the entities
+    embedded in it. `names`: the types that it may have: several for an interface object.
     """
 
     keys: tuple[Key, ...]
     tags: tuple[str, ...] = ()
-    finder: Finder | None = None
+    finders: tuple[Finder, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class RequestFacts:
     - `private`: whether a hint or a setting says PRIVATE. `stores`: whether replies may be stored at all.
     - `types`: the composite types in the request, sorted. `entities`: by the entity types of its lookups.
     - `root_tags`: pairs of a root field's node and a template of a tag.
-    - `finder`: finds the entities in the data of root fields; None if there are none.
+    - `finders`: find the entities in the data of root fields.
     - `meaning`: a digest of all that decides what the request returns, besides its text.
     """
 
@@ -61,7 +62,7 @@ class RequestFacts:
     entities: Mapping[str, EntityFacts]
     root_tags: tuple[tuple[FieldNode, str], ...]
     meaning: bytes
-    finder: Finder | None = None
+    finders: tuple[Finder, ...] = ()
 
 
 def request_facts(supergraph: Supergraph, settings: CacheSettings, subgraph: str, text: str) -> RequestFacts:
@@ -113,7 +114,7 @@ class _Reader:
             self.entities,
             tuple(self.root_tags),
             self.meaning.digest(),
-            finder_of(self.types, self.keys, root, operation.selection_set.selections),
+            finders_of(self.types, self.keys, root, operation.selection_set.selections),
         )
 
     def lookup(self, item: FieldNode) -> None:
@@ -122,12 +123,21 @@ class _Reader:
             if isinstance(one, InlineFragmentNode) and one.type_condition is not None:
                 name = one.type_condition.name.value
                 kind = self.types.get(name)
-                finder = finder_of(self.types, self.keys, name, one.selection_set.selections)
+                finders = finders_of(self.types, self.keys, name, one.selection_set.selections)
                 for entity in sorted({name} | (set(kind.possible) if kind is not None else set())):
-                    tags = (*self.metadata.of_type(entity).cache_tags, *self.own(entity).tags)
-                    self.entities[entity] = EntityFacts(_keys(self.types.get(entity) or kind), tags, finder)
+                    self.entity(entity, self.types.get(entity) or kind, finders)
                 self.value(name, None)
                 self.selections(name, one.selection_set.selections)
+
+    def entity(self, name: str, kind: SubgraphType | None, finders: tuple[Finder, ...]) -> None:
+        """Add what is known about one entity type; several lookups of a request may have the same type."""
+        before = self.entities.get(name)
+        if before is not None:
+            finders = (*before.finders, *finders)
+        is_interface = kind is not None and kind.interface_object
+        names = self.supergraph.possible.get(name, frozenset()) if is_interface else frozenset()
+        tags = (*self.metadata.of_type(name).cache_tags, *self.own(name).tags)
+        self.entities[name] = EntityFacts(_keys(kind), tags, finders, (name, *sorted(names - {name})))
 
     def selections(self, parent: str, items: Sequence[SelectionNode]) -> None:
         for item in items:

@@ -11,7 +11,7 @@ Tags are texts:
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -19,10 +19,8 @@ import msgspec
 
 from gateway.core.jsontext import read_json
 from gateway.core.numbers import encode_exact_number
-from gateway.federation.field_set import FieldSet, FieldSetField
-from gateway.supergraph.model import Key
 
-LONGEST_TAG = 512
+LONGEST_TAG = 1_024
 """Characters of a tag at most; an entry with a longer one is not stored, since nobody could invalidate it."""
 _PLACE = re.compile(r"\{\$(key|args)\.([A-Za-z_][A-Za-z0-9_.]*)\}")
 _encode = msgspec.json.Encoder(enc_hook=encode_exact_number, order="sorted").encode
@@ -68,34 +66,6 @@ def entity_tag(type_name: str, key: Mapping[str, Any]) -> str:
 def custom_tag(name: str) -> str:
     """Return the tag for a name."""
     return f"tag:{name}"
-
-
-def entity_tags(type_name: str, values: Mapping[str, Any], keys: Iterable[Key]) -> Iterator[str]:
-    """Yield the tag of each key whose fields all have a value.
-
-    `values`: the fields of a representation, or of an entity in a reply.
-    """
-    for key in keys:
-        picked = _picked(key.fields, values)
-        if picked:
-            yield entity_tag(type_name, picked)
-
-
-def _picked(fields: FieldSet, values: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the values of a key's fields; None if one is missing."""
-    found: dict[str, Any] = {}
-    for item in fields:
-        if not isinstance(item, FieldSetField):
-            return None
-        value = values.get(item.name)
-        if value is None:
-            return None
-        if item.selections:
-            value = _picked(item.selections, value) if isinstance(value, dict) else None
-            if value is None:
-                return None
-        found[item.name] = value
-    return found
 
 
 def expand_tag(template: str, key: Mapping[str, Any], arguments: Mapping[str, Any]) -> str | None:

@@ -17,6 +17,8 @@ OVERHEAD = 600
 them.
 """
 
+TAG = 90  # bytes of memory of a tag besides its characters
+
 
 class Entry:
     """One cached value: an entity, the data of a root request, or a whole answer.
@@ -154,7 +156,8 @@ class Memory:
         local = self.fence.local
         if not (local.is_valid(entry.position, entry.tags) and local.is_valid(entry.position, known.tags)):
             return entry
-        entry.size = len(key) + len(entry.value) + sum(map(len, entry.tags)) + OVERHEAD
+        tags = sum(map(len, entry.tags)) + len(entry.tags) * TAG
+        entry.size = len(key) + len(entry.value) + tags + OVERHEAD
         if entry.size > self.limit // 8:  # one value must not push out most others
             return entry
         entry.checked = local.position

@@ -51,6 +51,7 @@ class ReplyPolicy:
     `must_revalidate`: whether the reply must not be used once it is stale, in any circumstances.
     `stale_while_revalidate`, `stale_if_error`: how long after `lifetime` the stale reply may be used while
     it is fetched again, and when that fails.
+    `states_revalidate`, `states_error`: whether the headers give these two times, be they 0.
     `vary`: the lower-case names of the request headers that select the reply. `varies_always`: whether no
     other request can get it.
     """
@@ -65,6 +66,8 @@ class ReplyPolicy:
     public: bool
     vary: frozenset[bytes]
     varies_always: bool
+    states_revalidate: bool = False
+    states_error: bool = False
 
 
 class RequestPolicy(NamedTuple):
@@ -118,6 +121,8 @@ def reply_policy(headers: Headers, *, authorized: bool = False, received: float 
         public=said.public and not private,
         vary=facts.vary,
         varies_always=facts.varies_always,
+        states_revalidate=said.stale_while_revalidate is not None,
+        states_error=said.stale_if_error is not None,
     )
 
 

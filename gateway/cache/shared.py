@@ -21,7 +21,8 @@ from gateway.cache.redis_nodes import Nodes
 from gateway.cache.resp import Command, RedisFailure
 from gateway.core.clock import Clock
 
-VERSION = 1
+VERSION = 2
+POSITION = 20  # bytes of a position: two numbers of 64 bits, and some room
 PLAIN, DEFLATED = 0, 1
 LEASE = b"1000"
 """Milliseconds in which one process alone fetches a value for which several ask at once."""
@@ -31,11 +32,13 @@ Wanted = Sequence[tuple[Space, bytes]]
 
 
 class _Stored(msgspec.Struct, array_like=True):
-    """An entry as Redis has it; times are seconds since 1970, `cost` the seconds that its fetch took."""
+    """An entry as Redis has it; times are seconds since 1970 by the clock of Redis, `cost` the seconds that
+    its fetch took.
+    """
 
     version: int
     epoch: bytes
-    position: int
+    position: bytes
     fetched: float
     fresh_until: float
     stale_until: float
@@ -55,6 +58,8 @@ class SharedEntries:
     """The entries in Redis.
 
     - `epoch`: identifies the data of Redis; None while it is not known, and then nothing is read or stored.
+    - `offset`: the time of Redis less the monotonic time here, so that all processes mean the same by a time,
+      whatever their own clocks say.
     - `early`: returns when an entry is fetched again (`Cache.early`).
     - `errors`: how many pipelines failed. `refused`: how many values Redis did not store.
     """
@@ -75,6 +80,7 @@ class SharedEntries:
         self.clock = clock
         self.compress = compress
         self.epoch: bytes | None = None
+        self.offset = clock.now() - clock.time()
         self.errors = self.refused = 0
         self._reads: dict[str, list[tuple[Wanted, Found]]] = {}
         self._writes: dict[str, list[Command]] = {}
@@ -123,16 +129,14 @@ class SharedEntries:
         try:
             found = _decode(stored)
             value = _inflated(found.value) if found.encoding == DEFLATED else found.value
-        except (ValueError, zlib.error):
+        except (ValueError, RecursionError, zlib.error):
             return None
-        shared = self.fence.shared
+        position, known = int.from_bytes(found.position, "big"), self.fence
         is_known = found.version == VERSION and found.epoch == self.epoch
-        if not (is_known and shared.is_valid(found.position, (*space.tags, *found.tags))):
+        if not (is_known and known.is_valid_in_redis(position, (*space.tags, *found.tags))):
             return None
         now, lifetime = self.clock.time(), found.fresh_until - found.fetched
-        age = max(
-            self.clock.now() - found.fetched, 0.0
-        )  # a clock that was set back makes nothing live longer
+        age = max(now + self.offset - found.fetched, 0.0)
         until = now + lifetime - age
         return Entry(
             value,
@@ -148,11 +152,10 @@ class SharedEntries:
 
     def put(self, subgraph: str, space: Space, key: bytes, entry: Entry, position: int) -> None:
         """Store an entry soon. `position`: of the shared fence before its fetch."""
-        epoch, now = self.epoch, self.clock.time()
+        epoch, now, offset = self.epoch, self.clock.time(), self.offset
         milliseconds = int((entry.last_use - now) * 1_000)
         if epoch is None or milliseconds <= 0 or not self.nodes.breaker.allows():
             return
-        offset = self.clock.now() - now
         value, encoding = entry.value, PLAIN
         if len(value) >= self.compress:
             value, encoding = zlib.compress(value, 1), DEFLATED
@@ -160,7 +163,7 @@ class SharedEntries:
             _Stored(
                 VERSION,
                 epoch,
-                position,
+                position.to_bytes(POSITION, "big"),
                 now + offset,
                 entry.fresh_until + offset,
                 entry.stale_until + offset,

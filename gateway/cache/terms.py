@@ -46,15 +46,12 @@ def reply_terms(facts: RequestFacts, policy: ReplyPolicy, settings: CacheSetting
     rest = settings.longest - lifetime
     if policy.must_revalidate:
         return Terms(lifetime, private=private)
-    given = policy.explicit
-    revalidate = policy.stale_while_revalidate if given else 0.0
-    error = policy.stale_if_error if given else 0.0
-    return Terms(
-        lifetime,
-        min(revalidate or settings.stale_while_revalidate, rest),
-        min(error or settings.stale_if_error, rest),
-        private,
-    )
+    revalidate, error = settings.stale_while_revalidate, settings.stale_if_error
+    if policy.states_revalidate:
+        revalidate = policy.stale_while_revalidate
+    if policy.states_error:
+        error = policy.stale_if_error
+    return Terms(lifetime, min(revalidate, rest), min(error, rest), private)
 
 
 def _lifetime(facts: RequestFacts, policy: ReplyPolicy, settings: CacheSettings) -> float:

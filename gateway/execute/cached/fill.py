@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from gateway.cache.cache import Cache
-from gateway.cache.embedded import embedded_tags
-from gateway.cache.keys import custom_tag, entity_tags, expand_tag
+from gateway.cache.embedded import embedded_tags, entity_tags
+from gateway.cache.keys import LONGEST_TAG, custom_tag, expand_tag
 from gateway.cache.memory import Entry, Space
 from gateway.cache.policy import reply_policy
 from gateway.cache.terms import Terms, reply_terms
@@ -19,10 +19,12 @@ from gateway.core.clock import Clock
 from gateway.core.jsontext import read_json
 from gateway.execute.cached.replies import ALONE, NULL, Failed, Faulty, Settled, Values, values_of
 from gateway.execute.cached.requests import CachedRequest, arguments_of
+from gateway.observe.facts import InternalFailure
 from gateway.settings import CacheSettings
 from gateway.transport.base import Call, Handle, Outcome, Reply, Transport
 
 RETRY = 1.0  # seconds before a refresh that failed is tried again
+MOST_TAGS = 500  # of one value
 PAUSES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.3)
 """The seconds between the looks into Redis for a value that another process is fetching."""
 
@@ -100,6 +102,7 @@ class Fill:
 
     - `items`: the values that are still missing. `stores`: whether replies may be stored.
     - `owner`: the lookup whose call it sends; None for a refresh in the background.
+    - `is_keyed`: whether the caller's identity is in the keys of the values. `is_sent`: whether the call was.
     - `born`, `position`, `shared_position`: the time and the fence's positions before the fetch.
     """
 
@@ -107,6 +110,8 @@ class Fill:
         "born",
         "call",
         "handle",
+        "is_keyed",
+        "is_sent",
         "items",
         "owner",
         "position",
@@ -131,6 +136,8 @@ class Fill:
         self.items = list(items)
         self.stores = stores
         self.owner = owner
+        self.is_keyed = request.private or request.vary is None
+        self.is_sent = False
         self.handle: Handle | None = None
         self.born = 0.0
         self.position = self.shared_position = 0
@@ -236,7 +243,7 @@ class Fill:
         transport = self.transport
         self.request.missed += len(self.items)
         fence = transport.cache.fence
-        self.born = transport.clock.time()
+        self.born, self.is_sent = transport.clock.time(), True
         self.position, self.shared_position = fence.local.position, fence.shared.position
         call = self.call
         representations: list[list[bytes]] | None = None
@@ -248,10 +255,20 @@ class Fill:
         self.handle = transport.source.post(call, partial(self.replied, call))
 
     def replied(self, call: Call, outcome: Outcome) -> None:
-        """Store the values of a reply, and pass them on."""
+        """Called with the outcome of the call."""
         self.handle = None
         if self.owner is not None and len(self.items) == self.owner.size:
             self.owner.whole = outcome
+        try:
+            self.accept(call, outcome)
+        except Exception as error:  # no caller awaits a callback, so all that wait must get an outcome here
+            if self.call.context is not None:
+                self.call.context.observer.emit(InternalFailure(self.call.context.id, error))
+            for item in self.items:
+                self.transport.settle(item, Failed(outcome))
+
+    def accept(self, call: Call, outcome: Outcome) -> None:
+        """Store the values of a reply, and pass them on; use stale ones if it is none."""
         values = values_of(call, outcome) if isinstance(outcome, Reply) else None
         if values is None or not isinstance(outcome, Reply):
             self.failed(outcome)
@@ -259,7 +276,8 @@ class Fill:
         request = self.request
         policy = reply_policy(outcome.raw_headers, authorized=request.is_shared(call))
         terms = reply_terms(request.facts, policy, self.transport.settings)
-        is_owned = terms.private and (self.identity is None or not (request.private or request.vary is None))
+        is_owned = terms.private and (self.identity is None or not self.is_keyed)
+        is_owned = is_owned or request.varies_otherwise(call, policy.vary)
         if terms.private:
             request.private = True  # from now on each of its entries belongs to one identity
         flat = [one for lookup in values.lookups for one in lookup]
@@ -286,12 +304,15 @@ class Fill:
     ) -> Entry | Faulty:
         """Return what became of one value, and store it if the terms allow it."""
         if isinstance(value, Faulty):
+            self.refresh_later(item)
             return value
         cache, settings = self.transport.cache, self.transport.settings
         now = self.transport.clock.time()
         lifetime = min(terms.lifetime, settings.negative) if value == NULL else terms.lifetime
         tags = self.tags(item, value, values, place) if lifetime > 0 and self.stores else None
         if tags is None:
+            if item.stale is not None:
+                cache.memory.remove(item.stale)  # the subgraph does not want the value to be stored any more
             return self.unstored(value, terms.private)
         until = now + lifetime
         if value == NULL:
@@ -324,9 +345,9 @@ class Fill:
                 if tag is None:
                     return None
                 named.append(tag)
-            if facts.finder is not None:
-                named += embedded_tags(facts.finder, read_json(value))
-            return tuple(named)
+            if facts.finders:
+                named += embedded_tags(facts.finders, read_json(value))
+            return _checked(named)
         if values.entity_tags is not None:
             given = values.entity_tags[place] if place < len(values.entity_tags) else None
             if not isinstance(given, list):
@@ -336,14 +357,15 @@ class Fill:
         kind = representation.get("__typename", "")
         known = facts.entities.get(kind)
         if known is not None:
-            named += entity_tags(kind, representation, known.keys)
+            for name in known.names:
+                named += entity_tags(name, representation, known.keys)
             expanded = [expand_tag(one, representation, {}) for one in known.tags]
             if None in expanded:
                 return None
             named += [one for one in expanded if one is not None]
-            if known.finder is not None and value != NULL:
-                named += embedded_tags(known.finder, read_json(value))
-        return tuple(named)
+            if known.finders and value != NULL:
+                named += embedded_tags(known.finders, read_json(value))
+        return _checked(named)
 
     def failed(self, outcome: Outcome) -> None:
         """Use stale entries where they may replace a failed call; the rest has failed."""
@@ -352,13 +374,19 @@ class Fill:
         for item in self.items:
             stale = item.stale
             if stale is not None:
-                stale.refreshing = False
-                stale.early = max(stale.early, now + RETRY)
+                self.refresh_later(item)
                 if now < stale.error_until and memory.is_valid(stale, item.space):
                     self.request.stale += 1
                     self.transport.settle(item, stale)
                     continue
             self.transport.settle(item, Failed(outcome))
+
+    def refresh_later(self, item: PendingValue) -> None:
+        """Let a value whose refresh has failed be fetched again after a pause."""
+        stale = item.stale
+        if stale is not None:
+            stale.refreshing = False
+            stale.early = max(stale.early, min(self.transport.clock.time() + RETRY, stale.stale_until))
 
     def left(self) -> None:
         """A lookup does not wait any more: if nobody does, cancel the call."""
@@ -368,6 +396,12 @@ class Fill:
         self.handle = None
         for item in self.items:
             self.transport.settle(item, ALONE)
+
+
+def _checked(tags: Sequence[str]) -> tuple[str, ...] | None:
+    """Return tags, each once; None if there are too many, or one is too long for an invalidation."""
+    known = tuple(dict.fromkeys(tags))
+    return known if len(known) <= MOST_TAGS and all(len(one) <= LONGEST_TAG for one in known) else None
 
 
 def _is_refresh(item: PendingValue) -> bool:

@@ -117,6 +117,8 @@ class Lookup:
         if pending is None:
             return False
         item, fill = pending
+        if fill.is_sent and fill.position != self.transport.cache.fence.local.position:
+            return False  # an invalidation since then may concern the value
         item.waiters.append((self, position))
         if fill not in self.fills:
             self.fills.append(fill)

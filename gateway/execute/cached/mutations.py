@@ -9,7 +9,7 @@ from typing import NamedTuple
 from graphql import FieldNode, GraphQLError, OperationDefinitionNode, parse
 
 from gateway.cache.cache import Cache
-from gateway.cache.embedded import Finder, embedded_tags, entity_keys, finder_of
+from gateway.cache.embedded import Finder, embedded_tags, entity_keys, finders_of
 from gateway.cache.keys import expand
 from gateway.core.jsontext import NotJson, read_json
 from gateway.core.lru import LruCache
@@ -21,9 +21,9 @@ MUTATIONS = 1_000  # the number of requests whose facts are remembered
 
 
 class _Facts(NamedTuple):
-    """What a request invalidates: the entities that `finder` finds, and the templates of each field."""
+    """What a request invalidates: the entities that `finders` find, and the templates of each field."""
 
-    finder: Finder | None
+    finders: tuple[Finder, ...]
     rules: tuple[tuple[FieldNode, tuple[str, ...]], ...]
 
 
@@ -40,14 +40,14 @@ class InvalidatingTransport:
     def post(self, call: Call, done: Done) -> Handle:
         """Send a call; if it is a mutation, invalidate what it changes when its outcome arrives."""
         facts = None if call.repeatable else self.facts_of(call)
-        if facts is None or not (facts.rules or facts.finder):
+        if facts is None or not (facts.rules or facts.finders):
             return self.source.post(call, done)
 
-        def replied(outcome: Outcome) -> None:
-            self.cache.invalidate(self.tags(call, facts, outcome))
-            done(outcome)
+        return _Mutation(self, call, facts, done)
 
-        return self.source.post(call, replied)
+    def changed(self, call: Call, facts: _Facts, outcome: Outcome | None) -> None:
+        """Invalidate what a call has changed. `outcome`: None if nobody waits for it any more."""
+        self.cache.invalidate(self.tags(call, facts, outcome))
 
     def facts_of(self, call: Call) -> _Facts | None:
         """Return what a request invalidates; None for a query."""
@@ -62,9 +62,9 @@ class InvalidatingTransport:
         try:
             definition = parse(call.query, no_location=True).definitions[0]
         except GraphQLError:
-            return _Facts(None, ())
+            return _Facts((), ())
         if not isinstance(definition, OperationDefinitionNode) or definition.operation.value != "mutation":
-            return _Facts(None, ())
+            return _Facts((), ())
         settings = self.cache.settings
         items = [one for one in definition.selection_set.selections if isinstance(one, FieldNode)]
         rules = [
@@ -72,28 +72,50 @@ class InvalidatingTransport:
             for one in items
             if one.name.value in settings.mutations
         ]
-        finder = None
+        finders: tuple[Finder, ...] = ()
         if settings.returned:
             types = self.supergraph.subgraphs[call.subgraph].types
             root = self.supergraph.roots["mutation"]
-            finder = finder_of(types, self.keys, root, definition.selection_set.selections)
-        return _Facts(finder, tuple(rules))
+            finders = finders_of(types, self.keys, root, definition.selection_set.selections)
+        return _Facts(finders, tuple(rules))
 
-    def tags(self, call: Call, facts: _Facts, outcome: Outcome) -> list[str]:
+    def tags(self, call: Call, facts: _Facts, outcome: Outcome | None) -> list[str]:
         """Return the tags that are invalid after a call."""
         found: list[str] = []
         for field, templates in facts.rules:
             arguments = arguments_of(field, call)
             expanded = [expand(one, {}, arguments) for one in templates]
             found += [one for one in expanded if one is not None]
-        if facts.finder is not None and isinstance(outcome, Reply):
+        if facts.finders and isinstance(outcome, Reply):
             try:
                 payload = read_json(outcome.body)
             except NotJson:
                 return found
             if isinstance(payload, dict):
-                found += embedded_tags(facts.finder, payload.get("data"))
+                found += embedded_tags(facts.finders, payload.get("data"))
         return found
 
     async def close(self) -> None:
         await self.source.close()
+
+
+class _Mutation:
+    """One mutation in progress. It may have been executed also if its client has left."""
+
+    def __init__(self, owner: InvalidatingTransport, call: Call, facts: _Facts, done: Done) -> None:
+        self.owner, self.call, self.facts, self.done = owner, call, facts, done
+        self.is_over = False
+        self.handle = owner.source.post(call, self.replied)
+
+    def replied(self, outcome: Outcome) -> None:
+        """Invalidate, then pass the outcome on."""
+        self.is_over = True
+        self.owner.changed(self.call, self.facts, outcome)
+        self.done(outcome)
+
+    def cancel(self) -> None:
+        """Cancel the call, and invalidate what the settings name."""
+        if not self.is_over:
+            self.is_over = True
+            self.handle.cancel()
+            self.owner.changed(self.call, self.facts, None)

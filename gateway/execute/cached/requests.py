@@ -95,6 +95,15 @@ class CachedRequest:
             Space(digest(self.subgraph.encode(), one.encode(), *parts), self.tags) for one in self.lookups
         )
 
+    def varies_otherwise(self, call: Call, names: frozenset[bytes]) -> bool:
+        """Return whether a reply depends on a header of the call that is not in its key.
+
+        `names`: those in the Vary header of the reply.
+        """
+        if self.vary is None or not names:
+            return False
+        return any(name in names and name not in self.vary for name, _ in call.headers.raw)
+
     def is_shared(self, call: Call) -> bool:
         """Return whether the entries of a call with a token are reused for calls with other tokens."""
         if self.vary is None or AUTHORIZATION in self.vary or self.private:

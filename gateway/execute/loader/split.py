@@ -7,10 +7,13 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.core.envelope import encode_json
+from gateway.core.jsontext import read_json
 from gateway.core.numbers import exact_number
 from gateway.transport.base import Reply
 from gateway.transport.template import RequestTemplate
 
+ENTITY_TAGS = "apolloEntityCacheTags"
+"""The extension with a list of cache tags for each entity of a reply."""
 Places = Sequence[Sequence[int]]
 
 
@@ -43,7 +46,21 @@ class SplitReply:
             raise ValueError(f"expected {list(sizes)} entities for the lookups, got {found_sizes}")
         self.extensions = found.extensions
         self.errors = [self._placed(error) for error in found.errors or ()]
+        self.tags = self._entity_tags()
         self._known: dict[Any, Reply] = {}
+
+    def _entity_tags(self) -> list[Any] | None:
+        """Return the tags of each entity that the reply names; None if it names none.
+
+        With several lookups nobody knows to which of them the tags belong, so they are dropped.
+        """
+        if self.extensions is UNSET or ENTITY_TAGS.encode() not in bytes(self.extensions):
+            return None
+        whole = read_json(bytes(self.extensions))
+        found = whole.get(ENTITY_TAGS) if isinstance(whole, dict) else None
+        if not isinstance(found, list):
+            return None
+        return found if len(self.fields) == 1 else []
 
     def _placed(self, error: dict[str, Any]) -> tuple[int, int, dict[str, Any]]:
         """Return (lookup, position of the entity, error) for an error of the reply.
@@ -83,8 +100,15 @@ class SplitReply:
         if errors := list(self._errors(places)):
             body["errors"] = errors
         if self.extensions is not UNSET:
-            body["extensions"] = self.extensions
+            whole = self.extensions
+            body["extensions"] = whole if self.tags is None else self._tagged(whole, self.tags, places)
         return encode_json(body)
+
+    @staticmethod
+    def _tagged(extensions: Raw, tags: Sequence[Any], places: Places) -> dict[str, Any]:
+        """Return the extensions with the tags of one caller's entities, in the order of its reply."""
+        mine = [tags[place] for place in places[0] if place < len(tags)]
+        return {**read_json(bytes(extensions)), ENTITY_TAGS: mine}
 
     def _errors(self, places: Places) -> Iterator[dict[str, Any]]:
         """Yield the errors of one caller's entities, with the entities' positions in the caller's own

@@ -15,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test booking-machine mutants clean
+.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard bench-cache bench-cache-mix bench-cache-faults profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test booking-machine mutants clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,6 +54,15 @@ bench-pairs: $(READY)  ## the hot path beside another checkout's, interleaved: m
 
 bench-guard: $(READY)  ## what tokens, rights, costs, rates and CORS cost on the hot path: ARGS="--rounds 10"; writes into docs/performance.md
 	@SHARED="$(SHARED)" $(BIN)/python -m bench.guard $(ARGS)
+
+bench-cache: $(READY)  ## what a request costs whose values are cached, in memory and in Redis: ARGS="--rounds 10"; writes into docs/performance.md
+	@SHARED="$(SHARED)" $(BIN)/python -m bench.cached $(ARGS)
+
+bench-cache-mix: $(READY)  ## a Zipf mix over 100,000 musicians, with and without a cache: ARGS="--quick"; writes into docs/performance.md
+	@$(BIN)/python -m bench.zipf $(ARGS)
+
+bench-cache-faults: $(READY)  ## invalidations, stampedes, and Redis that fails under load; writes into docs/performance.md
+	@$(BIN)/python -m bench.coherence $(ARGS)
 
 profile: $(READY)  ## where the hot path's time goes, for the heavy and the light query
 	@SHARED="$(SHARED)" $(BIN)/python -m bench.profile $(ARGS)

@@ -165,7 +165,7 @@ def sections() -> Iterator[str]:
     yield f"## All systems\n\n{SYSTEMS}\n\n" + table(HEAD, [cells(figure) for figure in by])
     head = ("what", "heavy", "heavy, shared", "light")
     yield f"## Gateways that can't be had here\n\n{OTHERS}\n\n" + table(head, ELSEWHERE)
-    for name in ("cold", "memory", "mix", "sagas", "guard"):
+    for name in ("cold", "memory", "mix", "sagas", "guard", "cache", "zipf", "coherence"):
         found = read(name)
         if found:
             yield section(found)

@@ -27,7 +27,8 @@ PLAIN, DEFLATED = 0, 1
 LEASE = b"1000"
 """Milliseconds in which one process alone fetches a value for which several ask at once."""
 LARGEST = 50_000_000  # bytes of a value after decompression
-Found = Callable[[Sequence[Entry | None]], object]
+Found = Callable[[Sequence[Entry | None] | None], object]
+"""Receives an entry or None for each value; None instead of all of them if Redis has failed."""
 Wanted = Sequence[tuple[Space, bytes]]
 
 
@@ -94,7 +95,7 @@ class SharedEntries:
         return b"%b{%b}:%b" % (self.prefix, subgraph.encode(), entry_digest(space.digest, key).hex().encode())
 
     def get(self, subgraph: str, wanted: Wanted, done: Found) -> None:
-        """Look entries up; `done` is called once with an entry or None for each."""
+        """Look entries up; `done` is called once."""
         waiting = self._reads.get(subgraph)
         if waiting is None:
             waiting = self._reads[subgraph] = []
@@ -115,7 +116,9 @@ class SharedEntries:
         values = replies[0] if isinstance(replies, list) else None
         if not isinstance(values, list):
             self.errors += 1
-            values = [None] * sum(len(wanted) for wanted, _ in waiting)
+            for _, done in waiting:
+                done(None)
+            return
         start = 0
         for wanted, done in waiting:
             mine = values[start : start + len(wanted)]

@@ -47,8 +47,8 @@ def _tags_of(entry: Any, supergraph: Supergraph) -> Iterator[str]:
     if read is None:
         raise InvalidWish(f"expected a kind of {', '.join(KINDS)}, got {kind!r}")
     for tag in read(entry, supergraph):
-        if len(tag) > 2 * LONGEST_TAG:
-            raise InvalidWish(f"expected a tag of at most {2 * LONGEST_TAG} characters, got {len(tag):,}")
+        if len(tag) > LONGEST_TAG:
+            raise InvalidWish(f"expected a tag of at most {LONGEST_TAG:,} characters, got {len(tag):,}")
         yield tag
 
 

@@ -6,14 +6,14 @@ another call (single flight).
 """
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from gateway.cache.cache import Cache
 from gateway.cache.embedded import embedded_tags, entity_tags
 from gateway.cache.keys import LONGEST_TAG, custom_tag, expand_tag
 from gateway.cache.memory import Entry, Space
-from gateway.cache.policy import reply_policy
+from gateway.cache.policy import ReplyPolicy, reply_policy
 from gateway.cache.terms import Terms, reply_terms
 from gateway.core.clock import Clock
 from gateway.core.jsontext import read_json
@@ -21,10 +21,13 @@ from gateway.execute.cached.replies import ALONE, NULL, Failed, Faulty, Settled,
 from gateway.execute.cached.requests import CachedRequest, arguments_of
 from gateway.observe.facts import InternalFailure
 from gateway.settings import CacheSettings
-from gateway.transport.base import Call, Handle, Outcome, Reply, Transport
+from gateway.transport.base import Call, Handle, Outcome, RawHeaders, Reply, Transport
 
 RETRY = 1.0  # seconds before a refresh that failed is tried again
 MOST_TAGS = 500  # of one value
+DECIDING = frozenset(
+    {b"cache-control", b"cdn-cache-control", b"age", b"vary", b"set-cookie", b"expires", b"date"}
+)
 PAUSES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.3)
 """The seconds between the looks into Redis for a value that another process is fetching."""
 
@@ -151,8 +154,11 @@ class Fill:
         keys = [(item.space, item.key) for item in self.items]
         shared.get(self.request.subgraph, keys, self.looked_up)
 
-    def looked_up(self, found: Sequence[Entry | None]) -> None:
-        """Use what Redis has, and fetch the rest. `found`: for each item an entry, or None."""
+    def looked_up(self, found: Sequence[Entry | None] | None) -> None:
+        """Use what Redis has, and fetch the rest. `found`: for each item an entry or None."""
+        if found is None:
+            self.fetch()
+            return
         transport = self.transport
         missing = self.use(found)
         self.items = missing
@@ -232,8 +238,11 @@ class Fill:
         keys = [(item.space, item.key) for item in self.items]
         shared.get(self.request.subgraph, keys, partial(self.looked_again, attempt))
 
-    def looked_again(self, attempt: int, found: Sequence[Entry | None]) -> None:
+    def looked_again(self, attempt: int, found: Sequence[Entry | None] | None) -> None:
         """Use what another process has fetched meanwhile."""
+        if found is None:
+            self.fetch()
+            return
         self.items = self.use(found)
         if self.items:
             self.wait(attempt + 1)
@@ -274,8 +283,9 @@ class Fill:
             self.failed(outcome)
             return
         request = self.request
-        policy = reply_policy(outcome.raw_headers, authorized=request.is_shared(call))
+        policy = _policy(_said(outcome.raw_headers), request.is_shared(call))
         terms = reply_terms(request.facts, policy, self.transport.settings)
+        request.judged(terms.lifetime > 0)
         is_owned = terms.private and (self.identity is None or not self.is_keyed)
         is_owned = is_owned or request.varies_otherwise(call, policy.vary)
         if terms.private:
@@ -396,6 +406,17 @@ class Fill:
         self.handle = None
         for item in self.items:
             self.transport.settle(item, ALONE)
+
+
+def _said(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that decide on caching."""
+    return tuple([one for one in headers if one[0].lower() in DECIDING])
+
+
+@lru_cache(maxsize=1_024)
+def _policy(headers: tuple[tuple[bytes, bytes], ...], authorized: bool) -> ReplyPolicy:
+    """Return the policy of a reply; most replies of a subgraph say the same."""
+    return reply_policy(headers, authorized=authorized)
 
 
 def _checked(tags: Sequence[str]) -> tuple[str, ...] | None:

@@ -22,8 +22,8 @@ class Looking(Filling, Protocol):
         """Return the keys of a call's values, by lookup."""
         ...
 
-    def known(self, space: Space, key: bytes, now: float) -> Entry | None:
-        """Return a valid entry of the memory, even if it is stale."""
+    def known(self, space: Space, key: bytes, horizon: float) -> Entry | None:
+        """Return a valid entry of the memory, fetched after `horizon`, even if it is stale."""
         ...
 
     def reply(self, call: Call, values: Sequence[Settled]) -> Outcome:
@@ -76,12 +76,13 @@ class Lookup:
         `reads`, `stores`: whether cached values may be used, and new ones stored.
         """
         transport, now = self.transport, self.transport.clock.time()
+        horizon = transport.cache.horizon(now)
         wanted: list[PendingValue] = []
         stale: list[PendingValue] = []
         position = 0
         for number, (space, keys) in enumerate(zip(spaces, transport.keys(self.call), strict=True)):
             for key in keys:
-                entry = transport.known(space, key, now) if reads else None
+                entry = transport.known(space, key, horizon) if reads else None
                 if entry is not None and now < entry.stale_until:
                     self.use(position, entry, now)
                     if now >= entry.early and not entry.refreshing:

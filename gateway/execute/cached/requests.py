@@ -20,6 +20,7 @@ from gateway.transport.base import Call
 
 REQUESTS = 5_000  # the number of requests whose facts are remembered
 SPACES = 4_096  # the number of spaces of one request that are remembered
+REFUSED, SKIPPED = 16, 256
 AUTHORIZATION = b"authorization"
 
 
@@ -30,6 +31,8 @@ class CachedRequest:
     - `lookups`: one key for each lookup, or one for the whole data. `tags`: those of all its entries.
     - `vary`: the names of the headers that change replies; None if all do.
     - `name`: what it fetches, for statistics: entity types or root fields.
+    - `refused`: the number of the last replies that must not be stored, without a gap. `skipped`: how many of
+      the next calls are sent without a look into the cache.
     - `memory`, `shared`, `stale`, `missed`: how many values were found where.
     """
 
@@ -41,7 +44,9 @@ class CachedRequest:
         "missed",
         "name",
         "private",
+        "refused",
         "shared",
+        "skipped",
         "stale",
         "subgraph",
         "tags",
@@ -59,6 +64,16 @@ class CachedRequest:
         self.tags = (subgraph_tag(call.subgraph), *(type_tag(call.subgraph, one) for one in facts.types))
         self._spaces: dict[Hashable, tuple[Space, ...]] = {}
         self.memory = self.shared = self.stale = self.missed = 0
+        self.refused = self.skipped = 0
+
+    def judged(self, storable: bool) -> None:
+        """Take note of whether a reply could be stored: after several that could not, look no more for a while.
+
+        Looking costs as much as a tenth of a call.
+        """
+        self.refused = 0 if storable else self.refused + 1
+        if self.refused >= REFUSED:
+            self.skipped = SKIPPED
 
     def spaces(self, call: Call) -> tuple[Space, ...] | None:
         """Return the space of each lookup of a call; None if its replies can't be cached for this caller."""
@@ -127,6 +142,9 @@ class CachedRequests:
         if found is None:
             found = self._make(call)
             self.known.put(key, found)
+        if found.skipped:
+            found.skipped -= 1
+            return None
         return found if found.facts.stores else None
 
     def _make(self, call: Call) -> CachedRequest:

@@ -108,13 +108,13 @@ class CachedTransport:
             found = found + entries if found else entries
         return found
 
-    def known(self, space: Space, key: bytes, now: float) -> Entry | None:
-        """Return a valid entry of the memory, even if it is stale."""
+    def known(self, space: Space, key: bytes, horizon: float) -> Entry | None:
+        """Return a valid entry of the memory, fetched after `horizon`, even if it is stale."""
         known = self.cache.memory.spaces.get(space.digest)
         entry = known.entries.get(key) if known is not None else None
         if known is None or entry is None or not self.cache.memory.is_valid(entry, known):
             return None
-        return entry if entry.born >= self.cache.horizon(now) else None
+        return entry if entry.born >= horizon else None
 
     def reply(self, call: Call, values: Sequence[Settled]) -> Outcome:
         """Return the reply of a call from its values."""

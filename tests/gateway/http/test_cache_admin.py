@@ -93,7 +93,7 @@ async def test_counts_do_not_include_what_has_become_invalid() -> None:
         (b'{"kind": "entity", "type": "Thing"}', "BAD_REQUEST", "expected the key"),
         (b'{"kind": "entity", "type": "Thing", "key": {}}', "BAD_REQUEST", "expected the key"),
         (b'{"kind": "tag", "tags": [1]}', "BAD_REQUEST", "expected tags as texts"),
-        (b'{"kind": "tag", "tag": "' + b"x" * 2_000 + b'"}', "BAD_REQUEST", "at most 1024 characters"),
+        (b'{"kind": "tag", "tag": "' + b"x" * 2_000 + b'"}', "BAD_REQUEST", "at most 1,024 characters"),
         (b"[" * 100_000, "INVALID_JSON", "JSON"),
         (b" " * 1_000_001, "REQUEST_TOO_LARGE", "1,000,000 bytes"),
     ],

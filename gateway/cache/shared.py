@@ -8,7 +8,6 @@ An entry has the epoch of the Redis database and the position of the fence befor
 entry of another epoch is ignored: the invalidations of its time may be lost with the data.
 """
 
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,16 +16,15 @@ import msgspec
 from gateway.cache.fence import Fence
 from gateway.cache.keys import entry_digest
 from gateway.cache.memory import Entry, Space
+from gateway.cache.packing import PLAIN, best_packing, unpacked
 from gateway.cache.redis_nodes import Nodes
 from gateway.cache.resp import Command, RedisFailure
 from gateway.core.clock import Clock
 
 VERSION = 2
 POSITION = 20  # bytes of a position: two numbers of 64 bits, and some room
-PLAIN, DEFLATED = 0, 1
 LEASE = b"1000"
 """Milliseconds in which one process alone fetches a value for which several ask at once."""
-LARGEST = 50_000_000  # bytes of a value after decompression
 Found = Callable[[Sequence[Entry | None] | None], object]
 """Receives an entry or None for each value; None instead of all of them if Redis has failed."""
 Wanted = Sequence[tuple[Space, bytes]]
@@ -80,6 +78,7 @@ class SharedEntries:
         self.early = early
         self.clock = clock
         self.compress = compress
+        self.packing = best_packing()
         self.epoch: bytes | None = None
         self.offset = clock.now() - clock.time()
         self.errors = self.refused = 0
@@ -131,8 +130,8 @@ class SharedEntries:
             return None
         try:
             found = _decode(stored)
-            value = _inflated(found.value) if found.encoding == DEFLATED else found.value
-        except (ValueError, RecursionError, zlib.error):
+            value = unpacked(found.value, found.encoding)
+        except (ValueError, RecursionError):
             return None
         position, known = int.from_bytes(found.position, "big"), self.fence
         is_known = found.version == VERSION and found.epoch == self.epoch
@@ -161,7 +160,7 @@ class SharedEntries:
             return
         value, encoding = entry.value, PLAIN
         if len(value) >= self.compress:
-            value, encoding = zlib.compress(value, 1), DEFLATED
+            value, encoding = self.packing.compress(value), self.packing.encoding
         stored = _encode(
             _Stored(
                 VERSION,
@@ -208,12 +207,3 @@ class SharedEntries:
             self.refused += sum(isinstance(one, Exception) for one in replies)
         else:
             self.errors += 1
-
-
-def _inflated(value: bytes) -> bytes:
-    """Return a compressed value. Raises ValueError if it is too large or truncated, or zlib.error."""
-    unpacker = zlib.decompressobj()
-    found = unpacker.decompress(value, LARGEST)
-    if not unpacker.eof:
-        raise ValueError("the value is truncated or too large")
-    return found

@@ -94,7 +94,7 @@ async def seen_by_all(town: Town, rounds: int) -> list[float]:
 
 
 async def stampede(town: Town, clients: int) -> int:
-    """Return how many entities the subgraph is asked for when clients ask at once for one that has expired."""
+    """Return for how many entities the subgraph is asked when clients want one that has expired."""
     first = [Client(port) for port in town.ports]
     await asyncio.gather(*(name_of(client, 7) for client in first))
     await asyncio.sleep(LIFETIME + 0.2)  # until the entity has expired
@@ -155,7 +155,7 @@ def faults(town: Town) -> dict[str, Callable[[], Awaitable[None]] | None]:
 
 
 async def stale_after_loss(town: Town) -> float:
-    """Stop Redis, change a value behind the cache, and return the seconds until no gateway returns the old."""
+    """Stop Redis, change a value, and return the seconds until no gateway returns the old one."""
     clients = [Client(port) for port in town.ports]
     await asyncio.gather(*(name_of(client, 9) for client in clients))
     town.redis.stop()

@@ -147,7 +147,7 @@ class CachedResponses:
         answered(found)
 
     def is_welcome(self, space: Space, encoded: bytes) -> bool:
-        """Return whether a response may be stored: always while memory is half empty, then at its second miss.
+        """Return whether a response may be stored: while memory is half empty, and later at its second miss.
 
         Else responses to variables that are never asked again would push out the values of which they are
         made.

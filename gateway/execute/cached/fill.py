@@ -6,28 +6,21 @@ another call (single flight).
 """
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Protocol
 
 from gateway.cache.cache import Cache
-from gateway.cache.embedded import embedded_tags, entity_tags
-from gateway.cache.keys import LONGEST_TAG, custom_tag, expand_tag
 from gateway.cache.memory import Entry, Space
-from gateway.cache.policy import ReplyPolicy, reply_policy
 from gateway.cache.terms import Terms, reply_terms
 from gateway.core.clock import Clock
-from gateway.core.jsontext import read_json
 from gateway.execute.cached.replies import ALONE, NULL, Failed, Faulty, Settled, Values, values_of
-from gateway.execute.cached.requests import CachedRequest, arguments_of
+from gateway.execute.cached.requests import CachedRequest
+from gateway.execute.cached.rules import policy_of, tags_of
 from gateway.observe.facts import InternalFailure
 from gateway.settings import CacheSettings
-from gateway.transport.base import Call, Handle, Outcome, RawHeaders, Reply, Transport
+from gateway.transport.base import Call, Handle, Outcome, Reply, Transport
 
 RETRY = 1.0  # seconds before a refresh that failed is tried again
-MOST_TAGS = 500  # of one value
-DECIDING = frozenset(
-    {b"cache-control", b"cdn-cache-control", b"age", b"vary", b"set-cookie", b"expires", b"date"}
-)
 PAUSES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.3)
 """The seconds between the looks into Redis for a value that another process is fetching."""
 
@@ -283,7 +276,7 @@ class Fill:
             self.failed(outcome)
             return
         request = self.request
-        policy = _policy(_said(outcome.raw_headers), request.is_shared(call))
+        policy = policy_of(outcome.raw_headers, request.is_shared(call))
         terms = reply_terms(request.facts, policy, self.transport.settings)
         request.judged(terms.lifetime > 0)
         is_owned = terms.private and (self.identity is None or not self.is_keyed)
@@ -319,7 +312,8 @@ class Fill:
         cache, settings = self.transport.cache, self.transport.settings
         now = self.transport.clock.time()
         lifetime = min(terms.lifetime, settings.negative) if value == NULL else terms.lifetime
-        tags = self.tags(item, value, values, place) if lifetime > 0 and self.stores else None
+        wanted = lifetime > 0 and self.stores
+        tags = tags_of(self.request, self.call, item.key, value, values, place) if wanted else None
         if tags is None:
             if item.stale is not None:
                 cache.memory.remove(item.stale)  # the subgraph does not want the value to be stored any more
@@ -344,38 +338,6 @@ class Fill:
         if cache.shared is not None:
             cache.shared.put(self.request.subgraph, item.space, item.key, entry, self.shared_position)
         return kept
-
-    def tags(self, item: PendingValue, value: bytes, values: Values, place: int) -> tuple[str, ...] | None:
-        """Return the tags of one value; None if they can't all be known, so that it must not be stored."""
-        named = [custom_tag(one) for one in values.tags]
-        facts = self.request.facts
-        if not self.call.template.entities_only:
-            for field, template in facts.root_tags:
-                tag = expand_tag(template, {}, arguments_of(field, self.call))
-                if tag is None:
-                    return None
-                named.append(tag)
-            if facts.finders:
-                named += embedded_tags(facts.finders, read_json(value))
-            return _checked(named)
-        if values.entity_tags is not None:
-            given = values.entity_tags[place] if place < len(values.entity_tags) else None
-            if not isinstance(given, list):
-                return None
-            named += [custom_tag(one) for one in given if isinstance(one, str)]
-        representation = read_json(item.key)
-        kind = representation.get("__typename", "")
-        known = facts.entities.get(kind)
-        if known is not None:
-            for name in known.names:
-                named += entity_tags(name, representation, known.keys)
-            expanded = [expand_tag(one, representation, {}) for one in known.tags]
-            if None in expanded:
-                return None
-            named += [one for one in expanded if one is not None]
-            if known.finders and value != NULL:
-                named += embedded_tags(known.finders, read_json(value))
-        return _checked(named)
 
     def failed(self, outcome: Outcome) -> None:
         """Use stale entries where they may replace a failed call; the rest has failed."""
@@ -406,23 +368,6 @@ class Fill:
         self.handle = None
         for item in self.items:
             self.transport.settle(item, ALONE)
-
-
-def _said(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the headers that decide on caching."""
-    return tuple([one for one in headers if one[0].lower() in DECIDING])
-
-
-@lru_cache(maxsize=1_024)
-def _policy(headers: tuple[tuple[bytes, bytes], ...], authorized: bool) -> ReplyPolicy:
-    """Return the policy of a reply; most replies of a subgraph say the same."""
-    return reply_policy(headers, authorized=authorized)
-
-
-def _checked(tags: Sequence[str]) -> tuple[str, ...] | None:
-    """Return tags, each once; None if there are too many, or one is too long for an invalidation."""
-    known = tuple(dict.fromkeys(tags))
-    return known if len(known) <= MOST_TAGS and all(len(one) <= LONGEST_TAG for one in known) else None
 
 
 def _is_refresh(item: PendingValue) -> bool:

@@ -67,9 +67,9 @@ class CachedRequest:
         self.refused = self.skipped = 0
 
     def judged(self, storable: bool) -> None:
-        """Take note of whether a reply could be stored: after several that could not, look no more for a while.
+        """Take note of whether a reply could be stored.
 
-        Looking costs as much as a tenth of a call.
+        After several that could not, calls are sent without a look, which costs a tenth of a call.
         """
         self.refused = 0 if storable else self.refused + 1
         if self.refused >= REFUSED:

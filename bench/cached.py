@@ -18,10 +18,11 @@ from bench.load import compile_load
 from bench.pairs import UNSHARED, CpuTimes, measure_rounds, ratios_of
 from bench.processes import pin_self
 from bench.report import machine, save_rows, write_section
-from bench.systems import SERVE, Running, System, start, start_subgraphs
+from bench.systems import SERVE, Running, System, install_peers, start, start_subgraphs
 from subgraphs.platform.valkey import start_valkey
 
 OFF, AGAIN = "off", "off again"
+HIVE = "Hive Gateway's response cache"
 RESPONSES, ENTITIES, SHARED = "responses in memory", "entities in memory", "entities in Redis"
 AIMS = {("light", RESPONSES): 0.6, ("heavy", ENTITIES): 0.6, ("heavy", SHARED): 0.9}
 CONFIGS = {
@@ -33,15 +34,18 @@ TEXT = """Printed by `make bench-cache` on {date} ({machine}).
 CPU per request of the gateway when everything that a request needs is cached and fresh, beside gateways
 without a cache: 50 connections, nothing shared, medians of {rounds} interleaved rounds. Each ratio is the
 median of the rounds, with the smallest and the largest in brackets; *by chance* are the ratios of the two
-equal gateways."""
+equal gateways. Hive Gateway stores whole responses (`@graphql-yoga/plugin-response-cache`)."""
 
 
 def systems(redis: str) -> list[System]:
     """Return two gateways without a cache, and one for each way to cache. `redis`: the URL of the server."""
     command = (*SERVE, *UNSHARED)
     found = [System(name, False, command, connections=(50,)) for name in (OFF, AGAIN)]
-    for name, text in CONFIGS.items():
-        file = WORK / f"cache-{len(found)}.yaml"
+    if (node := install_peers()) is not None:
+        peer = (node, "bench/peers/peer.mjs", "hive-cached", "{supergraph}", "{port}")
+        found.append(System(HIVE, False, peer, {"NODE_ENV": "production"}, (50,)))
+    for number, (name, text) in enumerate(CONFIGS.items()):
+        file = WORK / f"cache-{number}.yaml"
         file.write_text(f'redis: {{url: "{redis}"}}\n{text}')
         found.append(System(name, False, (*command, "--config", str(file)), connections=(50,)))
     return found
@@ -55,6 +59,9 @@ def rows_of(found: CpuTimes) -> Iterator[tuple[str, str]]:
             aim, ratio = AIMS.get((one.title, name)), statistics.median(one.ratios)
             result = "" if aim is None else f" (aim ≤ {aim:g}: {'met' if ratio <= aim else 'missed'})"
             yield f"{one.title}, {name}: ratio{result}", spread(one.ratios)
+    for (query, _), cpu in found.items():
+        if HIVE in cpu:
+            yield f"{query}, {HIVE}: CPU ms", f"{statistics.median(cpu[HIVE]):.4f}"
     for one in ratios_of(found, OFF, AGAIN, AGAIN):
         yield f"{one.title}: ratio by chance", spread(one.same)
 

@@ -164,8 +164,9 @@ class CachedResponses:
 
     def entry_of(self, envelope: Envelope) -> Entry | None:
         """Return the entry for a response; None if it must not be stored."""
-        parts, body = envelope.cache.parts, envelope.response
-        if not parts or not isinstance(body, bytes):
+        parts = envelope.cache.parts
+        body = envelope.shared().response if parts else None
+        if not isinstance(body, bytes):
             return None
         first = parts[0]
         until, born, early, position = first.fresh_until, first.born, first.early, first.position

@@ -86,7 +86,9 @@ class Execution:
         ]
         policy = PRIVATE if is_private(replies) else NO_CACHE_POLICY
         if self.engine.cache is not None and not self.prepared.denied:
-            policy = CachePolicy(private=policy.private, parts=parts_of(sent_calls.values()))
+            policy = CachePolicy(
+                private=policy.private, parts=parts_of(one.outcome for one in sent_calls.values())
+            )
         envelope = Envelope(body, cache=policy)
         if (rules := self.engine.response_headers) is not None:
             uncacheable = self.prepared.plan.kind == "mutation" or bool(self.prepared.denied)

@@ -12,10 +12,11 @@ from typing import Any
 from graphql import DocumentNode
 from graphql.language import OperationDefinitionNode
 
-from gateway.core.envelope import NO_CACHE_POLICY, PRIVATE, Envelope
+from gateway.core.envelope import NO_CACHE_POLICY, PRIVATE, CachePolicy, Envelope
 from gateway.core.errors import RequestError
 from gateway.cost.operation import CostOfOperation
 from gateway.engine import Engine
+from gateway.execute.cached.parts import parts_of
 from gateway.execute.compile.program import Program, compile_plan
 from gateway.execute.exact_run import ExactRun
 from gateway.execute.executor import run_plan
@@ -195,7 +196,10 @@ def _envelope(engine: Engine, prepared: PreparedOperation, this: ExactRun) -> En
     if extensions := merge_extensions(this.extensions, engine.settings.extensions):
         response["extensions"] = extensions
     private = is_private(one.headers for one in this.replies)
-    envelope = Envelope(response, cache=PRIVATE if private else NO_CACHE_POLICY)
+    policy = PRIVATE if private else NO_CACHE_POLICY
+    if engine.cache is not None and not errors:
+        policy = CachePolicy(private=private, parts=parts_of(this.cached))
+    envelope = Envelope(response, cache=policy)
     if (rules := engine.response_headers) is None:
         return envelope
     uncacheable = bool(errors) or prepared.plan.kind == "mutation"

@@ -1,4 +1,4 @@
-// A peer as a server over a static supergraph: `node peer.mjs apollo|hive|hive-rust SUPERGRAPH PORT [share]`, on loopback, in one process.
+// A peer as a server over a static supergraph: `node peer.mjs apollo|hive|hive-rust|hive-cached SUPERGRAPH PORT [share]`, on loopback, in one process.
 // As each is served in production: nothing logged, no page, no masking; documents and plans kept as each does by itself.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -6,6 +6,7 @@ import { ApolloGateway } from "@apollo/gateway";
 import { ApolloServer } from "@apollo/server";
 import { startStandaloneServer } from "@apollo/server/standalone";
 import { createGatewayRuntime } from "@graphql-hive/gateway-runtime";
+import { useResponseCache } from "@graphql-yoga/plugin-response-cache";
 import { unifiedGraphHandler } from "@graphql-hive/router-runtime";
 
 const silent = { debug() {}, info() {}, warn() {}, error: console.error };
@@ -27,4 +28,5 @@ function hive(more) {
   createServer(gateway).listen(Number(port), "127.0.0.1");
 }
 
-await { apollo, hive: () => hive({}), "hive-rust": () => hive({ unifiedGraphHandler }) }[name]();
+await { apollo, hive: () => hive({}), "hive-rust": () => hive({ unifiedGraphHandler }),
+  "hive-cached": () => hive({ plugins: () => [useResponseCache({ session: () => null, ttl: 3_600_000 })] }) }[name]();

@@ -21,7 +21,7 @@ import msgspec
 from gateway.cache.fence import Fence, Positions
 from gateway.cache.keys import LONGEST_TAG
 from gateway.cache.redis_nodes import Nodes
-from gateway.cache.resp import RedisError, RedisFailure
+from gateway.cache.resp import Reason, RedisError, RedisFailure
 from gateway.cache.shared import SharedEntries
 from gateway.core.clock import Clock
 from gateway.observe.facts import RedisFailed, RedisReturned
@@ -29,10 +29,10 @@ from gateway.observe.observer import Observer
 
 MESSAGES = b"100000"
 """About how many messages the stream retains; entries that are older than the first of them are invalid."""
-PAGE = 1_000  # messages that are read at once
+PAGE = 128  # messages that are read at once; fewer after a reply that was too large
 PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)  # seconds before each further attempt to reach Redis
 UNSENT = 100_000  # the number of tags that wait for Redis to return
-TAGS_AT_ONCE = 10_000  # of one message
+TAGS_AT_ONCE = 1_000  # of one message
 SEQUENCE_BITS = 64
 
 _read_tags = msgspec.json.Decoder(list[str]).decode
@@ -84,6 +84,7 @@ class Backplane:
         self.epoch: bytes | None = None
         self.unsent: dict[str, None] = {}
         self.overflowed = False
+        self.page = PAGE
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -108,17 +109,21 @@ class Backplane:
                 await self._connect()
                 if attempt:
                     self.observer.emit(RedisReturned())
-                attempt = 0
+                attempt, check_at = 0, self.clock.time()
                 while True:
-                    found = await reader.read({self.stream: self.last}, PAGE)
+                    found = await reader.read({self.stream: self.last}, self.page)
                     self._receive(found.get(self.stream, ()))
-                    if not found:
+                    if not found or self.clock.time() >= check_at:
                         await self._check_epoch()
+                        check_at = self.clock.time() + self.block
                     self._publish_unsent()
                     if self.overflowed:
                         raise ValueError("too many invalidations have waited for Redis")
             except (RedisFailure, RedisError, ValueError, TypeError) as error:
                 self.shared.epoch = None
+                if isinstance(error, RedisFailure) and error.reason is Reason.PROTOCOL:
+                    self.overflowed = self.overflowed or self.page == 1  # a message alone is too large
+                    self.page = max(self.page // 8, 1)
                 if not attempt:
                     self.observer.emit(RedisFailed(f"{type(error).__name__}: {error}"))
             finally:
@@ -128,16 +133,17 @@ class Backplane:
 
     async def _connect(self) -> None:
         """Find the epoch, and read what the stream has. Raises RedisFailure or RedisError."""
-        once = () if self.overflowed else (b"NX",)  # a new epoch makes everything invalid, everywhere
+        once: tuple[bytes, ...] = (b"NX",)
+        if self.overflowed:  # a new epoch makes everything invalid, everywhere, so no message is needed
+            once = ()
+            await self._ask((b"XTRIM", self.stream, b"MAXLEN", b"0"))
         _, epoch, message = await self._ask(
             (b"SET", self.epoch_key, secrets.token_hex(8).encode(), *once),
             (b"GET", self.epoch_key),
             (b"XADD", self.stream, b"MAXLEN", b"~", MESSAGES, b"*", b"tags", b"[]", b"from", self.name),
         )
         self.shared.offset = int(message.partition(b"-")[0]) / 1_000 - self.clock.time()
-        info = _pairs((await self._ask((b"XINFO", b"STREAM", self.stream)))[0])
-        first = info.get(b"first-entry")
-        floor = first[0] if isinstance(first, list) and info[b"entries-added"] != info[b"length"] else b"0-0"
+        floor = await self._first_retained()
         is_known = epoch == self.epoch and number_of(self.last) >= number_of(floor)
         if not is_known:
             if self.epoch is not None:
@@ -145,17 +151,28 @@ class Backplane:
             self.levels.fence.shared = Positions()
             self.levels.fence.shared.floor = number_of(floor)
             self.last = b"0-0"
+        if self.overflowed:  # what was in the stream concerns the epoch before
+            self.last, self.page = message, PAGE
+            self.levels.fence.shared.floor = number_of(message)
+            self.levels.fence.unpublished.clear()
         self.epoch, self.overflowed = epoch, False
         await self._catch_up()
         self.shared.epoch = epoch
 
+    async def _first_retained(self) -> bytes:
+        """Return the id of the stream's first message if there were others before it; else the least id."""
+        info = _pairs((await self._ask((b"XINFO", b"STREAM", self.stream)))[0])
+        first = info.get(b"first-entry")
+        is_cut = isinstance(first, list) and info.get(b"entries-added") != info.get(b"length")
+        return first[0] if isinstance(first, list) and is_cut else b"0-0"
+
     async def _catch_up(self) -> None:
         """Read all messages after the last one."""
         while True:
-            command = (b"XRANGE", self.stream, b"(" + self.last, b"+", b"COUNT", b"%d" % PAGE)
+            command = (b"XRANGE", self.stream, b"(" + self.last, b"+", b"COUNT", b"%d" % self.page)
             rows = (await self._ask(command))[0]
             self._receive([(row[0], row[1]) for row in rows])
-            if len(rows) < PAGE:
+            if len(rows) < self.page:
                 return
 
     async def _check_epoch(self) -> None:
@@ -197,6 +214,7 @@ class Backplane:
         self.unsent.update(dict.fromkeys(tags))
         if len(self.unsent) > UNSENT:
             self.unsent.clear()
+            self.levels.fence.unpublished.clear()  # the new epoch will make all entries of Redis invalid
             self.overflowed = True
 
     def _publish_unsent(self) -> None:

@@ -124,7 +124,17 @@ def finder_of(
             below = finder_of(types, keys, definition.type_name, item.selection_set.selections)
             if below is not None:
                 finder.below[shown] = below
-    return finder if mine or finder.below else None
+    finder.keys = {
+        name: usable
+        for name, several in mine.items()
+        if (usable := tuple(key for key in several if _is_selected(key.fields, finder.names)))
+    }
+    return finder if finder.keys or finder.below else None
+
+
+def _is_selected(fields: FieldSet, names: Mapping[str, str]) -> bool:
+    """Return whether a request selects the fields of a key. `names`: those that it selects."""
+    return all(isinstance(one, FieldSetField) and one.name in names for one in fields)
 
 
 def _fields(parent: str, selections: Iterable[SelectionNode]) -> Iterator[tuple[str, FieldNode]]:

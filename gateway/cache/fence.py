@@ -11,6 +11,7 @@ begins after that has position 5 and is valid.
 In Redis the numbers are the ids of the stream of invalidations (see `backplane`), as integers.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 
 TAGS = 200_000
@@ -39,7 +40,7 @@ class Positions:
         self.position = 0
         self.floor = 0
         self.limit = limit
-        self.last: dict[str, int] = {}
+        self.last: OrderedDict[str, int] = OrderedDict()
 
     def invalidate(self, tags: Iterable[str], number: int) -> None:
         """Record that entries with any of these tags, fetched at a position below `number`, are invalid."""
@@ -49,7 +50,7 @@ class Positions:
             last[tag] = max(before, number)
         self.position = max(self.position, number)
         while len(last) > self.limit:
-            self.floor = max(self.floor, last.pop(next(iter(last))))
+            self.floor = max(self.floor, last.popitem(last=False)[1])
 
     def is_valid(self, position: int, tags: Iterable[str]) -> bool:
         """Return whether an entry with these tags, fetched at this position, is still valid."""

@@ -172,13 +172,16 @@ class _Reader:
     def value(self, type_name: str, hint: CacheHint | None) -> None:
         """Read the hints for a composite value: the field's, else the type's; settings replace the type's."""
         self.seen.add(type_name)
+        kind = self.types.get(type_name)
+        self.seen.update(kind.possible if kind is not None else ())
         of_type = self.metadata.of_type(type_name).cache
         known = self.hint(None, hint)
         if hint is None or hint.max_age is None:
             known = self.hint(type_name, of_type) or known
         else:
             self.private = self.private or bool(of_type and of_type.scope == "PRIVATE")
-        if not known and not (hint is not None and hint.inherit):
+        inherits = (hint is not None and hint.inherit) or (of_type is not None and of_type.inherit)
+        if not known and not inherits:
             self.complete = False
 
     def hint(self, type_name: str | None, hint: CacheHint | None) -> bool:

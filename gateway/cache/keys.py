@@ -80,8 +80,9 @@ def expand_tag(template: str, key: Mapping[str, Any], arguments: Mapping[str, An
 def expand(template: str, key: Mapping[str, Any], arguments: Mapping[str, Any]) -> str | None:
     """Return a template with its values; None if a value is no scalar, or the text is too long.
 
-    A null, or a missing value, is the empty text.
+    A null, or a missing value, is the empty text. In the tag of an entity texts are escaped as in JSON.
     """
+    is_json = template.startswith("entity:")
     bad = False
 
     def value_of(match: re.Match[str]) -> str:
@@ -93,7 +94,10 @@ def expand(template: str, key: Mapping[str, Any], arguments: Mapping[str, Any]) 
             bad = True
         if found is None:
             return ""
-        return found if isinstance(found, str) else canonical(found).decode()
+        if isinstance(found, str) and not is_json:
+            return found
+        text = canonical(found).decode()
+        return text[1:-1] if isinstance(found, str) else text
 
     text = _PLACE.sub(value_of, template)
     return None if bad or len(text) > LONGEST_TAG else text

@@ -11,6 +11,7 @@ from gateway.settings import CacheSettings
 class Terms:
     """How long a value may be used, in seconds after its arrival, and whether it is for one user only.
 
+    `alone`: whether even those who wait for it at the same time must not share it.
     `lifetime`: while it is fresh; not more than 0 if it must not be stored. `revalidate`, `error`: how much
     longer while it is fetched again, and if that fails.
     """
@@ -19,15 +20,12 @@ class Terms:
     revalidate: float = 0.0
     error: float = 0.0
     private: bool = False
+    alone: bool = False
 
     @property
     def longest(self) -> float:
         """Return the seconds after which the value can't be used in any way."""
         return self.lifetime + max(self.revalidate, self.error)
-
-
-NEVER = Terms(0.0)
-NEVER_SHARED = Terms(0.0, private=True)
 
 
 def reply_terms(facts: RequestFacts, policy: ReplyPolicy, settings: CacheSettings) -> Terms:
@@ -37,11 +35,9 @@ def reply_terms(facts: RequestFacts, policy: ReplyPolicy, settings: CacheSetting
     if they are complete, else the default lifetime of the settings.
     """
     private = facts.private or policy.private
-    if not (policy.storable and facts.stores):
-        return NEVER_SHARED if private or not policy.storable else NEVER
-    lifetime = _lifetime(facts, policy, settings)
+    lifetime = _lifetime(facts, policy, settings) if policy.storable and facts.stores else 0.0
     if lifetime <= 0:
-        return NEVER_SHARED if private else NEVER
+        return Terms(0.0, private=private, alone=not policy.storable)
     lifetime = min(lifetime, settings.longest)
     rest = settings.longest - lifetime
     if policy.must_revalidate:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.execute.cached.replies import CachedReply
 from gateway.execute.entities import Tree
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execute.response_headers import ReplyHead
@@ -19,6 +20,7 @@ class ExactRun:
     - `data`: the merged response before projection. A field that failed has a `Failure` as its value.
     - `errors`: entries for the response's `errors`, with response paths.
     - `extensions`: the `extensions` of each reply, by fetch id. `replies`: the HTTP headers of each reply.
+    - `cached`: the replies that were made of cached values; None for each other reply.
     """
 
     transport: Transport
@@ -28,3 +30,4 @@ class ExactRun:
     errors: list[dict[str, Any]] = field(default_factory=list)
     extensions: dict[int, Any] = field(default_factory=dict)
     replies: list[ReplyHead] = field(default_factory=list)
+    cached: list[CachedReply | None] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.core.errors import SubgraphError
 from gateway.core.failure import Failure, ResponsePath
-from gateway.execute.cached.replies import PartialReply
+from gateway.execute.cached.replies import CachedReply, PartialReply
 from gateway.execute.contexts import expand
 from gateway.execute.entities import EntityBatch, Tree, collect, fail, objects_at
 from gateway.execute.exact_run import ExactRun
@@ -111,6 +111,7 @@ def merge_reply(fetch: Fetch, run: ExactRun, batches: EntityBatches, outcome: Ou
     try:
         if isinstance(outcome, Exception):
             raise outcome
+        run.cached.append(outcome if isinstance(outcome, CachedReply) else None)
         run.replies.append(ReplyHead(fetch.id, fetch.subgraph, outcome.raw_headers))
         payload = read_payload(fetch.subgraph, outcome)
         data, errors = _data_and_errors(payload, fetch.subgraph)

@@ -35,6 +35,7 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
+        is_shared=True,
         parts=[
             queue,
             Relay(database, queue.redis, "calendar"),

@@ -25,6 +25,7 @@ from subgraphs.calendar.types import (
     window,
 )
 from subgraphs.kit import budget, checks
+from subgraphs.kit.cache_hints import public
 from subgraphs.kit.commands.status import CommandStatus, status_of
 from subgraphs.kit.copies import KeyedTable, digests_field, versions_field
 from subgraphs.kit.graphql import Schema, field_with, for_role, for_users, object_type
@@ -58,7 +59,7 @@ async def _changed(info: Info, command: Command[SlotRecord], idempotency_key: st
 class Query:
     """Queries about musicians' calendars."""
 
-    @field_with(list_size=100)
+    @field_with(list_size=100, cached=public(30))
     async def musician_availability(
         self, info: Info, musician_id: MusicianId, between: Time
     ) -> list[BusyTime] | None:
@@ -66,6 +67,7 @@ class Query:
         with checks.Mistakes() as mistakes:
             key = mistakes.check(checks.identifier, musician_id, "musicianId", "Musician")
             span = mistakes.check(window, between)
+        info.context.tag_reply("Musician", key)
         return await busy_times(info, key, span)
 
     @field_with(authenticated=True, list_size=100)

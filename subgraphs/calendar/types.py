@@ -15,6 +15,7 @@ from subgraphs.calendar.loaders import CalendarContext
 from subgraphs.calendar.messages import BlockTime, FreeTime
 from subgraphs.kit import budget, checks
 from subgraphs.kit.between import BetweenInput
+from subgraphs.kit.cache_hints import public
 from subgraphs.kit.graphql import (
     REFERENCE,
     enum_type,
@@ -116,7 +117,7 @@ class Musician:
     uuid: strawberry.ID
     key: strawberry.Private[UUID]
 
-    @field_with(list_size=100)
+    @field_with(list_size=100, cached=public(30))
     async def busy_times(self, info: Info, between: Time) -> list[BusyTime] | None:
         """The times at which the musician cannot be booked, in order, without the reasons."""
         return await busy_times(info, self.key, window(between))

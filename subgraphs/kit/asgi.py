@@ -4,7 +4,7 @@ It reads and checks the HTTP request; `Service.execute` executes it.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
@@ -15,10 +15,20 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Execute = Callable[[str, dict[str, Any] | None, str | None, dict[str, str]], Awaitable[dict[str, Any]]]
-"""Executes query, variables, operation name and headers (names in lower case); returns the response."""
+
+
+class Reply(NamedTuple):
+    """A GraphQL response, and the value of the header `Cache-Control`."""
+
+    response: dict[str, Any]
+    cache_control: str
+
+
+Execute = Callable[[str, dict[str, Any] | None, str | None, dict[str, str]], Awaitable[Reply]]
+"""Executes query, variables, operation name and headers (names in lower case)."""
 
 BODY_LIMIT = 1_000_000  # bytes
+NO_STORE = "no-store"
 TRUSTED_PROXIES = frozenset({"127.0.0.1", "::1"})
 """Addresses of clients whose header `x-forwarded-for` is trusted: the gateway on this machine."""
 
@@ -41,20 +51,24 @@ class GraphQLEndpoint:
         """Serve one request; scopes other than HTTP are ignored."""
         if scope["type"] != "http":
             return
-        status, body = await self._respond(scope, receive)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        status, body, cache_control = await self._respond(scope, receive)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", cache_control.encode()),
+        ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _respond(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    async def _respond(self, scope: Scope, receive: Receive) -> tuple[int, bytes, str]:
         try:
             match scope["method"], scope["path"]:
                 case "POST", "/graphql":
-                    return 200, await self._graphql(scope, receive)
+                    return 200, *await self._graphql(scope, receive)
                 case "GET" | "HEAD", "/health/live":
-                    return 200, b'{"status":"live"}'
+                    return 200, b'{"status":"live"}', NO_STORE
                 case "GET" | "HEAD", "/health/ready":
-                    return await self._ready()
+                    return *await self._ready(), NO_STORE
                 case _, "/graphql" | "/health/live" | "/health/ready":
                     expected = "POST" if scope["path"] == "/graphql" else "GET"
                     raise _Refused(
@@ -67,23 +81,23 @@ class GraphQLEndpoint:
                     )
         except _Refused as refused:
             error = {"message": refused.message, "extensions": {"code": "BAD_REQUEST"}}
-            return refused.status, orjson.dumps({"errors": [error]})
+            return refused.status, orjson.dumps({"errors": [error]}), NO_STORE
 
     async def _ready(self) -> tuple[int, bytes]:
         if await self._is_ready():
             return 200, b'{"status":"ready"}'
         return 503, b'{"status":"not ready: the database does not answer"}'
 
-    async def _graphql(self, scope: Scope, receive: Receive) -> bytes:
+    async def _graphql(self, scope: Scope, receive: Receive) -> tuple[bytes, str]:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         _check_media_type(headers)
         _check_length(headers)
         request = _read(await _body(receive))
         _set_address(scope, headers)
-        response = await self._execute(
+        reply = await self._execute(
             request["query"], request.get("variables"), request.get("operationName"), headers
         )
-        return orjson.dumps(response, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(reply.response, option=orjson.OPT_NON_STR_KEYS), reply.cache_control
 
 
 def _check_media_type(headers: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.private import is_private
 
 from subgraphs.kit import descriptions
+from subgraphs.kit.cache_hints import NEVER_SHARED, CacheControl, directives_of
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.global_ids import encode
 
@@ -34,13 +35,18 @@ Enum = TypeVar("Enum", bound=type[enum.Enum])
     kw_only_default=True, field_specifiers=(strawberry.field, strawberry.federation.field, StrawberryField)
 )
 def object_type(
-    *, keys: Sequence[str | Key] = (), name: str | None = None, **directives: Any
+    *,
+    keys: Sequence[str | Key] = (),
+    name: str | None = None,
+    cached: CacheControl | None = None,
+    **directives: Any,
 ) -> Callable[[Class], Class]:
     """Return a decorator that makes a class a GraphQL object type, whose description is the docstring.
 
     A type that several services declare has its description in `kit/descriptions`. A class with the attribute
     `uuid` also gets the field `id`, the object's global id; `uuid` is hidden from clients.
-    `keys` (field sets) make it an entity; `directives`: further arguments of `strawberry.federation.type`.
+    `keys` (field sets) make it an entity; `cached`: its cache hint (`kit/cache_hints`); `directives`: further
+    arguments of `strawberry.federation.type`.
     The fields of an entity that have no resolver, except its keys, are nullable in the SDL, whatever their
     Python types: if a subgraph is down, its fields are null, but not the whole entity. Resolvers declare
     nullable types themselves.
@@ -54,7 +60,12 @@ def object_type(
             _add_global_id(cls, kind, is_entity=bool(keys))
         text = descriptions.TYPES.get(kind) or _doc(cls)
         described: Class = strawberry.federation.type(
-            cls, name=name, description=text, keys=list(keys), **directives
+            cls,
+            name=name,
+            description=text,
+            keys=list(keys),
+            directives=directives_of(cached, ()),
+            **directives,
         )
         return described
 
@@ -133,9 +144,17 @@ def for_role(*roles: str, **directives: Any) -> Callable[[Callable[..., Any]], S
 
 
 def field_with(
-    *, cost: int | None = None, list_size: int | None = None, **directives: Any
+    *,
+    cost: int | None = None,
+    list_size: int | None = None,
+    cached: CacheControl | None = None,
+    cache_tags: tuple[str, ...] = (),
+    **directives: Any,
 ) -> Callable[[Callable[..., Any]], StrawberryField]:
     """Return a decorator like `resolver` that adds directives, such as `requires=["hourlyRate"]`.
+
+    `cached`, `cache_tags`: how long the gateway may reuse the field's value, and by which names it is
+    invalidated (`kit/cache_hints`); a field for some callers only is not cached by default.
 
     The gateway computes the cost of a request from `cost` (@cost: of the field itself; 1 is the cost of an
     object) and `list_size` (@listSize: the usual or maximum length of a list). A field with the argument
@@ -144,10 +163,16 @@ def field_with(
 
     def decorate(function: Callable[..., Any]) -> StrawberryField:
         weights = [] if cost is None else [Cost(weight=cost)]
+        is_restricted = "authenticated" in directives or "requires_scopes" in directives
+        hint = NEVER_SHARED if cached is None and is_restricted else cached
         field: StrawberryField = strawberry.federation.field(
             resolver=function,
             description=_doc(function),
-            directives=[*weights, *_list_sizes(function, list_size)],
+            directives=[
+                *weights,
+                *_list_sizes(function, list_size),
+                *directives_of(hint, cache_tags),
+            ],
             **directives,
         )
         return field

@@ -5,12 +5,13 @@ from decimal import Decimal
 import strawberry
 
 from subgraphs.kit import checks
+from subgraphs.kit.cache_hints import PART
 from subgraphs.kit.currencies import unit_of
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import input_type, object_type
 
 
-@object_type(shareable=True)
+@object_type(shareable=True, cached=PART)
 class Money:
     """An amount of money in a currency."""
 

@@ -23,6 +23,7 @@ from sqlalchemy import ColumnElement, Select, Uuid, func, literal, select, true,
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from subgraphs.kit import budget
+from subgraphs.kit.cache_hints import INHERITED, PART
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import field_with, object_type
 
@@ -51,7 +52,7 @@ Before = Annotated[
 ]
 
 
-@object_type(shareable=True)
+@object_type(shareable=True, cached=PART)
 class PageInfo:
     """The position of a page in its list."""
 
@@ -90,7 +91,9 @@ class ListPage:
 class Connection(Generic[Node], ListPage):
     """A page of a list."""
 
-    edges: list[Edge[Node]] = strawberry.field(description="The elements of the page.")
+    edges: list[Edge[Node]] = strawberry.field(
+        description="The elements of the page.", directives=[INHERITED]
+    )
 
 
 # By Python type, the values that a column can have: a forged cursor must not cause an error of the database.

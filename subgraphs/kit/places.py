@@ -4,6 +4,7 @@ from typing import Protocol
 
 import strawberry
 
+from subgraphs.kit.cache_hints import PART
 from subgraphs.kit.graphql import object_type
 
 
@@ -65,7 +66,7 @@ class HasPlace(Protocol):
         ...
 
 
-@object_type(shareable=True)
+@object_type(shareable=True, cached=PART)
 class MusicianLocation:
     """The place where a musician lives, from which distances are computed."""
 
@@ -89,7 +90,7 @@ class MusicianLocation:
         )
 
 
-@object_type(shareable=True)
+@object_type(shareable=True, cached=PART)
 class EventPlace:
     """The place of an event."""
 

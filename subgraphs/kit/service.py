@@ -17,8 +17,9 @@ from strawberry.printer import print_schema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from subgraphs.kit import budget
-from subgraphs.kit.asgi import GraphQLEndpoint
+from subgraphs.kit.asgi import NO_STORE, GraphQLEndpoint, Reply
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.cache_tags import object_name
 from subgraphs.kit.cause import Cause, because, correlation_of
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import BadUserInput, DomainError, Forbidden, Unauthenticated, format_error, refusal
@@ -57,6 +58,17 @@ class ServiceContext:
         """The response's `extensions`, to which resolvers may add; the gateway forwards keys that
         it allows.
         """
+        self.may_store = True
+        """Whether caches may store the response, if the service's replies may be stored at all."""
+
+    def tag_reply(self, kind: str, key: UUID | None) -> None:
+        """Tag the response with an object that a root field returns, so that its changes invalidate it.
+
+        `key`: the id in the argument, also if there is no such object yet; None: it is not valid. The schema
+        can't do this, since an id has several forms, and @cacheTag uses them as they are.
+        """
+        if key is not None:
+            self.extensions.setdefault("apolloCacheTags", []).append(object_name(kind, key))
 
     def require(self) -> Identity:
         """Return the identity of the caller. Raises Unauthenticated if the request has no token."""
@@ -132,8 +144,13 @@ class Service:
         database: Database,
         migrations: Path,
         parts: Sequence[Part] = (),
+        is_shared: bool = False,
     ) -> None:
+        """`is_shared`: whether caches may reuse replies for other callers, where the schema's hints allow it
+        (`kit/cache_hints`); otherwise they store nothing.
+        """
         self.name = name
+        self.is_shared = is_shared
         self.schema = schema
         self.database = database
         self._context = context
@@ -141,7 +158,7 @@ class Service:
         self._migrations = migrations
         self.parts = parts
         self._started: list[Part] = []
-        self.asgi: ASGIApp = GraphQLEndpoint(self.execute, database.is_ready)
+        self.asgi: ASGIApp = GraphQLEndpoint(self.respond, database.is_ready)
 
     def __repr__(self) -> str:
         return f"Service({self.name!r}, {self.database!r})"
@@ -190,12 +207,22 @@ class Service:
 
         The names in `headers` are in lower case. The last address in `x-forwarded-for` is the caller's.
         """
+        return (await self.respond(query, variables, operation_name, headers)).response
+
+    async def respond(
+        self,
+        query: str,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Execute a GraphQL request as `execute` does; return the response and its `Cache-Control`."""
         headers = headers or {}
         try:
             authorization = headers.get("authorization")
             token = self._verifier.token(authorization)
         except DomainError as error:
-            return refusal(error)
+            return Reply(refusal(error), NO_STORE)
         address = headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or None
         identity = token.identity if token is not None else None
         context = self._context(Caller(identity, address, authorization, token))
@@ -207,13 +234,14 @@ class Service:
                     query, dict(variables or {}), context, None, operation_name
                 )
         except (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError) as error:
-            return refusal(BadUserInput(_reason(error)))
+            return Reply(refusal(BadUserInput(_reason(error))), NO_STORE)
         response: dict[str, Any] = {"data": result.data}
         if result.errors:
             response["errors"] = [format_error(error) for error in _without_repeats(result.errors)]
         if context.extensions:
             response["extensions"] = context.extensions
-        return response
+        may_store = self.is_shared and context.may_store and not result.errors
+        return Reply(response, "public" if may_store else NO_STORE)
 
 
 def _without_repeats(errors: Sequence[GraphQLError]) -> list[GraphQLError]:

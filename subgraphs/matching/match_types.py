@@ -10,6 +10,7 @@ from uuid import UUID
 
 import strawberry
 
+from subgraphs.kit.cache_hints import public
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import enum_type, enum_value, field_with, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
@@ -50,7 +51,7 @@ class Musician:
         years = self._external("experienceYears")
         return None if years is None else int(years)
 
-    @field_with(requires=["hourlyRate { amount currency } experienceYears"])
+    @field_with(requires=["hourlyRate { amount currency } experienceYears"], cached=public(60))
     async def price_band(self, info: Info) -> PriceBand | None:
         """Whether the rate is low, usual or high for the experience; null if too few rates can be
         compared.

@@ -10,8 +10,9 @@ import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
+from subgraphs.kit.cache_hints import public
 from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
-from subgraphs.kit.graphql import Schema, field_with, for_users, object_type, resolver
+from subgraphs.kit.graphql import Schema, field_with, for_users, object_type
 from subgraphs.kit.idempotency_keys import IdempotencyKey, command_id_of
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.mutation_keys import claim
@@ -45,7 +46,7 @@ ForceRefresh = Annotated[
 class Query:
     """Queries about matching."""
 
-    @resolver
+    @field_with(cached=public(300), cache_tags=("matching-algorithms",))
     async def matching_algorithms(self, info: Info) -> list[MatchingAlgorithm] | None:
         """The active algorithms for ranking musicians."""
         return [MatchingAlgorithm.of(row) for row in await store.all_algorithms(info.context.database)]

@@ -11,6 +11,7 @@ import msgspec
 import strawberry
 
 from subgraphs.kit import budget
+from subgraphs.kit.cache_hints import PART, public
 from subgraphs.kit.errors import BadUserInput, NotFound
 from subgraphs.kit.graphql import field_with, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
@@ -71,7 +72,7 @@ class MusicianRequest:
         return cls(uuid=strawberry.ID(str(key)), key=key) if key else None
 
 
-@object_type()
+@object_type(cached=PART)
 class AlgorithmWeights:
     """The weights of the scores; only their proportions matter."""
 
@@ -81,7 +82,7 @@ class AlgorithmWeights:
     distance: float = strawberry.field(description="The weight of the distance.")
 
 
-@object_type(keys=["uuid"])
+@object_type(keys=["uuid"], cached=public(300))
 class MatchingAlgorithm:
     """An algorithm for ranking musicians."""
 

@@ -6,6 +6,8 @@
 from pathlib import Path
 
 from subgraphs.kit.bus import Bus
+from subgraphs.kit.cached import Cached
+from subgraphs.kit.client import TransportPart
 from subgraphs.kit.commands.log import CommandLog
 from subgraphs.kit.commands.recovery import Recovery
 from subgraphs.kit.database import Database
@@ -15,6 +17,7 @@ from subgraphs.kit.queue import streams
 from subgraphs.kit.queue.relay import Relay
 from subgraphs.kit.service import Service
 from subgraphs.kit.settings import ServiceSettings
+from subgraphs.musicians.cached_profiles import from_read_side, profile_kind, read_side_transport
 from subgraphs.musicians.handlers import COMMAND_HANDLERS, RESULTS
 from subgraphs.musicians.loaders import MusiciansContext
 from subgraphs.musicians.schema import schema
@@ -28,16 +31,22 @@ def bootstrap(settings: ServiceSettings) -> Service:
     commands = CommandLog(database, COMMAND_HANDLERS, RESULTS)
     bus = Bus(database, COMMAND_HANDLERS, commands)
     queue = streams.Queue(settings.redis_url)
+    cached = Cached(settings.redis_url, "musicians")
+    transport = read_side_transport(settings)
+    kind = profile_kind(database, from_read_side(transport) if transport is not None else None)
     return Service(
         "musicians",
         schema=schema,
-        context=lambda caller: MusiciansContext(caller, database, bus),
+        context=lambda caller: MusiciansContext(caller, database, bus, cached, kind),
         verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
+        is_shared=True,
         parts=[
+            *([TransportPart(transport)] if transport is not None else []),
             queue,
-            Relay(database, queue.redis, "musicians"),
+            cached,
+            Relay(database, queue.redis, "musicians", invalidate=cached.invalidate),
             Recovery(database, commands),
             Archivist(database),
         ],

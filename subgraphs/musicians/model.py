@@ -22,7 +22,7 @@ _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A row of the table `musician_profiles`."""
+    """A row of the table `musician_profiles`; `updated_at` None: it is not known (`cached_profiles`)."""
 
     id: UUID
     user_id: UUID
@@ -39,7 +39,7 @@ class Profile:
     availability_schedule: Mapping[str, Any]
     portfolio_urls: Sequence[str]
     created_at: datetime
-    updated_at: datetime
+    updated_at: datetime | None
     version: int
 
 

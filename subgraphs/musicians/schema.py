@@ -4,13 +4,14 @@ Mutations send commands to the bus.
 """
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 from sqlalchemy import ColumnElement
 
 from subgraphs.kit import checks
+from subgraphs.kit.cache_hints import public
 from subgraphs.kit.commands.status import CommandStatus, status_of
 from subgraphs.kit.copies import digests_field, rows_field, verify_field, versions_field
 from subgraphs.kit.errors import BadUserInput, NotFound
@@ -40,6 +41,13 @@ from subgraphs.musicians.payloads import CreateMusicianProfilePayload, UpdateMus
 from subgraphs.musicians.tables import PROFILE_ROWS
 from subgraphs.musicians.types import Info, Musician, Skill, User
 
+ForceRefresh = Annotated[
+    bool,
+    strawberry.argument(
+        description="Read the profile from the database, not from a cache; ignored without a token."
+    ),
+]
+
 
 async def _own_profile(info: Info, id: str) -> UUID:
     """Return the parsed id of a profile.
@@ -58,9 +66,16 @@ class Query:
     """Queries about musicians."""
 
     @resolver
-    async def musician(self, info: Info, id: strawberry.ID) -> Musician | None:
+    async def musician(
+        self, info: Info, id: strawberry.ID, force_refresh: ForceRefresh = False
+    ) -> Musician | None:
         """The musician with this id; null if there is none."""
-        return await Musician.load(info, uuid_of(id, "Musician"))
+        key = uuid_of(id, "Musician")
+        info.context.tag_reply("Musician", key)
+        if key is None or not force_refresh or info.context.identity is None:
+            return await Musician.load(info, key)
+        profile = await info.context.refreshed_profile(key)
+        return Musician.of(profile) if profile is not None else None
 
     @field_with(inaccessible=True)
     async def musician_profiles(
@@ -92,7 +107,7 @@ class Query:
         """The skill with this id; null if there is none."""
         return await Skill.load(info, uuid_of(id, "Skill"))
 
-    @field_with(list_size=100)
+    @field_with(list_size=100, cached=public(300), cache_tags=("skills",))
     async def skills(self, info: Info, category: Category = None) -> list[Skill] | None:
         """The catalogue of skills, or one category."""
         records = await store.catalogue(info.context.database, category.value if category else None)
@@ -133,7 +148,7 @@ class Mutation:
         by = info.context.require_role("musician")
         command = CreateProfile(by.user_id, _values(input))
         profile = await info.context.bus.handle(command, command_id_of(idempotency_key, by))
-        return CreateMusicianProfilePayload(musician=Musician.of(profile))
+        return CreateMusicianProfilePayload(musician=Musician.of(info.context.changed(profile)))
 
     @for_role("musician")
     @user_errors(UpdateMusicianProfilePayload)
@@ -148,7 +163,7 @@ class Mutation:
         by = info.context.require_role("musician")
         command = UpdateProfile(by.user_id, _values(input), expected_version)
         profile = await info.context.bus.handle(command, command_id_of(idempotency_key, by))
-        return UpdateMusicianProfilePayload(musician=Musician.of(profile))
+        return UpdateMusicianProfilePayload(musician=Musician.of(info.context.changed(profile)))
 
 
 def _values(input: CreateMusicianProfileInput | UpdateMusicianProfileInput) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
+from subgraphs.kit.cache_hints import public
 from subgraphs.kit.graphql import enum_type, enum_value, field_with, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.money import Money
@@ -29,7 +30,7 @@ class SkillCategory(enum.Enum):
     STYLE = enum_value("style", "How and where the musician performs, such as Duo or Wedding Ceremony.")
 
 
-@object_type(keys=["uuid"])
+@object_type(keys=["uuid"], cached=public(300))
 class Skill:
     """An instrument, a genre or a style."""
 
@@ -62,7 +63,7 @@ class Skill:
         )
 
 
-@object_type(keys=["uuid"])
+@object_type(keys=["uuid"], cached=public(120))
 class Musician:
     """A musician who can be booked."""
 
@@ -77,7 +78,7 @@ class Musician:
     created_at: datetime = strawberry.federation.field(
         shareable=True, description="When the profile was created."
     )
-    updated_at: datetime = strawberry.field(description="When the profile was last changed.")
+    updated_at: datetime | None = strawberry.field(description="When the profile was last changed.")
     version: int = strawberry.field(
         description="The version of the profile, for `expectedVersion`; each change increments it."
     )
@@ -116,8 +117,8 @@ class Musician:
 
     @classmethod
     async def load(cls, info: Info, musician_id: UUID | None) -> "Musician | None":
-        """Return the musician with this UUID, None if there is none."""
-        profile = await info.context.profiles.load(musician_id) if musician_id else None
+        """Return the musician with this UUID, perhaps from the cache; None if there is none."""
+        profile = await info.context.cached_profiles.load(musician_id) if musician_id else None
         return cls.of(profile) if profile else None
 
     @classmethod

@@ -6,11 +6,15 @@ They follow from the service's row in the table of services, the options, the se
 import json
 import os
 from collections.abc import Mapping
+from typing import Final
 
 from subgraphs.platform.options import Options
 from subgraphs.platform.preparation import KeyFiles
 from subgraphs.platform.servers import Servers
 from subgraphs.platform.tables import SERVERS, ServiceRow
+
+CACHED: Final = True
+"""Whether the gateway caches replies, unless the variable MUSSIKON_CACHE (`true`, `false`) says otherwise."""
 
 
 def environment_of(service: str, options: Options, servers: Servers, keys: KeyFiles) -> Mapping[str, str]:
@@ -27,6 +31,8 @@ def environment_of(service: str, options: Options, servers: Servers, keys: KeyFi
     }
     if row.signs:
         variables["JWT_PRIVATE_KEY_FILE"] = str(keys.private if row.signs == "people" else keys.service)
+    if row.stand_in:
+        variables[f"{service}_STAND_IN".upper()] = options.url_of(row.stand_in)
     if row.calls:
         variables["SERVICE_URLS"] = json.dumps({other: options.url_of(other) for other in row.calls})
     if row.reads_all_events:
@@ -37,8 +43,8 @@ def environment_of(service: str, options: Options, servers: Servers, keys: KeyFi
 def gateway_environment(options: Options, servers: Servers, keys: KeyFiles) -> Mapping[str, str]:
     """Return the variables that `gateway.yaml` refers to.
 
-    All processes of the gateway count rates together, in Valkey, and read the revoked tokens there; a single
-    process counts in its memory, and its services refuse revoked tokens.
+    All processes of the gateway count rates together, in Valkey, read the revoked tokens there, and share
+    cached replies; a single process counts in its memory, and its services refuse revoked tokens.
     """
     found = {
         "MUSSIKON_KEY_SET": str(keys.key_set),
@@ -50,6 +56,7 @@ def gateway_environment(options: Options, servers: Servers, keys: KeyFiles) -> M
             "MUSSIKON_RATES": "redis",
             "MUSSIKON_REDIS": servers.redis_url,
             "MUSSIKON_REVOCATION": "true",
+            "MUSSIKON_CACHE": os.environ.get("MUSSIKON_CACHE") or ("true" if CACHED else "false"),
         }
     if options.production:
         found |= {"MUSSIKON_PROFILE": "production", "MUSSIKON_DOCUMENTS": "require_listed"}

@@ -110,6 +110,10 @@ class ServiceRow:
     """
     calls: tuple[str, ...] = ()
     """The services to which this one sends GraphQL requests; they must come before it in the table."""
+    stand_in: str | None = None
+    """The service that is asked while this one's database does not answer; its URL is the variable
+    MUSICIANS_STAND_IN. It may come later in the table: nothing depends on it.
+    """
     reads_all_events: bool = False
     """Whether the service consumes the events of all other services."""
     servers: tuple[str, ...] = (POSTGRES, VALKEY)
@@ -215,7 +219,7 @@ class ServiceTable:
 SERVICES: Final = ServiceTable(
     (
         ServiceRow("users", 1, signs="people"),
-        ServiceRow("musicians", 2),
+        ServiceRow("musicians", 2, stand_in="read_side"),
         ServiceRow("reviews", 3),
         ServiceRow("requests", 4, calls=("musicians",)),
         ServiceRow("matching", 5),

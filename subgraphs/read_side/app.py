@@ -3,6 +3,8 @@
 The inbox appends events to the local log; projections compute the read models from it.
 """
 
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ from subgraphs.kit.client import TransportPart
 from subgraphs.kit.database import Database
 from subgraphs.kit.event_store.projection_runner import ProjectionRunner
 from subgraphs.kit.identity import TokenVerifier
+from subgraphs.kit.invalidations import InvalidationPublisher
 from subgraphs.kit.queue.inbox import ANY_TYPE, Inbox
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Service
@@ -46,10 +49,14 @@ def bootstrap(
     queue = Queue(settings.redis_url)
     models = {model.name: model() for model in MODELS}
     freshness = FreshnessMonitor(database, queue.redis, settings.name, SOURCES, models, threshold)
-    rebuilds = Rebuilds(database, {model.name: model for model in MODELS})
+    publisher = InvalidationPublisher(queue.redis, settings.name, settings.clock)
+    rebuilds = Rebuilds(database, {model.name: model for model in MODELS}, publisher.publish)
     transport = transport or HttpTransport(settings.service_urls, ConnectionSettings(connect_timeout=2.0))
     parts = ReadSideParts(freshness, rebuilds, transport)
-    projectors = [ProjectionRunner(database, model, committed=model.committed) for model in models.values()]
+    projectors = [
+        ProjectionRunner(database, model, committed=partial(_committed, model, publisher))
+        for model in models.values()
+    ]
     return Service(
         settings.name,
         schema=schema,
@@ -57,9 +64,11 @@ def bootstrap(
         verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
+        is_shared=True,
         parts=[
             TransportPart(transport),
             queue,
+            publisher,
             Inbox(database, queue.redis, settings.name, SOURCES, {ANY_TYPE: append_to_log}),
             rebuilds,
             *projectors,
@@ -67,3 +76,9 @@ def bootstrap(
             freshness,
         ],
     )
+
+
+def _committed(model: LogProjection, publisher: InvalidationPublisher, now: datetime) -> None:
+    """Record latencies of a batch that was committed, and invalidate the lists that it has changed."""
+    model.committed(now)
+    publisher.publish(model.changed_tags())

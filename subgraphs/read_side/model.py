@@ -9,6 +9,9 @@ MAX_SECONDS_BEHIND: Final = 5.0  # seconds
 """A read model that is further behind does not answer queries; the command side does."""
 
 MAX_LATENCIES: Final = 1_000
+MUSICIAN_LISTS: Final = "musician-lists"
+REQUEST_LISTS: Final = "request-lists"
+"""The names (@cacheTag) by which lists are invalidated when their read model has changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ finds it needed.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -30,8 +30,15 @@ class Rebuilds:
     another `revision`.
     """
 
-    def __init__(self, database: Database, models: Mapping[str, type[LogProjection]]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        models: Mapping[str, type[LogProjection]],
+        rebuilt: Callable[[Sequence[str]], object] = list,
+    ) -> None:
+        """`rebuilt` receives the tags of a read model (`LogProjection.cache_tags`) when it was rebuilt."""
         self._database = database
+        self._rebuilt = rebuilt
         self._models = models
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -82,6 +89,7 @@ class Rebuilds:
         generation = await rebuild(
             self._database, self._models[name](), resume=resume, begun=lambda _generation: begun.set()
         )
+        self._rebuilt(self._models[name].cache_tags)
         log.info("read model rebuilt", model=name, generation=generation)
 
     def _ended(self, name: str, task: "asyncio.Task[None]") -> None:

@@ -57,7 +57,10 @@ async def answer_count(
     Otherwise return that of `fallback`. Nothing is reported in `extensions`.
     """
     found = await _attempt(read) if info.context.freshness.verdict(model).trusted else _Unreadable("")
-    return await fallback() if isinstance(found, _Unreadable) else found
+    if not isinstance(found, _Unreadable):
+        return found
+    info.context.may_store = False
+    return await fallback()
 
 
 def unsupported(what: str) -> Callable[[], Awaitable[Any]]:
@@ -121,4 +124,6 @@ def _report(info: Info, source: str, seconds: float | None, reason: str | None) 
         "secondsBehind": None if seconds is None else round(seconds, 3),
         "reason": reason,
     }
+    if source != "read_model":  # later changes of the command side's data would not invalidate the reply
+        info.context.may_store = False
     info.context.extensions.setdefault("readModel", {})[str(info.path.key)] = report

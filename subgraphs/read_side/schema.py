@@ -5,9 +5,11 @@ from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import strawberry
+from strawberry.scalars import JSON
 
 from subgraphs.kit import budget, checks
-from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
+from subgraphs.kit.cache_hints import public
+from subgraphs.kit.copies import MAX_ROWS, digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.graphql import Schema, field_with, for_role, for_users, object_type
 from subgraphs.kit.idempotency_keys import IdempotencyKey
 from subgraphs.kit.mutation_keys import claim
@@ -20,6 +22,7 @@ from subgraphs.read_side import fallback, nodes, store
 from subgraphs.read_side.copies import COPIES, COPY_TABLES
 from subgraphs.read_side.fallback import PageRequest
 from subgraphs.read_side.inputs import musician_criteria, request_criteria
+from subgraphs.read_side.model import MUSICIAN_LISTS, REQUEST_LISTS
 from subgraphs.read_side.nodes import MAX_NODES, Node
 from subgraphs.read_side.records import ListedMusician, ListedRequest
 from subgraphs.read_side.routing import (
@@ -78,7 +81,12 @@ class Query:
         wanted = [nodes.parse(one, "ids") for one in ids]
         return await nodes.find_all(info.context.command_side, wanted, NODE_TYPES)
 
-    @field_with(cost=20, provides=[f"edges {{ node {{ {LISTED_MUSICIAN} }} }}"])
+    @field_with(
+        cost=20,
+        provides=[f"edges {{ node {{ {LISTED_MUSICIAN} }} }}"],
+        cached=public(30),
+        cache_tags=(MUSICIAN_LISTS,),
+    )
     async def musicians(
         self,
         info: Info,
@@ -111,7 +119,12 @@ class Query:
         )
         return MusicianSearchConnection.of(found)
 
-    @field_with(cost=20, provides=[f"edges {{ node {{ {LISTED_REQUEST} }} }}"])
+    @field_with(
+        cost=20,
+        provides=[f"edges {{ node {{ {LISTED_REQUEST} }} }}"],
+        cached=public(30),
+        cache_tags=(REQUEST_LISTS,),
+    )
     async def requests(
         self,
         info: Info,
@@ -168,7 +181,7 @@ class Query:
 
         return await answer(info, "matching", read, lambda: fallback.ranked_musicians(info, str(key), first))
 
-    @field_with(cost=5, provides=[LISTED_MUSICIAN])
+    @field_with(cost=5, provides=[LISTED_MUSICIAN], cached=public(30), cache_tags=(MUSICIAN_LISTS,))
     async def top_musicians(self, info: Info, first: Limit = 10) -> list[Musician] | None:
         """The available musicians with a rating of 4.5 or more in at least ten reviews, the best first."""
         checks.whole(first, "first", 1, MAX_FIRST)
@@ -179,7 +192,7 @@ class Query:
 
         return await answer(info, "musicians", read, unsupported("sort by rating"))
 
-    @field_with(cost=5)
+    @field_with(cost=5, cached=public(30), cache_tags=(REQUEST_LISTS,))
     async def active_requests_summary(self, info: Info) -> list[ActiveRequests] | None:
         """Numbers and means of the requests that are open or in progress, by status and currency."""
 
@@ -194,6 +207,14 @@ class Query:
         info.context.require_role("admin")
         await info.context.freshness.refresh()
         return [await read_model_state(info, name) for name in info.context.freshness.models]
+
+    @field_with(inaccessible=True)
+    async def musician_facts(self, info: Info, ids: Ids) -> JSON | None:
+        """For the musicians service, while its database does not answer: the version of each profile, and
+        what its last event says about it, by UUID.
+        """
+        keys = checks.identifiers(ids, "ids", MAX_ROWS)
+        return JSON(await COPY_TABLES["musician"].rows(info.context.database, keys))
 
     copy_digests = digests_field(COPY_TABLES)
     copy_versions = versions_field(COPY_TABLES)

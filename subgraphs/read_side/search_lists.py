@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 
 import strawberry
 
+from subgraphs.kit.cache_hints import INHERITED, private
 from subgraphs.kit.graphql import object_type
 from subgraphs.kit.pagination import Connection, ListPage
 from subgraphs.read_side.types import Musician, MusicianRequest
@@ -43,7 +44,9 @@ class MusicianSearchEdge:
 class MusicianSearchConnection(ListPage):
     """A page of a list of musicians."""
 
-    edges: list[MusicianSearchEdge] = strawberry.field(description="The elements of the page.")
+    edges: list[MusicianSearchEdge] = strawberry.field(
+        description="The elements of the page.", directives=[INHERITED]
+    )
 
     @classmethod
     def of(cls, found: Connection[Listed[Musician]]) -> "MusicianSearchConnection":
@@ -71,7 +74,8 @@ class RequestSearchEdge:
     )
     total_applications: int | None = strawberry.field(
         description="The number of applications, including rejected ones; null for callers other than the "
-        "client and admins."
+        "client and admins.",
+        directives=[private(30)],
     )
 
 
@@ -79,7 +83,9 @@ class RequestSearchEdge:
 class RequestSearchConnection(ListPage):
     """A page of a list of requests."""
 
-    edges: list[RequestSearchEdge] = strawberry.field(description="The elements of the page.")
+    edges: list[RequestSearchEdge] = strawberry.field(
+        description="The elements of the page.", directives=[INHERITED]
+    )
 
     @classmethod
     def of(cls, found: Connection[Listed[MusicianRequest]]) -> "RequestSearchConnection":

@@ -52,6 +52,7 @@ def bootstrap(settings: ServiceSettings, transport: Transport | None = None) -> 
         verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
+        is_shared=True,
         parts=[
             *([] if transport is None else [TransportPart(transport)]),
             queue,

@@ -75,7 +75,9 @@ class Query:
     @resolver
     async def request(self, info: Info, id: strawberry.ID) -> MusicianRequest | None:
         """The request with this id; null if there is none."""
-        return await MusicianRequest.load(info, uuid_of(id, "MusicianRequest"))
+        key = uuid_of(id, "MusicianRequest")
+        info.context.tag_reply("MusicianRequest", key)
+        return await MusicianRequest.load(info, key)
 
     @for_users
     async def booking(self, info: Info, id: strawberry.ID) -> Booking | None:

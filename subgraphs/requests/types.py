@@ -10,6 +10,7 @@ from uuid import UUID
 
 import strawberry
 
+from subgraphs.kit.cache_hints import public
 from subgraphs.kit.graphql import field_with, for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.money import Money
@@ -36,7 +37,7 @@ class User:
     uuid: strawberry.ID
     key: strawberry.Private[UUID]
 
-    @resolver
+    @field_with(cached=public(60))
     async def requests(
         self,
         info: Info,
@@ -138,7 +139,7 @@ class Musician:
         return cls(uuid=strawberry.ID(str(key)), key=key) if key else None
 
 
-@object_type(keys=["uuid"])
+@object_type(keys=["uuid"], cached=public(60))
 class MusicianRequest:
     """A client's request for a musician for an event."""
 

@@ -36,5 +36,6 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
+        is_shared=True,
         parts=[queue, Relay(database, queue.redis, "reviews"), inbox, Recovery(database, commands)],
     )

@@ -5,8 +5,9 @@ from functools import partial
 import strawberry
 
 from subgraphs.kit import checks
+from subgraphs.kit.cache_hints import public
 from subgraphs.kit.commands.status import CommandStatus, status_of
-from subgraphs.kit.graphql import Schema, for_users, object_type, resolver
+from subgraphs.kit.graphql import Schema, field_with, for_users, object_type, resolver
 from subgraphs.kit.idempotency_keys import IdempotencyKey, RequiredKey, command_id_of
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.own_writes import await_known
@@ -35,9 +36,11 @@ class Query:
     @resolver
     async def review(self, info: Info, id: strawberry.ID) -> Review | None:
         """The review with this id; null if there is none."""
-        return await Review.load(info, uuid_of(id, "Review"))
+        key = uuid_of(id, "Review")
+        info.context.tag_reply("Review", key)
+        return await Review.load(info, key)
 
-    @resolver
+    @field_with(cached=public(30), cache_tags=("reviews",))
     async def latest_reviews(
         self,
         info: Info,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import strawberry
 
+from subgraphs.kit.cache_hints import INHERITED, public
 from subgraphs.kit.graphql import field_with, input_type, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
@@ -25,7 +26,7 @@ LowestRating = Annotated[
 Info = strawberry.Info[ReviewsContext, None]
 
 
-@object_type(keys=["uuid"])
+@object_type(keys=["uuid"], cached=public(60))
 class Review:
     """A client's review of a completed booking."""
 
@@ -36,7 +37,7 @@ class Review:
     updated_at: datetime = strawberry.field(description="When the author last changed the review.")
     record: strawberry.Private[ReviewRecord]
 
-    @resolver
+    @field_with(cached=INHERITED)
     def booking(self) -> "Booking | None":
         """The reviewed booking; only its client, its musician and admins may see more of it than its id."""
         return Booking(uuid=strawberry.ID(str(self.record.booking_id)))
@@ -91,7 +92,7 @@ class Musician:
         """The number of reviews."""
         return (await self._reputation(info)).total_reviews
 
-    @resolver
+    @field_with(cached=public(60))
     async def reviews(
         self,
         info: Info,
@@ -147,7 +148,7 @@ class User:
 
     uuid: strawberry.ID
 
-    @resolver
+    @field_with(cached=public(60))
     async def reviews_written(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Review] | None:

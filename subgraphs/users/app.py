@@ -50,5 +50,6 @@ def bootstrap(settings: ServiceSettings) -> Service:
         verifier=TokenVerifier(settings.jwt_public_key_file, settings.clock),
         database=database,
         migrations=MIGRATIONS,
+        is_shared=True,
         parts=[queue, revocations, Relay(database, queue.redis, "users")],
     )

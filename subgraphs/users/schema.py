@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from subgraphs.kit import checks
+from subgraphs.kit.cache_hints import private
 from subgraphs.kit.errors import Unauthenticated
 from subgraphs.kit.graphql import Schema, field_with, for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
@@ -63,9 +64,11 @@ class Query:
     @resolver
     async def user(self, info: Info, id: strawberry.ID) -> User | None:
         """The user with this id; null if there is none."""
-        return await User.load(info, uuid_of(id, "User"))
+        key = uuid_of(id, "User")
+        info.context.tag_reply("User", key)
+        return await User.load(info, key)
 
-    @resolver
+    @field_with(cached=private(30), cache_tags=("users",))
     async def users(
         self,
         info: Info,

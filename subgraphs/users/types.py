@@ -10,7 +10,8 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
-from subgraphs.kit.graphql import enum_type, enum_value, object_type, resolver
+from subgraphs.kit.cache_hints import NEVER_SHARED, PART, public
+from subgraphs.kit.graphql import enum_type, enum_value, field_with, object_type
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.users.loaders import UsersContext
 from subgraphs.users.model import Account
@@ -28,7 +29,7 @@ class UserType(enum.Enum):
     ADMIN = enum_value("admin", "Runs the platform; such accounts cannot be registered.")
 
 
-@object_type()
+@object_type(cached=PART)
 class UserProfile:
     """The public part of a user's profile."""
 
@@ -37,7 +38,7 @@ class UserProfile:
     profile_picture_url: str | None = strawberry.field(description="The URL of a picture.")
 
 
-@object_type(keys=["uuid"])
+@object_type(keys=["uuid"], cached=public(60))
 class User:
     """A user of the platform. Private fields are shown to the user and to admins only."""
 
@@ -51,32 +52,32 @@ class User:
     profile: UserProfile | None = strawberry.field(description="Names and picture.")
     account: strawberry.Private[Account]
 
-    @resolver
+    @field_with(cached=NEVER_SHARED)
     def email(self, info: Info) -> str | None:
         """The email address; private."""
         return self._own(info).email
 
-    @resolver
+    @field_with(cached=NEVER_SHARED)
     def email_confirmed(self, info: Info) -> bool | None:
         """Whether the user has confirmed the email address; private."""
         return self._own(info).email_confirmed_at is not None
 
-    @resolver
+    @field_with(cached=NEVER_SHARED)
     def phone(self, info: Info) -> str | None:
         """The telephone number; private."""
         return self._own(info).phone
 
-    @resolver
+    @field_with(cached=NEVER_SHARED)
     def date_of_birth(self, info: Info) -> date | None:
         """The date of birth; private."""
         return self._own(info).date_of_birth
 
-    @resolver
+    @field_with(cached=NEVER_SHARED)
     def preferences(self, info: Info) -> JSON | None:
         """A JSON object that client applications store for the user; private."""
         return JSON(self._own(info).preferences or {})
 
-    @resolver
+    @field_with(cached=NEVER_SHARED)
     def updated_at(self, info: Info) -> datetime | None:
         """When the account was last changed; private."""
         return self._own(info).updated_at

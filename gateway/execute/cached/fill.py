@@ -279,7 +279,7 @@ class Fill:
         policy = policy_of(outcome.raw_headers, request.is_shared(call))
         terms = reply_terms(request.facts, policy, self.transport.settings)
         request.judged(terms.lifetime > 0)
-        is_owned = terms.private and (self.identity is None or not self.is_keyed)
+        is_owned = terms.alone or (terms.private and (self.identity is None or not self.is_keyed))
         is_owned = is_owned or request.varies_otherwise(call, policy.vary)
         if terms.private:
             request.private = True  # from now on each of its entries belongs to one identity
@@ -287,6 +287,8 @@ class Fill:
         for place, (item, value) in enumerate(zip(self.items, flat, strict=True)):
             if is_owned:
                 self.transport.remove_pending(item)
+                if item.stale is not None:
+                    self.transport.cache.memory.remove(item.stale)
                 item.settle_for(self.owner, self.unstored(value))
             else:
                 self.transport.settle(item, self.stored(item, value, terms, values, place))
@@ -332,9 +334,16 @@ class Fill:
             error_until=until + terms.error,
             private=terms.private,
         )
-        if settings.shadow:
-            cache.compare(item.space, item.key, entry, now)
+        return self.kept(item, entry)
+
+    def kept(self, item: PendingValue, entry: Entry) -> Entry:
+        """Store an entry in memory and in Redis; return the one to use, which may be a newer one."""
+        cache = self.transport.cache
+        if self.transport.settings.shadow:
+            cache.compare(item.space, item.key, entry, self.transport.clock.time())
         kept = cache.memory.put(item.space, item.key, entry)
+        if kept is not entry and self.owner is not None:
+            self.owner.whole = None  # a newer value is there, so the reply must be made of entries
         if cache.shared is not None:
             cache.shared.put(self.request.subgraph, item.space, item.key, entry, self.shared_position)
         return kept

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from gateway.cache.memory import Entry
 from gateway.execute.cached.replies import CachedReply
-from gateway.execute.sent_calls import SentCall
+from gateway.transport.base import Outcome
 
 
-def parts_of(sent_calls: Iterable[SentCall]) -> tuple[Entry, ...]:
-    """Return the values of all replies to the calls of a response; () if any reply was not cached."""
+def parts_of(outcomes: Iterable[Outcome | None]) -> tuple[Entry, ...]:
+    """Return the values of all replies of which a response was made; () if any reply was not cached."""
     found: list[Entry] = []
-    for sent in sent_calls:
-        if not isinstance(sent.outcome, CachedReply):
+    for one in outcomes:
+        if not isinstance(one, CachedReply):
             return ()
-        found += sent.outcome.entries
+        found += one.entries
     return tuple(found)

@@ -19,7 +19,7 @@ from gateway.supergraph.model import Supergraph
 from gateway.transport.base import Call
 
 REQUESTS = 5_000  # the number of requests whose facts are remembered
-SPACES = 4_096  # the number of spaces of one request that are remembered
+SPACES = 20_000  # the number of spaces of all requests that are remembered; their keys may have tokens
 REFUSED, SKIPPED = 16, 256
 AUTHORIZATION = b"authorization"
 
@@ -43,6 +43,7 @@ class CachedRequest:
         "memory",
         "missed",
         "name",
+        "owner",
         "private",
         "refused",
         "shared",
@@ -53,7 +54,10 @@ class CachedRequest:
         "vary",
     )
 
-    def __init__(self, call: Call, facts: RequestFacts, vary: tuple[bytes, ...] | None) -> None:
+    def __init__(
+        self, owner: "CachedRequests", call: Call, facts: RequestFacts, vary: tuple[bytes, ...] | None
+    ) -> None:
+        self.owner = owner
         self.subgraph = call.subgraph
         self.facts = facts
         self.private = facts.private
@@ -65,6 +69,10 @@ class CachedRequest:
         self._spaces: dict[Hashable, tuple[Space, ...]] = {}
         self.memory = self.shared = self.stale = self.missed = 0
         self.refused = self.skipped = 0
+
+    def forget_spaces(self) -> None:
+        """Forget the spaces of earlier calls; their entries stay."""
+        self._spaces.clear()
 
     def judged(self, storable: bool) -> None:
         """Take note of whether a reply could be stored.
@@ -84,8 +92,7 @@ class CachedRequest:
             key = (key, *call.members)
         found = self._spaces.get(key)
         if found is None:
-            if len(self._spaces) >= SPACES:
-                self._spaces.clear()
+            self.owner.remember_space()
             found = self._spaces[key] = self._make(call, key)
         return found
 
@@ -133,6 +140,15 @@ class CachedRequests:
         self.supergraph = supergraph
         self.settings = settings
         self.known: LruCache[Hashable, CachedRequest] = LruCache(REQUESTS)
+        self.spaces = 0
+
+    def remember_space(self) -> None:
+        """Count a space that a request remembers; at the limit let all requests forget theirs."""
+        self.spaces += 1
+        if self.spaces > SPACES:
+            self.spaces = 1
+            for one in self.known.values.values():
+                one.forget_spaces()
 
     def of(self, call: Call) -> CachedRequest | None:
         """Return the request of a call; None if its replies are not cached."""
@@ -151,7 +167,7 @@ class CachedRequests:
         own = self.settings.subgraphs.get(call.subgraph)
         vary = None if own is None or own.vary is None else tuple(one.lower().encode() for one in own.vary)
         return CachedRequest(
-            call, request_facts(self.supergraph, self.settings, call.subgraph, call.query), vary
+            self, call, request_facts(self.supergraph, self.settings, call.subgraph, call.query), vary
         )
 
 

@@ -34,6 +34,7 @@ from gateway.execute.compile.runtime import (
     decoded_text,
     encode,
     entity,
+    hashable,
 )
 from gateway.execute.compile.source import SourceWriter, null_in
 from gateway.execute.compile.structs import Structs
@@ -51,6 +52,7 @@ RUNTIME_NAMES = {
     "NeedsExactPath": NeedsExactPath,
     "by_type": by_type,
     "entity": entity,
+    "hashable": hashable,
 }
 
 

@@ -35,6 +35,11 @@ class _Typed(Struct):
 _typed = msgspec.json.Decoder(_Typed).decode
 
 
+def hashable(value: Any) -> Any:
+    """Return a value for a dictionary's key: of raw JSON its bytes, else the value itself."""
+    return bytes(value) if value.__class__ is Raw else value
+
+
 def by_type(raw: Raw | None, decoders: Mapping[str, Callable[[Raw], Any]], null: bool) -> Any:
     """Decode an object of an abstract type with the decoder of its run-time type.
 

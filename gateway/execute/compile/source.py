@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.execute.compile.layout import Layout, LayoutNode, NodeLookup, NodeSlot, entity_slots
+from gateway.execute.compile.representations import representation_template
 from gateway.execute.compile.structs import Structs
 from gateway.plan.nodes import Fetch, Plan, RepresentationField
 from gateway.supergraph.model import named
@@ -87,12 +88,13 @@ class SourceWriter:
         self.line(1, "places = []")
         self.line(1, f"for x in s.firsts_{node}:")
         values = list(inputs(one.node, one.fields, "x"))
-        for position, (expression, checks) in enumerate(values):
+        keys = []
+        for position, (expression, checks, slot) in enumerate(values):
             for check in checks:
                 self.line(2, f"if {check}: raise NeedsExactPath")
             self.line(2, f"k{position} = {expression}")
-        keys = ", ".join(f"k{position}" for position in range(len(values)))
-        self.line(2, f"k = ({keys},)" if len(values) != 1 else "k = k0")
+            keys.append(self.key(f"k{position}", slot))
+        self.line(2, f"k = ({', '.join(keys)},)" if len(values) != 1 else f"k = {keys[0]}")
         self.line(2, "i = known.get(k)")
         self.line(2, "if i is None:")
         self.line(3, f"i = known[k] = len(reps{number})")
@@ -162,6 +164,10 @@ class SourceWriter:
         value = f"{item}.{slot.attribute}"
         self.line(depth, f"{value} = {decode_expression(slot.type, value, decoders)}")
 
+    def key(self, expression: str, slot: NodeSlot) -> str:
+        """Return the expression of a value in a dictionary's key: raw JSON can't be hashed, its bytes can."""
+        return f"hashable({expression})" if self.structs.may_be_raw(slot) else expression
+
     def collect(self, node: LayoutNode) -> None:
         """Write `collect_N(s)`, which finds a node's objects and the distinct ones among them."""
         number = self.number(node)
@@ -169,7 +175,7 @@ class SourceWriter:
         self.line(1, "known, firsts, objects, places, parents = {}, [], [], [], []")
         depth, item, parent = self.loop_to_objects(node)
         used = own_inputs(node)
-        values = [expression for one in used for expression, _ in inputs(node, (one,), item)]
+        values = [self.key(value, slot) for one in used for value, _, slot in inputs(node, (one,), item)]
         self.line(depth, f"k = ({', '.join(values)},)" if len(values) != 1 else f"k = {values[0]}")
         self.line(depth, "i = known.get(k)")
         self.line(depth, "if i is None:")
@@ -348,8 +354,10 @@ def own_inputs(node: LayoutNode) -> list[RepresentationField]:
 
 def inputs(
     node: LayoutNode, fields: tuple[RepresentationField, ...], item: str
-) -> Iterator[tuple[str, list[str]]]:
-    """Yield (expression of a leaf value, conditions under which it is missing) of a representation."""
+) -> Iterator[tuple[str, list[str], NodeSlot]]:
+    """Yield (expression of a leaf value, conditions under which it is missing, its slot) of a
+    representation.
+    """
     for one in fields:
         slot = node.slots[one.key]
         value = f"{item}.{slot.attribute}"
@@ -357,35 +365,16 @@ def inputs(
         if not one.below or slot.below is None:
             if one.type.endswith("!") and _may_be_null(slot):
                 checks.append(f"{value} == NULL")
-            yield value, checks
+            yield value, checks, slot
             continue
-        for inner, more in inputs(slot.below, one.below, value):
-            yield f"({inner} if {value} is not None else None)", [*checks, f"{value} is None", *more]
+        for inner, more, leaf in inputs(slot.below, one.below, value):
+            yield f"({inner} if {value} is not None else None)", [*checks, f"{value} is None", *more], leaf
 
 
 def _may_be_null(slot: NodeSlot) -> bool:
     """Return whether a slot's value is undecoded, so that it may be null where the type forbids it."""
     name = named(slot.type)
     return name not in (SCALARS if slot.selected else ("ID", "String"))
-
-
-def representation_template(one: NodeLookup) -> bytes:
-    """Return a representation as bytes, with %b for every value."""
-    return (
-        b"{"
-        + b",".join([_pair("__typename", f'"{one.typename}"'.encode()), *map(_member, one.fields)])
-        + b"}"
-    )
-
-
-def _member(one: RepresentationField) -> bytes:
-    if one.below:
-        return _pair(one.name, b"{" + b",".join(map(_member, one.below)) + b"}")
-    return _pair(one.name, b"%b")
-
-
-def _pair(name: str, value: bytes) -> bytes:
-    return f'"{name}":'.encode() + value
 
 
 def shares_encoding(node: LayoutNode) -> bool:

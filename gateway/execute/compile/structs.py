@@ -136,6 +136,12 @@ class Structs:
         """Return whether a slot's values are not decoded, so that nulls in them are not checked."""
         return not slot.nodes and slot.name != "__typename" and self._leaf(named(slot.type)) is Raw
 
+    def may_be_raw(self, slot: NodeSlot) -> bool:
+        """Return whether a value of a slot without nodes may be raw JSON; see `type_of`."""
+        if slot.selected:
+            return self.is_raw(slot)
+        return slot.type.removesuffix("!") not in ("ID", "String")
+
     def _leaf(self, name: str) -> Any:
         if name in SCALARS:
             return SCALARS[name].decoded

@@ -7,13 +7,17 @@ events that they have applied. A restarted queue server may have lost its newest
 then compares the streams with the outbox and publishes the missing events first. The Lua script that
 publishes compares the server's run id with the one that the relay has seen, and does nothing if they differ.
 
+The script also adds the tags of the batch (`kit/cache_tags`) to the stream of invalidations, so that they are
+published as surely as the events. Another server may have lost some, so all of the service's replies are
+invalidated when the relay first sees it.
+
 Example: positions 1 to 9 are published, and the server restarts with the entries of 1 to 7. The relay marks 8
 and 9 as unpublished and publishes them before position 10.
 """
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -21,7 +25,9 @@ import structlog
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 
-from subgraphs.kit import outbox
+from gateway.cache.backplane import MESSAGES
+from gateway.cache.keys import subgraph_tag
+from subgraphs.kit import cache_tags, outbox
 from subgraphs.kit.clock import wait
 from subgraphs.kit.database import Database
 from subgraphs.kit.queue import deliveries
@@ -47,7 +53,8 @@ _LOCK = 0x6F7574626F78  # "outbox"
 _PUBLISH = """
 if string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') ~= ARGV[1] then return 0 end
 local width = tonumber(ARGV[2])
-for at = 3, #ARGV, width + 1 do
+if ARGV[3] ~= '[]' then redis.call('XADD', KEYS[#KEYS], 'MAXLEN', '~', ARGV[4], '*', 'tags', ARGV[3]) end
+for at = 5, #ARGV, width + 1 do
     redis.call('XADD', KEYS[tonumber(ARGV[at])], '*', unpack(ARGV, at + 1, at + width))
 end
 return 1
@@ -72,7 +79,11 @@ class Relay:
         service: str,
         poll_seconds: float = POLL_SECONDS,
         confirm_seconds: float = CONFIRM_SECONDS,
+        invalidate: Callable[[Sequence[str]], object] = list,
     ) -> None:
+        """`invalidate` receives the tags of a batch right before they are published, so that the service's
+        own cache has dropped what other caches then ask for again.
+        """
         self._database = database
         self._clock = database.clock
         self._redis = redis
@@ -82,6 +93,7 @@ class Relay:
         self._confirm = confirm_seconds
         self._confirmations = SharedReader(database, redis, "relay", [confirmations_of(service)])
         self._publish = redis.register_script(_PUBLISH)
+        self._invalidate = invalidate
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: asyncpg.Connection | None = None
@@ -142,7 +154,8 @@ class Relay:
                 return 0
             rows = await outbox.unpublished(connection, BATCH)
             if rows:
-                if not await self._publish(keys=self._streams, args=self._arguments(rows)):
+                keys = [*self._streams, cache_tags.STREAM]
+                if not await self._publish(keys=keys, args=self._arguments(rows)):
                     raise ServerRestarted(self._service)
                 await outbox.mark_published(
                     connection, [row.id for row in rows], deliveries.check_interval(self._confirm)
@@ -154,7 +167,9 @@ class Relay:
         for row in rows:
             fields = [part for item in entry_of(row).items() for part in item]
             arguments += [partition_of(row.aggregate_id) + 1, *fields]
-        return [self._run_id, len(fields), *arguments]
+        tags = cache_tags.tags_of_all((row.event_type, row.payload) for row in rows)
+        self._invalidate(tags)
+        return [self._run_id, len(fields), cache_tags.encoded(tags), MESSAGES, *arguments]
 
     async def _compare_after_restart(self) -> None:
         """If the server was restarted, mark the events that it has lost as unpublished.
@@ -170,6 +185,9 @@ class Relay:
                     log.warning(
                         "the queue lost events; publishing them again", service=self._service, count=lost
                     )
+            everything = [subgraph_tag(self._service)]
+            self._invalidate(everything)
+            await cache_tags.publish(self._redis, everything)
             self._run_id = current
 
     async def _published_positions(self) -> tuple[set[int], int]:

@@ -28,12 +28,15 @@ class LogProjection(BatchProjection):
     """
     conditions: ClassVar[Mapping[str, str]] = {}
     """By plain name of a table, the SQL condition of rows that queries see; it excludes incomplete rows."""
+    cache_tags: ClassVar[Sequence[str]] = ()
+    """The tags of replies that a change of the tables makes invalid."""
     views: ClassVar[Mapping[str, str]] = {}
     """Further views, which select from the plain names: the SELECT statement by name of the view."""
 
     def __init__(self) -> None:
         self.latencies = Latencies()
         self._applied: list[datetime] = []
+        self._has_changed = False
 
     async def prepare(self, uow: UnitOfWork, generation: int) -> None:
         for statement in self.ddl:
@@ -61,7 +64,14 @@ class LogProjection(BatchProjection):
         self._applied = [
             at for event in events if event.event_type in known and (at := _occurred_at(event)) is not None
         ]
-        return await super().apply(uow, events, generation)
+        count = await super().apply(uow, events, generation)
+        self._has_changed = self._has_changed or count > 0
+        return count
+
+    def changed_tags(self) -> Sequence[str]:
+        """Return the tags to publish after a commit: none if no event since the last call was applied."""
+        has_changed, self._has_changed = self._has_changed, False
+        return self.cache_tags if has_changed else ()
 
     def committed(self, now: datetime) -> None:
         """Record a latency for each event of the last applied batch.

@@ -6,9 +6,11 @@ It is computed from events of the services `musicians`, `users`, `reviews` and `
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from gateway.cache.keys import custom_tag
 from subgraphs.kit.event_store.batches import ProjectionStep
 from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.read_side.model import MUSICIAN_LISTS
 from subgraphs.read_side.projections.base import LogProjection
 
 _PROFILE = frozenset({"MusicianProfileCreated", "MusicianProfileUpdated"})
@@ -146,6 +148,7 @@ class MusiciansProjection(LogProjection):
     """
 
     name: ClassVar[str] = "musicians"
+    cache_tags: ClassVar[Sequence[str]] = (custom_tag(MUSICIAN_LISTS),)
     tables: ClassVar[tuple[str, ...]] = ("musician_read_model", "musician_accounts")
     ddl: ClassVar[Sequence[str]] = (
         _TABLE,

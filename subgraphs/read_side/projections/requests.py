@@ -9,9 +9,11 @@ from typing import ClassVar
 from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from gateway.cache.keys import custom_tag
 from subgraphs.kit.event_store.batches import ProjectionStep
 from subgraphs.kit.event_store.events import StoredEvent
 from subgraphs.kit.unit_of_work import UnitOfWork
+from subgraphs.read_side.model import REQUEST_LISTS
 from subgraphs.read_side.projections.base import LogProjection
 
 _COLUMNS = (
@@ -158,6 +160,7 @@ class RequestsProjection(LogProjection):
     """
 
     name: ClassVar[str] = "requests"
+    cache_tags: ClassVar[Sequence[str]] = (custom_tag(REQUEST_LISTS),)
     tables: ClassVar[tuple[str, ...]] = ("request_read_model", "request_clients", "request_skills")
     ddl: ClassVar[Sequence[str]] = (
         _TABLE,

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
 
-from subgraphs.kit.asgi import BODY_LIMIT, GraphQLEndpoint
+from subgraphs.kit.asgi import BODY_LIMIT, GraphQLEndpoint, Reply
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import Conflict, RateLimited
@@ -197,9 +197,9 @@ async def test_health(http: httpx.AsyncClient) -> None:
     await gone.close()
 
 
-async def refuse(*_: object) -> dict[str, Any]:
+async def refuse(*_: object) -> Reply:
     """Return an empty response; no test sends a request that is executed."""
-    return {}
+    return Reply({}, "no-store")
 
 
 async def test_the_unexpected_is_masked(client: Client) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,12 @@ allowed {staleness:g} seconds."""
 
 
 class Town:
-    """The servers. `redis`: the present one, which tests stop and start."""
+    """The servers. `redis`: the present one, which is stopped and started; `program`: what it runs."""
 
-    def __init__(self, ports: list[int], there: int, redis: ValkeyServer, folder: Path) -> None:
+    def __init__(
+        self, ports: list[int], there: int, redis: ValkeyServer, folder: Path, program: str | None
+    ) -> None:
+        self.program = program
         self.ports = ports
         self.there = there
         self.redis = redis
@@ -128,7 +132,8 @@ def faults(town: Town) -> dict[str, Callable[[], Awaitable[None]] | None]:
         town.redis.stop()
 
     async def start() -> None:
-        town.redis = await asyncio.to_thread(start_valkey, town.folder, durable=False)
+        start = partial(start_valkey, town.folder, durable=False, program=town.program)
+        town.redis = await asyncio.to_thread(start)
 
     async def hang() -> None:
         process = town.process()
@@ -205,10 +210,10 @@ async def measure(town: Town, rounds: int, seconds: float) -> list[tuple[str, st
     return rows
 
 
-def run(rounds: int, seconds: float) -> list[tuple[str, str]]:
-    """Start the servers, and return the rows of the report."""
+def run(rounds: int, seconds: float, program: str | None = None) -> list[tuple[str, str]]:
+    """Start the servers, and return the rows of the report. `program`: instead of Valkey."""
     folder = WORK / "valkey-coherence"
-    redis = start_valkey(folder, durable=False)
+    redis = start_valkey(folder, durable=False, program=program)
     with ExitStack() as stack:
         there = stack.enter_context(subgraphs())
         given = {"staleness": STALENESS, "secret": SECRET, "lifetime": LIFETIME}
@@ -216,7 +221,7 @@ def run(rounds: int, seconds: float) -> list[tuple[str, str]]:
         ports = [
             stack.enter_context(gateway(there, config, f"coherence-{one}"))[1] for one in range(GATEWAYS)
         ]
-        town = Town(ports, there, redis, folder)
+        town = Town(ports, there, redis, folder, program)
         stack.callback(lambda: town.redis.stop())
         found: Any = uvloop.run(measure(town, rounds, seconds))
     return list(found)
@@ -228,9 +233,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=6.0, help="of load for one failure")
     parser.add_argument("--quick", action="store_true", help="nothing is written")
+    parser.add_argument("--server", help="a program to measure instead of Valkey, such as redis-server")
     options = parser.parse_args()
-    rows = run(options.rounds, options.seconds)
-    if options.quick:
+    rows = run(options.rounds, options.seconds, options.server)
+    if options.quick or options.server:
         print("\n".join(f"{what:70} {measured}" for what, measured in rows))
         return
     given = {"rounds": options.rounds, "staleness": STALENESS}

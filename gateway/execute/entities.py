@@ -51,15 +51,16 @@ def representation_key(representation: dict[str, Any]) -> Hashable:
 
     As in JSON, 1 equals 1.0, but 1 does not equal true.
     """
-    values = [value if value.__class__ is str else _value_key(value) for value in representation.values()]
+    values = [value if value.__class__ is str else value_key(value) for value in representation.values()]
     return tuple(representation), tuple(values)
 
 
-def _value_key(value: Any) -> Hashable:
+def value_key(value: Any) -> Hashable:
+    """Return a hashable key of a decoded JSON value: equal values have equal keys, as in JSON."""
     if isinstance(value, dict):
-        return frozenset((key, _value_key(inner)) for key, inner in value.items())
+        return frozenset((key, value_key(inner)) for key, inner in value.items())
     if isinstance(value, list):
-        return tuple([_value_key(inner) for inner in value])
+        return tuple([value_key(inner) for inner in value])
     if isinstance(value, float):
         return number_key(value)
     return (value,) if isinstance(value, bool) else value

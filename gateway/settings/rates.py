@@ -87,7 +87,11 @@ class RedisSettings:
     """The Redis server that gateways share. Without it, or while it is away, requests go on."""
 
     url: Annotated[
-        Secret | None, Meta(description="Its URL: `redis://user:password@host:6379/0`, or `rediss:` for TLS.")
+        Secret | None,
+        Meta(
+            description="Its URL: `redis://user:password@host:6379/0`, or `rediss:` for TLS. The cache also"
+            " understands `unix:///path`, `redis+sentinel://host:26379/NAME/0`, `redis+cluster://host:7000`."
+        ),
     ] = None
     timeout: Annotated[Seconds, Meta(description="Timeout of one command.")] = 0.05
     prefix: Annotated[str, Meta(description="What the gateway's keys and channels begin with.")] = "gateway:"

@@ -33,12 +33,15 @@ class ValkeyServer:
 
 
 def start_valkey(
-    folder: Path, durable: bool = True, say: Callable[[str], None] = lambda _: None
+    folder: Path,
+    durable: bool = True,
+    say: Callable[[str], None] = lambda _: None,
+    program: str | None = None,
 ) -> ValkeyServer:
     """Start the server with the data in this folder, which is created if it does not exist.
 
     Returns when the server answers. `durable` False: store data in memory only, for tests. `say` is called
-    with messages for the user. Raises LaunchError.
+    with messages for the user. `program`: another server, such as redis-server. Raises LaunchError.
     """
     password = secret(make_folder(folder) / "password")
     data = make_folder(folder.resolve() / "data", 0o700)
@@ -49,7 +52,7 @@ def start_valkey(
     settings = folder.resolve() / "valkey.conf"
     write_private(settings, _settings(data, port, password, durable))
     try:
-        process = processes.spawn([str(_program()), str(settings)], data, log, signal.SIGTERM)
+        process = processes.spawn([program or str(_program()), str(settings)], data, log, signal.SIGTERM)
     except OSError as error:
         raise LaunchError(
             f"Valkey cannot be started in {data}: {error.strerror}.",

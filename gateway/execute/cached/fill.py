@@ -241,8 +241,14 @@ class Fill:
             self.wait(attempt + 1)
 
     def fetch(self) -> None:
-        """Send a call for the items that are left."""
+        """Send a call for the items for which somebody waits."""
         transport = self.transport
+        for item in self.items:
+            if not (item.waiters or _is_refresh(item)):
+                transport.remove_pending(item)
+        self.items = [item for item in self.items if item.waiters or _is_refresh(item)]
+        if not self.items:
+            return
         self.request.missed += len(self.items)
         fence = transport.cache.fence
         self.born, self.is_sent = transport.clock.time(), True

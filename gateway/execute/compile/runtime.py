@@ -6,6 +6,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from gateway.core.jsontext import read_json
+from gateway.execute.entities import value_key
+
 encode = msgspec.json.Encoder().encode  # must write values as `core.envelope.encode_json` does
 NULL = Raw(b"null")
 
@@ -36,8 +39,8 @@ _typed = msgspec.json.Decoder(_Typed).decode
 
 
 def hashable(value: Any) -> Any:
-    """Return a value for a dictionary's key: of raw JSON its bytes, else the value itself."""
-    return bytes(value) if value.__class__ is Raw else value
+    """Return a value for a dictionary's key: of raw JSON the value's own key, else the value itself."""
+    return value_key(read_json(bytes(value))) if value.__class__ is Raw else value
 
 
 def by_type(raw: Raw | None, decoders: Mapping[str, Callable[[Raw], Any]], null: bool) -> Any:

@@ -165,7 +165,7 @@ class SourceWriter:
         self.line(depth, f"{value} = {decode_expression(slot.type, value, decoders)}")
 
     def key(self, expression: str, slot: NodeSlot) -> str:
-        """Return the expression of a value in a dictionary's key: raw JSON can't be hashed, its bytes can."""
+        """Return the expression of a value in a dictionary's key: raw JSON can't be hashed."""
         return f"hashable({expression})" if self.structs.may_be_raw(slot) else expression
 
     def collect(self, node: LayoutNode) -> None:

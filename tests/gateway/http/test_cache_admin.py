@@ -12,7 +12,9 @@ import pytest
 
 from gateway.answering import Gateway
 from gateway.app import GatewayApp
-from gateway.settings import CacheSettings, InvalidationSettings, Secret, Settings
+from gateway.cache.redis_nodes import Nodes, make_nodes
+from gateway.core.clock import SYSTEM_CLOCK
+from gateway.settings import CacheSettings, InvalidationSettings, RedisSettings, Secret, Settings
 from subgraphs.platform.processes import free_port
 from tests.gateway.execute.cached.town import Town
 from tests.gateway.real import wait_for
@@ -22,9 +24,12 @@ WITH_SECRET = CacheSettings(enabled=True, invalidation=InvalidationSettings(secr
 RIGHT = {"authorization": "Bearer s3cret"}
 
 
-def client_of(caching: CacheSettings = WITH_SECRET) -> tuple[Town, httpx.AsyncClient]:
-    """Return a town and a client of its gateway."""
-    town = Town(caching, Settings(cache=caching))
+def client_of(
+    caching: CacheSettings = WITH_SECRET, nodes: Nodes | None = None
+) -> tuple[Town, httpx.AsyncClient]:
+    """Return a town and a client of its gateway. `nodes`: its Redis, with the system's clock."""
+    clock = None if nodes is None else SYSTEM_CLOCK
+    town = Town(caching, Settings(cache=caching), clock=clock, nodes=nodes)
     town.gateway = Gateway(town.engine)
     transport = httpx.ASGITransport(GatewayApp(town.gateway).routes)
     return town, httpx.AsyncClient(transport=transport, base_url="http://gateway")
@@ -105,6 +110,19 @@ async def test_mistakes_are_named(body: bytes, code: str, words: str) -> None:
     error = reply.json()["errors"][0]
     assert error["extensions"]["code"] == code
     assert words in error["message"]
+
+
+async def test_an_invalidation_that_redis_did_not_get_is_no_success() -> None:
+    """router#8813: a failed invalidation was reported as done."""
+    town, client = client_of(WITH_SECRET, nodes=make_nodes(RedisSettings(url=Secret("redis://127.0.0.1:1"))))
+    await town.answer(ids=["1"])
+    body = {"kind": "type", "type": "Thing"}
+    reply = await client.post("/cache/invalidate", json=body, headers=RIGHT)
+    assert reply.status_code == 503
+    error = reply.json()["errors"][0]
+    assert error["extensions"]["code"] == "CACHE_NOT_INVALIDATED"
+    assert "when Redis returns" in error["message"]
+    await town.cache.close()
 
 
 async def test_explain_shows_entries_and_hides_private_keys() -> None:

@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import Select
 
 from gateway.app import create_app
 from gateway.http.routes import PAGE
-from gateway.settings import Settings
+from gateway.settings import CacheSettings, Settings
 from tests.browser import complaints, needs_browser, open_browser
 from tests.gateway.support import supergraph_of
 from tests.pages import PHONE, WIDE, faint_texts, overflowing, resize, serving, small_targets, until
@@ -30,6 +30,7 @@ SDLS = {
     "reviews": 'type Band @key(fields: "id") { id: ID! rating: Float }',
     "prices": 'type Band @key(fields: "id") { id: ID! price: Int }',
 }
+CACHED = {"cache": CacheSettings(enabled=True, lifetime=60.0)}
 EXAMPLES = {"bands": "# All bands.\nquery Bands {\n  bands {\n    rating\n    price\n  }\n}\n"}
 EXAMPLES |= {"add": "# A change.\nmutation Add {\n  add\n}\n"}
 
@@ -225,6 +226,47 @@ async def test_a_gateway_that_is_down(page: Page, tmp_path: Path) -> None:
         assert "see the errors of the answer" in text(browser, "#plan-note")
 
     await browse(tmp_path, look)
+
+
+@pytest.mark.parametrize("page", [CACHED], indirect=True)
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("dark", [False, True])
+async def test_what_the_cache_has_saved(
+    page: Page, tmp_path: Path, size: tuple[int, int], dark: bool
+) -> None:
+    """After a second run the panel says which requests were answered from the cache, and for how long."""
+
+    def items(browser: Chrome) -> list[str]:
+        return [one.text for one in browser.find_elements(By.CSS_SELECTOR, "#plan-calls li")]
+
+    def run(browser: Chrome) -> None:
+        if size == PHONE:
+            click(browser, "#view-query")
+        click(browser, ".graphiql-execute-button")
+        until(browser, lambda: '"rating"' in text(browser, ".result-window"))
+        if size == PHONE:
+            click(browser, "#view-plan")
+        until(browser, lambda: len(items(browser)) == 3)
+
+    def look(browser: Chrome) -> None:
+        page.open(browser, size)
+        choose(browser, "bands")
+        run(browser)
+        assert "cache\n0 of 2 values\nlifetime\n60.0 s" in items(browser)[1].replace("60.00 s", "60.0 s")
+        run(browser)
+        until(browser, lambda: "2 requests answered from the cache" in text(browser, "#plan-note"))
+        assert [one.split("\n")[:2] for one in items(browser)] == [
+            ["bands", "cached"],
+            ["reviews", "cached"],
+            ["prices", "1 error"],
+        ]
+        assert "cache\n2 of 2 values" in items(browser)[1]
+        assert page.asked.count("reviews") == 1
+        picture(browser, f"cached-{size[0]}-{dark}")
+        assert (overflowing(browser), small_targets(browser) if size == PHONE else []) == ([], [])
+        assert faint_texts(browser, ".bar, #plan") == []
+
+    await browse(tmp_path, look, dark)
 
 
 @pytest.mark.parametrize("page", [{"plan_header": False}], indirect=True)

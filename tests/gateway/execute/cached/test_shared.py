@@ -1,6 +1,7 @@
 """Entries and invalidations in a real Redis: several processes, each a town with its own memory."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
@@ -126,6 +127,20 @@ async def test_requests_go_on_while_redis_is_stopped(opened: Open, server: Valke
     assert await town.things("1") == ["new"]
     with pytest.raises(RedisFailure):
         await town.cache.invalidate_everywhere([TAG])
+
+
+async def test_requests_go_on_while_redis_hangs(opened: Open, server: ValkeyServer) -> None:
+    one, other = await opened(), await opened()
+    await one.things("1")
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        asks = [town.things(str(number)) for number in range(1, 10) for town in (one, other)]
+        found = await asyncio.gather(*asks)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    assert found == [[f"thing {number}"] for number in range(1, 10) for _ in range(2)]
+    await until(lambda: one.cache.shared is not None and one.cache.shared.is_usable())
+    await one.cache.invalidate_everywhere([TAG])
 
 
 async def test_own_invalidations_hold_while_redis_is_stopped(opened: Open, server: ValkeyServer) -> None:

@@ -1,7 +1,7 @@
 """Two subgraphs with data that tests change, and a gateway in front of them with a cache and a fake clock."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -55,6 +55,7 @@ class Town:
 
     - `names`: by id, what info knows; `headers`: of the replies of each subgraph. `asked`: the ids in each of
       info's requests. `calls`: the number of requests to each subgraph.
+    - `entity_tags`: returns the tags that info names for entities.
     - `broken`: subgraphs that fail. `hold`: delays replies. `errors`: GraphQL errors of info, by id.
     """
 
@@ -84,6 +85,7 @@ class Town:
         self.asked: list[list[str]] = []
         self.calls: dict[str, int] = {"shop": 0, "info": 0}
         self.hold: asyncio.Event | None = None
+        self.entity_tags: Callable[[list[str]], list[list[str]]] | None = None
 
     def post(self, call: Call, done: Done) -> Handle:
         """Reply in a task."""
@@ -111,6 +113,8 @@ class Town:
             ]
             if errors:
                 body["errors"] = errors
+            if self.entity_tags is not None:
+                body["extensions"] = {"apolloEntityCacheTags": self.entity_tags(ids)}
         if self.hold is not None:
             await self.hold.wait()
         if call.subgraph in self.broken:

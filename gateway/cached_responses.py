@@ -13,7 +13,7 @@ from typing import Any
 from gateway.cache.cache import Cache
 from gateway.cache.keys import digest
 from gateway.cache.memory import Entry, Space
-from gateway.core.envelope import CachePolicy, Envelope
+from gateway.core.envelope import NO_CACHE_POLICY, PRIVATE, Envelope
 from gateway.core.jsontext import read_json
 from gateway.core.lru import LruCache
 from gateway.engine import Engine
@@ -39,9 +39,10 @@ class ResponseFacts:
     - `vary`: the headers that change them; None if all forwarded headers do. `names`: for the Vary header.
     - `private`: whether a response was for one user only.
     - `hits`, `misses`: how often a response was found, or not. `name`: the operation's.
+    - `shown`: the last response, its age in seconds, and its headers: most hits have the same.
     """
 
-    __slots__ = ("hits", "misses", "name", "names", "private", "spaces", "vary")
+    __slots__ = ("hits", "misses", "name", "names", "private", "shown", "spaces", "vary")
 
     def __init__(self, name: str, vary: tuple[bytes, ...] | None, names: bytes) -> None:
         self.name = name
@@ -50,6 +51,7 @@ class ResponseFacts:
         self.private = False
         self.hits = self.misses = 0
         self.spaces: dict[object, Space] = {}
+        self.shown: tuple[Entry, int, HeaderPairs] | None = None
 
 
 class CachedResponses:
@@ -82,8 +84,9 @@ class CachedResponses:
 
         `encoded`: the variables as JSON.
         """
-        facts = self.facts_of(key, prepared)
-        if not (self.settings.responses and cache_mode(inputs.context, self.settings)[0]):
+        facts = self.facts.values.get(key) or self.facts_of(key, prepared)
+        mode = inputs.context.cache_mode or cache_mode(inputs.context, self.settings)
+        if not (mode[0] and self.settings.responses):
             return None
         space = self.space(facts, key, inputs)
         entry = self.found(space, encoded) if space is not None else None
@@ -91,8 +94,8 @@ class CachedResponses:
             facts.misses += 1
             return None
         facts.hits += 1
-        policy = CachePolicy(private=entry.private)
-        envelope = Envelope(entry.value, cache=policy, headers=self.headers(entry, facts))
+        policy = PRIVATE if entry.private else NO_CACHE_POLICY
+        envelope = Envelope(entry.value, None, policy, self.headers(entry, facts))
         return self.clock.call_soon(answered, envelope)
 
     def found(self, space: Space, encoded: bytes) -> Entry | None:
@@ -208,6 +211,15 @@ class CachedResponses:
         if not self.own_headers:
             return ()
         age = max(int(self.clock.time() - entry.born), 0)
+        shown = facts.shown
+        if shown is not None and shown[0] is entry and shown[1] == age:
+            return shown[2]
+        found = self.written(entry, facts, age)
+        facts.shown = entry, age, found
+        return found
+
+    def written(self, entry: Entry, facts: ResponseFacts, age: int) -> HeaderPairs:
+        """Return the headers of a response that is `age` seconds old."""
         lifetime = max(int(entry.fresh_until - entry.born), 0)
         tags = entry.tags if self.settings.tags_header is not None else ()
         cdn = self.settings.cdn_header

@@ -5,6 +5,7 @@ variables, and the headers that change the replies of any of the plan's subgraph
 caller's identity in its key. Redis has the values of which a response is made, but not the response.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from secrets import token_bytes
@@ -71,6 +72,9 @@ class CachedResponses:
         self.missed_before: set[int] = set()
         self.own_headers = self.settings.headers and engine.response_headers is None
         self.is_used = self.settings.responses or self.own_headers
+        self.stores = self.settings.responses or self.settings.tags_header is not None
+        cdn = self.settings.cdn_header
+        self.cdn_header = cdn.lower().encode() if cdn is not None else None
 
     def answer(
         self,
@@ -136,7 +140,9 @@ class CachedResponses:
         found: Envelope | BaseException,
     ) -> None:
         """Store a response if all of its parts are stored, add its headers, and pass it on."""
-        if isinstance(found, Envelope):
+        if isinstance(found, Envelope) and not self.stores:
+            found = found.with_headers(*self.headers_of(found.cache.parts, facts))
+        elif isinstance(found, Envelope):
             entry = self.entry_of(found)
             if entry is not None and entry.private and not facts.private:
                 facts.private = True
@@ -148,6 +154,19 @@ class CachedResponses:
             more = NO_STORE if entry is None else self.headers(entry, facts)
             found = found.with_headers(*more) if self.own_headers else found
         answered(found)
+
+    def headers_of(self, parts: Sequence[Entry], facts: ResponseFacts) -> HeaderPairs:
+        """Return the headers of a response that is not stored, from its parts."""
+        until, born, private = math.inf, math.inf, False
+        for part in parts:
+            if part.space is None:
+                return NO_STORE
+            until, born = min(until, part.fresh_until), min(born, part.born)
+            private = private or part.private
+        now = self.clock.time()
+        if not parts or until <= now:
+            return NO_STORE
+        return _headers(int(until - born), int(now - born), private, facts.names, self.cdn_header, None, ())
 
     def is_welcome(self, space: Space, encoded: bytes) -> bool:
         """Return whether a response may be stored: while memory is half empty, and later at its second miss.
@@ -222,13 +241,12 @@ class CachedResponses:
         """Return the headers of a response that is `age` seconds old."""
         lifetime = max(int(entry.fresh_until - entry.born), 0)
         tags = entry.tags if self.settings.tags_header is not None else ()
-        cdn = self.settings.cdn_header
         return _headers(
             lifetime,
             age,
             entry.private,
             facts.names,
-            cdn.lower().encode() if cdn is not None else None,
+            self.cdn_header,
             self.settings.tags_header,
             tags,
         )

@@ -19,13 +19,13 @@ CASES = Path(__file__).parent.parent / "cases" / "fuzz"
 
 
 def test_random_supergraphs() -> None:
-    """800 random operations over 20 random cuts, half of them with faults, have the monolith's responses."""
+    """500 random operations over 20 random cuts, nearly half with faults, have the monolith's responses."""
     figures = Figures()
-    assert [f"{one.name}: {one.verdict.kind}: {one.verdict.text}" for one in fuzz(1, 20, 800, figures)] == []
-    assert (figures.cuts, figures.operations, figures.with_faults) == (20, 800, 400)
-    assert figures.far >= 400
-    assert figures.leaves >= 8000
-    assert [name for name in FEATURES if figures.used[name] < 40] == []
+    assert [f"{one.name}: {one.verdict.kind}: {one.verdict.text}" for one in fuzz(1, 20, 500, figures)] == []
+    assert (figures.cuts, figures.operations, figures.with_faults) == (20, 500, 240)
+    assert figures.far >= 250
+    assert figures.leaves >= 5000
+    assert [name for name in FEATURES if figures.used[name] < 25] == []
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CASES.iterdir() if path.is_dir()))

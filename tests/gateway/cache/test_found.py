@@ -186,13 +186,13 @@ async def test_what_is_stored_can_be_invalidated_by_other_processes() -> None:
 
 def test_engines_have_different_identities() -> None:
     found = set()
-    for _ in range(30):
+    for _ in range(8):
         rig = Rig(SDLS, Shop(), SHARED)
         assert rig.gateway.responses is not None
         found.add(rig.gateway.responses.identity)
         del rig
         gc.collect()
-    assert len(found) == 30
+    assert len(found) == 8
 
 
 class BackClock(FakeClock):

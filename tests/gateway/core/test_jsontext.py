@@ -1,5 +1,7 @@
 """Errors for invalid JSON: they describe what is wrong, and at which byte."""
 
+from contextlib import suppress
+
 import orjson
 import pytest
 from hypothesis import example, given
@@ -85,13 +87,18 @@ TEXTS = st.lists(PIECES, max_size=12).map("".join).map(str.encode) | st.binary(m
 @given(TEXTS)
 @example(b'"\\ud83d\\ude00"')
 @example(b'{"a":1,"a":2}')
+@example(b"1e500")
 def test_it_is_the_json_of_other_readers(text: bytes) -> None:
     """A text that orjson reads is read to an equal value; one that it refuses is refused with a reason in one
     line.
     """
     try:
         expected = orjson.loads(text)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError as error:
+        if "infinity" in str(error):  # a number above the range of a double keeps its text here
+            with suppress(NotJson):  # something behind it may be wrong
+                read_json(text)
+            return
         with pytest.raises(NotJson) as caught:
             read_json(text)
         assert str(caught.value) and str(caught.value).isprintable()

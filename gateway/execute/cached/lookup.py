@@ -1,7 +1,7 @@
 """One call of a client's request whose values are not all in memory: collects them from where they are."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.cache.memory import Entry, Space
 from gateway.core.clock import Timer
@@ -154,7 +154,7 @@ class Lookup:
         context = self.call.context
         if context is not None and context.cache_trace is not None:
             entries = [one for one in values if isinstance(one, Entry)]
-            context.cache_trace.append(traced(self.request, self.call.fetch, entries, self.fetched))
+            context.cache_trace.append(self.traced(entries))
         if any(isinstance(one, Alone) for one in values):
             self.handle = self.transport.source.post(self.call, self.end)
             return
@@ -167,6 +167,11 @@ class Lookup:
             self.end(CachedReply(whole.body, entries, whole.raw_headers))
         else:
             self.end(self.transport.reply(self.call, values) if entries else whole)
+
+    def traced(self, entries: Sequence[Entry]) -> dict[str, Any]:
+        """Return what the cache did for the call."""
+        found = self.size - self.fetched
+        return traced(self.request, self.call.fetch, entries, found, self.fetched)
 
     def end(self, outcome: Outcome) -> None:
         """Call `done`, only the first time."""

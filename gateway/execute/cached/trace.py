@@ -9,10 +9,12 @@ from gateway.execute.cached.requests import CachedRequest
 MOST_TAGS = 20  # of one call that are shown
 
 
-def traced(request: CachedRequest, fetch: int, entries: Sequence[Entry], fetched: int) -> dict[str, Any]:
+def traced(
+    request: CachedRequest, fetch: int, entries: Sequence[Entry], found: int, fetched: int
+) -> dict[str, Any]:
     """Return where the values of a call were found, how long they are fresh, and their tags.
 
-    `fetch`: the id of the plan's fetch. `fetched`: the number of values that were not in memory.
+    `fetch`: the id of the plan's fetch. `found`, `fetched`: how many values were in memory, and how many not.
     """
     tags = sorted({tag for one in entries for tag in one.tags} | set(request.tags))
     stored = [one for one in entries if one.space is not None]
@@ -21,7 +23,7 @@ def traced(request: CachedRequest, fetch: int, entries: Sequence[Entry], fetched
         "fetch": fetch,
         "subgraph": request.subgraph,
         "values": request.name,
-        "memory": len(entries) - fetched,
+        "memory": found,
         "fetched": fetched,
         "stored": len(stored),
         "lifetime": round(lifetime, 3),

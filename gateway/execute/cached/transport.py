@@ -74,7 +74,7 @@ class CachedTransport:
             return None
         request.memory += len(entries)
         if context.cache_trace is not None:
-            context.cache_trace.append(traced(request, call.fetch, entries, 0))
+            context.cache_trace.append(traced(request, call.fetch, entries, len(entries), 0))
         return cached_reply(call, entries, request.private)
 
     def keys(self, call: Call) -> Sequence[Sequence[bytes]]:

@@ -6,18 +6,13 @@ round each query is sent to all of them, one after the other; the ratio of the t
 much ratios vary by chance.
 """
 
-import argparse
 import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
 from bench.data import QUERIES, WORK, read_query
 from bench.guard import spread
-from bench.load import compile_load
-from bench.pairs import UNSHARED, CpuTimes, measure_rounds, ratios_of
-from bench.processes import pin_self
-from bench.report import machine, save_rows, write_section
+from bench.pairs import UNSHARED, CpuTimes, measure_rounds, ratios_of, run_program
 from bench.systems import SERVE, Running, System, install_peers, start, start_subgraphs
 from subgraphs.platform.valkey import start_valkey
 
@@ -80,20 +75,7 @@ def measure_all(rounds: int, seconds: float) -> CpuTimes:
 
 def main() -> None:
     """Measure, print and save the results, and write them into docs/performance.md."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of load for one figure")
-    parser.add_argument("--quick", action="store_true", help="nothing is written")
-    options = parser.parse_args()
-    pin_self()
-    compile_load()
-    rows = list(rows_of(measure_all(options.rounds, options.seconds)))
-    if options.quick:
-        print("\n".join(f"{what:75} {measured}" for what, measured in rows))
-        return
-    text = TEXT.format(date=f"{datetime.now(UTC):%Y-%m-%d}", machine=machine(), rounds=options.rounds)
-    save_rows("cache", "Cached values", text, rows)
-    write_section("cache")
+    run_program(__doc__, "cache", "Cached values", TEXT, 10, lambda *given: rows_of(measure_all(*given)))
 
 
 if __name__ == "__main__":

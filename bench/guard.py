@@ -7,24 +7,19 @@ each round each query is sent to all three, one after the other. The ratio of th
 pair) shows how much ratios vary by chance.
 """
 
-import argparse
 import json
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from bench.data import QUERIES, WORK, read_query, supergraph
-from bench.load import compile_load
-from bench.pairs import UNSHARED, CpuTimes, measure_rounds, ratios_of
-from bench.processes import pin_self
-from bench.report import machine, save_rows, write_section
+from bench.pairs import UNSHARED, CpuTimes, measure_rounds, ratios_of, run_program
 from bench.systems import SERVE, Running, System, start, start_subgraphs
 
 ORIGIN = "https://app.example"
@@ -123,20 +118,9 @@ def measure_all(rounds: int, seconds: float) -> CpuTimes:
 
 def main() -> None:
     """Measure, print and save the results, and write them into docs/performance.md."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of load for one figure")
-    parser.add_argument("--quick", action="store_true", help="nothing is written")
-    options = parser.parse_args()
-    pin_self()
-    compile_load()
-    rows = list(rows_of(measure_all(options.rounds, options.seconds)))
-    if options.quick:
-        print("\n".join(f"{what:60} {measured}" for what, measured in rows))
-        return
-    text = TEXT.format(date=f"{datetime.now(UTC):%Y-%m-%d}", machine=machine(), rounds=options.rounds)
-    save_rows("guard", "The checks of requests", text, rows)
-    write_section("guard")
+    run_program(
+        __doc__, "guard", "The checks of requests", TEXT, 12, lambda *given: rows_of(measure_all(*given))
+    )
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from collections import Counter
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import httptools
 import orjson
 import uvloop
+
+from bench.subgraphs import HttpConnection
 
 COUNT = 100_000
 LIFETIME = 600  # seconds
@@ -77,39 +78,15 @@ class Musicians:
         return control, orjson.dumps({"data": {"_entities": [self.entity(one) for one in asked]}})
 
 
-class Connection(asyncio.Protocol):
-    """The server's side of one keep-alive connection."""
-
-    transport: Any
+class Connection(HttpConnection):
+    """A connection to the two subgraphs."""
 
     def __init__(self, musicians: Musicians) -> None:
+        super().__init__()
         self.musicians = musicians
-        self.parser = httptools.HttpRequestParser(self)
-        self.url, self.body = b"", b""
 
-    def connection_made(self, transport: Any) -> None:
-        """Store the transport."""
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Parse received data; close the connection if it is no valid HTTP."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.transport.close()
-
-    def on_url(self, url: bytes) -> None:
-        """Append a piece of the request's path."""
-        self.url += url
-
-    def on_body(self, body: bytes) -> None:
-        """Append a piece of the request's body."""
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        """Send the reply, after the delay."""
-        control, text = self.musicians.reply(self.url.decode(), self.body)
-        self.url, self.body = b"", b""
+    def respond(self, url: bytes, body: bytes) -> None:
+        control, text = self.musicians.reply(url.decode(), body)
         reply = (
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: %b\r\n"
             b"Content-Length: %d\r\n\r\n%b" % (control, len(text), text)

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.data import QUERIES, Query, read_query
 from bench.load import compile_load
 from bench.processes import CORES, PINNED, pin_self, rss_mb
+from bench.report import machine, save_rows, write_section
 from bench.run import measure
 from bench.systems import PYTHON, SERVE, Running, System, start, start_subgraphs
 
@@ -111,6 +113,36 @@ def print_ratios(found: CpuTimes) -> None:
     print(f"\n{'query':16} {'before':>9} {'now':>9}   now/before (A/A pairs)")
     for one in ratios_of(found, "before", "before again", "now"):
         print(f"{one.title:16} {one.before:6.4f} ms {one.now:6.4f} ms   {one}")
+
+
+def run_program(
+    description: str | None,
+    name: str,
+    title: str,
+    text: str,
+    rounds: int,
+    measure_rows: Callable[[int, float], Iterable[tuple[str, str]]],
+) -> None:
+    """Be the main function of a program that compares systems in rounds: print its rows, save them, and write
+    its section of docs/performance.md.
+
+    `name`, `title`, `text`: of the section; `text` has places for the date, the machine and the rounds.
+    `rounds`: how many by default. `measure_rows`: returns the rows for rounds and seconds of load.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of load for one figure")
+    parser.add_argument("--quick", action="store_true", help="nothing is written")
+    options = parser.parse_args()
+    pin_self()
+    compile_load()
+    rows = list(measure_rows(options.rounds, options.seconds))
+    if options.quick:
+        print("\n".join(f"{what:75} {measured}" for what, measured in rows))
+        return
+    shown = text.format(date=f"{datetime.now(UTC):%Y-%m-%d}", machine=machine(), rounds=options.rounds)
+    save_rows(name, title, shown, rows)
+    write_section(name)
 
 
 def main() -> None:

@@ -17,13 +17,12 @@ from bench.answers import Subgraph, load_subgraphs
 from bench.data import folder
 
 
-class Connection(asyncio.Protocol):
-    """The server's side of one keep-alive connection."""
+class HttpConnection(asyncio.Protocol):
+    """The server's side of one keep-alive connection. Subclasses implement `respond`."""
 
     transport: asyncio.Transport
 
-    def __init__(self, subgraphs: Mapping[bytes, Subgraph]) -> None:
-        self.subgraphs = subgraphs
+    def __init__(self) -> None:
         self.parser = httptools.HttpRequestParser(self)
         self.url, self.body = b"", b""
 
@@ -49,8 +48,25 @@ class Connection(asyncio.Protocol):
         self.body += body
 
     def on_message_complete(self) -> None:
-        """Send the reply to the request that is now complete."""
+        """Respond to the request that is now complete."""
         url, body, self.url, self.body = self.url, self.body, b"", b""
+        self.respond(url, body)
+        if not self.parser.should_keep_alive():
+            self.transport.close()
+
+    def respond(self, url: bytes, body: bytes) -> None:
+        """Write the response to a request."""
+        raise NotImplementedError
+
+
+class Connection(HttpConnection):
+    """A connection to the four subgraphs."""
+
+    def __init__(self, subgraphs: Mapping[bytes, Subgraph]) -> None:
+        super().__init__()
+        self.subgraphs = subgraphs
+
+    def respond(self, url: bytes, body: bytes) -> None:
         answer = self.answer(url, body)
         status = b"200 OK" if answer is not None else b"404 Not Found"
         text = answer or b""
@@ -58,8 +74,6 @@ class Connection(asyncio.Protocol):
             b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
             % (status, len(text), text)
         )
-        if not self.parser.should_keep_alive():
-            self.transport.close()
 
     def answer(self, url: bytes, body: bytes) -> bytes | None:
         """Return the body of the reply to a request; None for an unknown path."""

@@ -5,7 +5,6 @@ variables, and the headers that change the replies of any of the plan's subgraph
 caller's identity in its key. Redis has the values of which a response is made, but not the response.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from secrets import token_bytes
@@ -72,7 +71,7 @@ class CachedResponses:
         self.missed_before: set[int] = set()
         self.own_headers = self.settings.headers and engine.response_headers is None
         self.is_used = self.settings.responses or self.own_headers
-        self.stores = self.settings.responses or self.settings.tags_header is not None
+        self.needs_tags = self.settings.responses or self.settings.tags_header is not None
         cdn = self.settings.cdn_header
         self.cdn_header = cdn.lower().encode() if cdn is not None else None
 
@@ -104,15 +103,9 @@ class CachedResponses:
 
     def found(self, space: Space, encoded: bytes) -> Entry | None:
         """Return the fresh and valid entry of a response; None if there is none."""
-        memory, now = self.cache.memory, self.clock.time()
-        known = memory.spaces.get(space.digest)
-        entry = known.entries.get(encoded) if known is not None else None
-        if known is None or entry is None or entry.early <= now or entry.born < self.cache.horizon(now):
-            return None
-        if entry.checked != memory.fence.local.position and not memory.is_valid(entry, known):
-            return None
-        entry.used = True
-        return entry
+        now = self.clock.time()
+        found = self.cache.memory.fresh(space.digest, (encoded,), now, self.cache.horizon(now))
+        return None if found is None else found[0]
 
     def storing(
         self,
@@ -140,9 +133,7 @@ class CachedResponses:
         found: Envelope | BaseException,
     ) -> None:
         """Store a response if all of its parts are stored, add its headers, and pass it on."""
-        if isinstance(found, Envelope) and not self.stores:
-            found = found.with_headers(*self.headers_of(found.cache.parts, facts))
-        elif isinstance(found, Envelope):
+        if isinstance(found, Envelope):
             entry = self.entry_of(found)
             if entry is not None and entry.private and not facts.private:
                 facts.private = True
@@ -154,19 +145,6 @@ class CachedResponses:
             more = NO_STORE if entry is None else self.headers(entry, facts)
             found = found.with_headers(*more) if self.own_headers else found
         answered(found)
-
-    def headers_of(self, parts: Sequence[Entry], facts: ResponseFacts) -> HeaderPairs:
-        """Return the headers of a response that is not stored, from its parts."""
-        until, born, private = math.inf, math.inf, False
-        for part in parts:
-            if part.space is None:
-                return NO_STORE
-            until, born = min(until, part.fresh_until), min(born, part.born)
-            private = private or part.private
-        now = self.clock.time()
-        if not parts or until <= now:
-            return NO_STORE
-        return _headers(int(until - born), int(now - born), private, facts.names, self.cdn_header, None, ())
 
     def is_welcome(self, space: Space, encoded: bytes) -> bool:
         """Return whether a response may be stored: while memory is half empty, and later at its second miss.
@@ -185,10 +163,14 @@ class CachedResponses:
         return False
 
     def entry_of(self, envelope: Envelope) -> Entry | None:
-        """Return the entry for a response; None if it must not be stored."""
+        """Return the entry for a response, without a body if responses are not stored; None if a part of it
+        is not stored, or any more fresh.
+        """
         parts = envelope.cache.parts
-        body = envelope.shared().response if parts else None
-        if not isinstance(body, bytes):
+        body: object = b""
+        if parts and self.settings.responses:
+            body = envelope.shared().response
+        if not parts or not isinstance(body, bytes):
             return None
         first = parts[0]
         until, born, early, position = first.fresh_until, first.born, first.early, first.position
@@ -207,7 +189,7 @@ class CachedResponses:
             private = private or part.private
         if until <= self.clock.time():
             return None
-        tags = self.tags_of(parts) if self.settings.responses or self.settings.tags_header else ()
+        tags = self.tags_of(parts) if self.needs_tags else ()
         if len(tags) > MOST_TAGS:
             return None
         return Entry(body, tags, position, born, until, early=early, private=private)

@@ -8,7 +8,7 @@ Entries of the same request (all but the representation) belong to one `Space`; 
 dictionary access per representation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gateway.cache.fence import Fence
 
@@ -140,6 +140,26 @@ class Memory:
             return True
         self.remove(entry)
         return False
+
+    def fresh(self, digest: bytes, keys: Iterable[bytes], now: float, horizon: float) -> list[Entry] | None:
+        """Return the entries of a space with these keys, marked as used; None unless all of them are valid,
+        need not be fetched again, and were fetched after `horizon`.
+        """
+        known = self.spaces.get(digest)
+        if known is None:
+            return None
+        try:
+            entries = list(map(known.entries.__getitem__, keys))
+        except KeyError:
+            return None
+        position = self.fence.local.position
+        for entry in entries:
+            if entry.early <= now or entry.born < horizon:
+                return None
+            if entry.checked != position and not self.is_valid(entry, known):
+                return None
+            entry.used = True
+        return entries
 
     def put(self, space: Space, key: bytes, entry: Entry) -> Entry:
         """Store an entry, unless an invalidation concerns it or it is too large; evict others as necessary.

@@ -7,6 +7,7 @@ A call whose values are all in memory and fresh is answered by `post` itself, wi
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gateway.cache.cache import Cache
 from gateway.cache.memory import Entry, Space
@@ -15,17 +16,29 @@ from gateway.execute.cached.fill import Fill, PendingValue
 from gateway.execute.cached.lookup import Lookup
 from gateway.execute.cached.modes import cache_mode
 from gateway.execute.cached.replies import CachedReply, Failed, Faulty, Settled, assembled, cached_reply
-from gateway.execute.cached.requests import CachedRequests
+from gateway.execute.cached.requests import CachedRequest, CachedRequests
 from gateway.execute.cached.trace import traced
 from gateway.supergraph.model import Supergraph
 from gateway.transport.base import Call, Done, Handle, Outcome, Transport
 
 
+class Place(NamedTuple):
+    """Where the values of a call are: its request, and the space of each of its lookups.
+
+    `reads`, `stores`: whether cached values may be used, and new ones stored.
+    """
+
+    request: CachedRequest
+    spaces: Sequence[Space]
+    reads: bool
+    stores: bool
+
+
 class CachedTransport:
     """The cache in front of a transport for queries.
 
-    `source`: sends calls. `pending`: the values that are being fetched, by space and key. `asked`: the last
-    call for which `from_memory` was asked, so that `post` does not look again.
+    `source`: sends calls. `pending`: the values that are being fetched, by space and key. `asked`, `place`:
+    the last call for which `from_memory` was asked, and its place, so that `post` does not look again.
     """
 
     def __init__(self, source: Transport, cache: Cache, supergraph: Supergraph) -> None:
@@ -34,6 +47,7 @@ class CachedTransport:
         self.settings = cache.settings
         self.requests = CachedRequests(supergraph, cache.settings)
         self.asked: Call | None = None
+        self.place: Place | None = None
         self.pending: dict[tuple[bytes, bytes], tuple[PendingValue, Fill]] = {}
 
     @property
@@ -43,39 +57,43 @@ class CachedTransport:
 
     def post(self, call: Call, done: Done) -> Handle:
         """Answer a call from the cache, as far as its values are there."""
-        reply = None if call is self.asked else self.from_memory(call)
-        if reply is not None:
-            return self.clock.call_soon(done, reply)
-        context = call.context
-        request = self.requests.of(call) if call.repeatable and context is not None else None
-        spaces = request.spaces(call) if request is not None else None
-        if request is None or spaces is None or context is None:
-            return self.source.post(call, done)
-        reads, stores = context.cache_mode or cache_mode(context, self.settings)
-        if not (reads or stores):
+        if call is not self.asked:
+            reply = self.from_memory(call)
+            if reply is not None:
+                return self.clock.call_soon(done, reply)
+        place = self.place
+        if place is None:
             return self.source.post(call, done)
         size = 1 if not call.template.entities_only else sum(map(len, call.representations))
-        lookup = Lookup(self, request, call, done, size)
-        lookup.begin(spaces, reads, stores)
+        lookup = Lookup(self, place.request, call, done, size)
+        lookup.begin(place.spaces, place.reads, place.stores)
         return lookup
 
     def from_memory(self, call: Call) -> CachedReply | None:
         """Return the reply to a call if all of its values are in memory and need not be fetched again."""
         self.asked = call
+        place = self.place = self.place_of(call)
         context = call.context
-        if context is None or not call.repeatable:
+        if place is None or context is None or not place.reads:
             return None
-        request = self.requests.of(call)
-        if request is None or not (context.cache_mode or cache_mode(context, self.settings))[0]:
-            return None
-        spaces = request.spaces(call)
-        entries = None if spaces is None else self.in_memory(spaces, call)
+        entries = self.in_memory(place.spaces, call)
         if entries is None:
             return None
+        request = place.request
         request.memory += len(entries)
         if context.cache_trace is not None:
             context.cache_trace.append(traced(request, call.fetch, entries, len(entries), 0))
         return cached_reply(call, entries, request.private)
+
+    def place_of(self, call: Call) -> Place | None:
+        """Return where the values of a call are; None if it neither reads from the cache nor stores."""
+        context = call.context
+        request = self.requests.of(call) if call.repeatable and context is not None else None
+        if request is None or context is None:
+            return None
+        reads, stores = context.cache_mode or cache_mode(context, self.settings)
+        spaces = request.spaces(call) if reads or stores else None
+        return None if spaces is None else Place(request, spaces, reads, stores)
 
     def keys(self, call: Call) -> Sequence[Sequence[bytes]]:
         """Return the keys of a call's values, by lookup.
@@ -88,23 +106,13 @@ class CachedTransport:
 
     def in_memory(self, spaces: Sequence[Space], call: Call) -> list[Entry] | None:
         """Return the entries of all values if each is in memory, valid, and need not be fetched again."""
-        memory, now = self.cache.memory, self.cache.clock.time()
-        position, horizon = memory.fence.local.position, self.cache.horizon(now)
+        now = self.cache.clock.time()
+        horizon = self.cache.horizon(now)
         found: list[Entry] = []
         for space, keys in zip(spaces, self.keys(call), strict=True):
-            known = memory.spaces.get(space.digest)
-            if known is None:
+            entries = self.cache.memory.fresh(space.digest, keys, now, horizon)
+            if entries is None:
                 return None
-            try:
-                entries = list(map(known.entries.__getitem__, keys))
-            except KeyError:
-                return None
-            for entry in entries:
-                if entry.early <= now or entry.born < horizon:
-                    return None
-                if entry.checked != position and not memory.is_valid(entry, known):
-                    return None
-                entry.used = True
             found = found + entries if found else entries
         return found
 

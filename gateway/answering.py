@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Mapping
 from functools import partial
 
 from gateway.cached_responses import CachedResponses
-from gateway.core.context import RequestContext
-from gateway.core.envelope import Envelope, encode_json, error_envelope
+from gateway.core.context import ANONYMOUS, Identity, RequestContext
+from gateway.core.envelope import Envelope, error_envelope
 from gateway.core.errors import RequestError, SubgraphError
 from gateway.core.headers import FORWARDED, RequestHeaders
-from gateway.core.jsontext import read_json
+from gateway.core.jsontext import encode_json, read_json
 from gateway.engine import Engine
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execution import EnvelopeCallback, StartExecution, begin, envelope_of
@@ -21,22 +21,41 @@ from gateway.pipeline import PreparedOperation
 from gateway.plan_extension import answer_with_plan, shows_plan
 from gateway.plugins import Hooks
 from gateway.prepared_operations import PlanKey, PlannedRequest, PreparedOperations
+from gateway.request.authorize import Unauthorized
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.shared_executions import SharedExecutions
+from gateway.subscribe.event_execution import Subscription
+from gateway.subscribe.group import Planned
+from gateway.subscribe.hub import Hub, HubStream
+from gateway.subscribe.identities import Identify
 from gateway.transport.base import Handle, call_for, send_and_read
 from gateway.transport.claims import claim_extensions, claim_headers
 from gateway.transport.header_rules import request_header_rules
 from gateway.transport.headers import NO_HEADERS, Headers
+from gateway.transport.streams import NoStreams, Streams
 
 CACHE_DEBUG = "x-cache-debug"  # the header of a request for `extensions.cache`
 PROBE_SECONDS = 2.0  # timeout of a test call to a subgraph
 
 
 class Gateway:
-    """One supergraph with its caches; it answers requests over it. `guards`: the checks of each request."""
+    """One supergraph with its caches; it answers requests over it.
 
-    def __init__(self, engine: Engine, hooks: Hooks | None = None, guards: Guards | None = None) -> None:
+    `guards`: the checks of each request. `streams`: opens streams at subgraphs. `hub`: the subscriptions;
+    that of the gateway before, if this one replaces it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        hooks: Hooks | None = None,
+        guards: Guards | None = None,
+        streams: Streams | None = None,
+        hub: Hub | None = None,
+    ) -> None:
         self.engine = engine
+        self.streams = streams or NoStreams()
+        self.hub = hub or Hub(engine.settings.subscriptions, engine.clock)
         self.guards = guards or Guards()
         self.hooks = hooks or Hooks()
         self.prepared = PreparedOperations(engine)
@@ -58,12 +77,34 @@ class Gateway:
             guard.start()
         if self.engine.cache is not None:
             self.engine.cache.start()
+        if self.hub.source is None:
+            self.hub.serve(self)
+
+    async def take_over_subscriptions(self) -> None:
+        """Execute the subscriptions of the gateway before from now on, and end those that have changed."""
+        await self.hub.reload(self.engine.settings.subscriptions, self)
+
+    @property
+    def identity_finder(self) -> Identify | None:
+        """Return what finds the identity of a context; None if callers have none."""
+        return self.identify if self.guards.identity is not None else None
+
+    def identify(self, context: RequestContext) -> Identity | Awaitable[Identity]:
+        """Return the identity of a request. It, or the awaitable, raises RequestError UNAUTHENTICATED."""
+        guard = self.guards.identity
+        return ANONYMOUS if guard is None else guard.identify(context)
+
+    def end_streams(self) -> None:
+        """End all subscriptions, as the process ends; clients may subscribe again elsewhere."""
+        self.hub.end_all()
 
     async def close(self, successor: "Gateway | None" = None) -> None:
         """End what runs in the background, and close the connections; requests in progress still end.
 
         `successor`: the gateway that continues with the same cache, if it has the same.
         """
+        if successor is None or successor.hub is not self.hub:
+            await self.hub.close()
         await self.guards.close()
         await self.engine.transport.close()
         cache = self.engine.cache
@@ -171,13 +212,11 @@ class Gateway:
         engine = self.engine
         settings = engine.settings
         known, prepared, key, variables = planned
-        headers = self.forwarded_headers(context.headers)
-        if self.claim_rules:
-            headers = headers.adding(claim_headers(self.claim_rules, context.identity.claims))
-            context.request_extensions = claim_extensions(self.claim_rules, context.identity.claims)
-        if self.header_rules is not None:
-            headers = self.header_rules.apply(headers, context.headers)
+        headers = self.subgraph_headers(context)
         inputs = ExecutionInputs(variables, headers, settings.timeout, context)
+        if known.is_subscription and request.plan != "only":
+            stream = HubStream(self.hub, self._planned_subscription(request, planned, inputs))
+            return engine.clock.call_soon(answered, Envelope(stream))
         if request.plan and shows_plan(settings, request.plan):
             return answer_with_plan(engine, prepared, inputs, request.plan, answered)
         if self.responses is not None and known.is_query:
@@ -264,12 +303,47 @@ class Gateway:
         except Exception as mistake:
             return mistake
 
-    def forwarded_headers(self, headers: Mapping[str, str]) -> Headers:
-        """Return the client's headers that subgraphs receive."""
-        if isinstance(headers, RequestHeaders):
-            return Headers(headers.chosen(self.forward, self.forward_address))
-        found = [(name, headers.get(name)) for name in self.engine.settings.headers.forward]
-        return Headers.of([(name, value) for name, value in found if value is not None])
+    def plan_subscription(self, request: GraphQLRequest, context: RequestContext) -> Planned:
+        """Return the plan of a subscription whose caller is known. Raises RequestError."""
+        planned = self.prepared.find(request, context)
+        inputs = ExecutionInputs(
+            planned[3], self.subgraph_headers(context), self.engine.settings.timeout, context
+        )
+        return self._planned_subscription(request, planned, inputs)
+
+    def _planned_subscription(
+        self, request: GraphQLRequest, planned: PlannedRequest, inputs: ExecutionInputs
+    ) -> Planned:
+        """Return a subscription with all that decides who may share its stream.
+
+        Raises RequestError, also if the caller may not see the field.
+        """
+        _, prepared, key, variables = planned
+        context = inputs.context
+        context.spending = None  # its parts cost what they cost when they come
+        if not prepared.plan.fetches:
+            raise Unauthorized(prepared.denied)
+        try:
+            encoded = encode_json(variables) if variables else b""
+        except TypeError as error:
+            raise RequestError(f"a variable can't be written as JSON: {error}", "BAD_USER_INPUT") from error
+        subscription = Subscription(self.engine, prepared, inputs, self.hooks.on_event)
+        others = (encoded, inputs.headers.sharing_key, context.sharing_key())
+        route = (request.query, request.operation_name, *others)
+        return Planned((key, *others), request, subscription, route, is_local=self.hooked)
+
+    def subgraph_headers(self, context: RequestContext) -> Headers:
+        """Return the headers that subgraphs receive: the client's, those with claims, those by rules."""
+        given = context.headers
+        if isinstance(given, RequestHeaders):
+            headers = Headers(given.chosen(self.forward, self.forward_address))
+        else:
+            found = [(name, given.get(name)) for name in self.engine.settings.headers.forward]
+            headers = Headers.of([(name, value) for name, value in found if value is not None])
+        if self.claim_rules:
+            headers = headers.adding(claim_headers(self.claim_rules, context.identity.claims))
+            context.request_extensions = claim_extensions(self.claim_rules, context.identity.claims)
+        return headers if self.header_rules is None else self.header_rules.apply(headers, given)
 
     async def readiness(self) -> dict[str, str]:
         """Return the state of each subgraph: "up", or the error code of a test call."""

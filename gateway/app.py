@@ -14,7 +14,8 @@ from gateway.cache.cache import Cache, kept_cache, make_cache
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
 from gateway.documents.selectors import DocumentSelectors
-from gateway.engine import make_engine
+from gateway.engine import Engine, make_engine
+from gateway.event_streams.make import FieldStreams, make_event_streams
 from gateway.execute.cached.transport import CachedTransport
 from gateway.guards.make import make_guards
 from gateway.http.cache_admin import CacheAdmin
@@ -22,18 +23,24 @@ from gateway.http.cors import cors
 from gateway.http.csrf import csrf_check
 from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
+from gateway.http.read import DocumentFinder
 from gateway.http.routes import HttpService, Routes
+from gateway.http.websocket_door import WebSocketDoor
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks
 from gateway.settings import Settings
+from gateway.subscribe.hub import Hub
+from gateway.subscribe.workers import Workers
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph, named
 from gateway.supergraph.unenforced import refuse_unenforced
 from gateway.transport.base import Transport
 from gateway.transport.http import transport_for
 from gateway.transport.local import LocalExecutor, LocalTransport
+from gateway.transport.make_streams import make_streams
 from gateway.transport.observed import observed
+from gateway.transport.streams import NoStreams, Streams
 from gateway.triggers import Sagas, TriggeringTransport
 
 
@@ -56,6 +63,16 @@ def check_triggers(supergraph: Supergraph, sagas: Sagas) -> None:
         sagas.definitions.newest(trigger.saga)
 
 
+def subgraph_urls(supergraph: Supergraph, settings: Settings) -> dict[str, str]:
+    """Return the URLs of the subgraphs that have one: from the settings, or else from the supergraph."""
+    given = settings.subgraphs
+    found = {
+        name: (given[name].url if name in given else None) or subgraph.url
+        for name, subgraph in supergraph.subgraphs.items()
+    }
+    return {name: url for name, url in found.items() if url}
+
+
 def make_transport(
     supergraph: Supergraph, settings: Settings, local: Mapping[str, LocalExecutor] | None, clock: Clock
 ) -> Transport:
@@ -63,18 +80,14 @@ def make_transport(
 
     Raises SettingsError UNKNOWN_SUBGRAPH for a URL of a subgraph that the supergraph does not have.
     """
-    given = settings.subgraphs
-    urls = {
-        name: (given[name].url if name in given else None) or subgraph.url
-        for name, subgraph in supergraph.subgraphs.items()
-    }
-    if unknown := sorted(set(given) - set(urls)):
-        message = f"there is no subgraph {', '.join(unknown)}; the supergraph has {', '.join(sorted(urls))}"
+    given, urls = settings.subgraphs, subgraph_urls(supergraph, settings)
+    names = supergraph.subgraphs
+    if unknown := sorted(set(given) - set(names)):
+        message = f"there is no subgraph {', '.join(unknown)}; the supergraph has {', '.join(sorted(names))}"
         raise SettingsError(message, "UNKNOWN_SUBGRAPH")
     if local is not None:
         return LocalTransport(local, clock)
-    known = {name: url for name, url in urls.items() if url}
-    return transport_for(known, settings, clock)
+    return transport_for(urls, settings, clock)
 
 
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:
@@ -95,6 +108,7 @@ def create_gateway(
     plugins: Iterable[object] = (),
     clock: Clock = SYSTEM_CLOCK,
     cache: Cache | None = None,
+    hub: Hub | None = None,
 ) -> Gateway:
     """Return a gateway over a supergraph SDL.
 
@@ -103,6 +117,7 @@ def create_gateway(
     - `observer`: receives facts; by default one that logs them.
     - `plugins`: see `gateway.plugins`.
     - `cache`: that of the gateway before, which is kept if the settings of the cache are the same.
+    - `hub`: the subscriptions of the gateway before, which go on.
 
     Raises SupergraphError, also for a feature that the gateway does not enforce, and SettingsError.
     """
@@ -124,7 +139,22 @@ def create_gateway(
     transport = observed(hooks.around(transport), observer)
     cache = kept_cache(cache, settings) or make_cache(settings, observer, clock)
     engine = make_engine(supergraph, transport, settings, observer, clock, cache)
-    return Gateway(engine, hooks, make_guards(settings, hooks, observer, clock))
+    guards = make_guards(settings, hooks, observer, clock)
+    streams = _streams(supergraph, settings, local is not None, engine)
+    return Gateway(engine, hooks, guards, streams, hub)
+
+
+def _streams(supergraph: Supergraph, settings: Settings, is_local: bool, engine: Engine) -> Streams:
+    """Return what opens streams of events: from Redis for some fields, from subgraphs for the others.
+
+    `is_local`: whether the subgraphs are in this process, where they have no streams.
+    """
+    clock = engine.clock
+    rest: Streams = NoStreams()
+    if not is_local:
+        rest = make_streams(subgraph_urls(supergraph, settings), settings, clock)
+    events = make_event_streams(settings, supergraph, engine.cache, engine.observer, clock)
+    return rest if events is None else FieldStreams(events, rest)
 
 
 Callback = Callable[[], Awaitable[None]]
@@ -151,6 +181,7 @@ class GatewayApp:
     """A gateway and the ASGI application that serves it, `routes`.
 
     The gateway can be replaced while requests run. `started` is awaited when the application starts.
+    `workers`: the processes of this host that share subscriptions; None for one process.
     """
 
     def __init__(
@@ -158,11 +189,14 @@ class GatewayApp:
         gateway: Gateway,
         started: Callback | None = None,
         sagas: Sagas | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self.gateway = gateway
+        self.workers = workers
         self.sagas = sagas
         self.started = started
         self.routes = Routes(http_service(gateway), self.lifespan)
+        serve_websockets(self.routes.websockets, self.routes.service)
 
     async def replace(self, gateway: Gateway) -> None:
         """Serve another gateway from now on.
@@ -173,6 +207,8 @@ class GatewayApp:
         before, self.gateway = self.gateway, gateway
         gateway.start()
         self.routes.service = service
+        serve_websockets(self.routes.websockets, service)
+        await gateway.take_over_subscriptions()
         await before.close(successor=gateway)
 
     @asynccontextmanager
@@ -183,6 +219,8 @@ class GatewayApp:
         if self.sagas is not None and self.sagas.opened is not None:
             await self.sagas.opened()
         self.gateway.start()
+        if self.workers is not None:
+            await self.gateway.hub.work_with(self.workers)
         if self.started:
             await self.started()
         try:
@@ -204,10 +242,23 @@ def http_service(gateway: Gateway) -> HttpService:
         csrf_check(settings.csrf),
         cors(settings.cors),
         documents,
+        settings.subscriptions,
     )
     examples = read_examples(settings.operations)
     clock = gateway.engine.clock
-    return HttpService(endpoint, gateway.readiness, examples, settings.graphiql, clock, cache_admin(gateway))
+    return HttpService(
+        endpoint, gateway.readiness, examples, settings.graphiql, clock, cache_admin(gateway), settings
+    )
+
+
+def serve_websockets(door: WebSocketDoor, service: HttpService) -> None:
+    """Have the door for WebSockets serve what the HTTP routes serve."""
+    endpoint, settings = service.endpoint, service.settings
+    finder = None if endpoint.documents is None else DocumentFinder(endpoint.documents, b"", "")
+    identity_headers = ("authorization", settings.authentication.header, settings.keys.header)
+    door.serve(
+        endpoint.handler, settings.subscriptions, endpoint.max_body, identity_headers, finder, endpoint.cors
+    )
 
 
 def cache_admin(gateway: Gateway) -> CacheAdmin | None:

@@ -25,15 +25,21 @@ StartExecution = Callable[[EnvelopeCallback], Handle]
 class Execution:
     """One execution. It calls `answered` once, with the envelope, or with an unexpected exception."""
 
-    __slots__ = ("answered", "engine", "inputs", "prepared", "started", "task", "under_way")
+    __slots__ = ("answered", "engine", "inputs", "prepared", "started", "task", "under_way", "way")
 
     def __init__(
-        self, engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
+        self,
+        engine: Engine,
+        prepared: PreparedOperation,
+        inputs: ExecutionInputs,
+        answered: EnvelopeCallback,
+        way: Transport | None = None,
     ) -> None:
         self.engine = engine
         self.prepared = prepared
         self.inputs = inputs
         self.answered = answered
+        self.way = way
         self.under_way: CompiledRun | None = None
         self.task: asyncio.Task[Envelope] | None = None
         self.started = 0.0
@@ -55,6 +61,8 @@ class Execution:
     @property
     def transport(self) -> Transport:
         """Return the transport: for queries the one with loader and cache; a mutation shares nothing."""
+        if self.way is not None:
+            return self.way
         is_query = self.prepared.plan.kind == "query"
         way = self.engine.queries if is_query else self.engine.transport
         spending = self.inputs.context.spending
@@ -119,10 +127,17 @@ class Execution:
 
 
 def begin(
-    engine: Engine, prepared: PreparedOperation, inputs: ExecutionInputs, answered: EnvelopeCallback
+    engine: Engine,
+    prepared: PreparedOperation,
+    inputs: ExecutionInputs,
+    answered: EnvelopeCallback,
+    way: Transport | None = None,
 ) -> Handle:
-    """Start an execution; `answered` is called once, never before this function returns."""
-    execution = Execution(engine, prepared, inputs, answered)
+    """Start an execution; `answered` is called once, never before this function returns.
+
+    `way`: the transport to use instead of the engine's.
+    """
+    execution = Execution(engine, prepared, inputs, answered, way)
     execution.begin()
     return execution
 

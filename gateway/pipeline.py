@@ -139,7 +139,7 @@ def _may_introspect(engine: Engine, unmet: frozenset[Access]) -> bool:
 
 def _check_served(engine: Engine, operation: Operation, hidden: bool) -> None:
     """Raise RequestError for a subscription, and for introspection that is `hidden` from the caller."""
-    if operation.kind == "subscription":
+    if operation.kind == "subscription" and not engine.settings.subscriptions.enabled:
         raise RequestError("expected a query or mutation, got a subscription", "SUBSCRIPTIONS_NOT_SERVED")
     if hidden:
         raise RequestError("introspection is disabled", "INTROSPECTION_DISABLED")

@@ -83,12 +83,20 @@ class Plugin(Protocol):
         """
         ...
 
+    def on_event(self, context: RequestContext, body: bytes) -> bytes | None:
+        """An event of a subscription has arrived; `body` is a GraphQL response as JSON.
+
+        Return another body to replace it, else None. `context` is that of the subscription, which equal
+        subscriptions share.
+        """
+        ...
+
     def on_response(self, context: RequestContext, envelope: Envelope) -> Envelope | None:
         """The response is about to be sent. Return another Envelope to replace it, else None."""
         ...
 
 
-HOOKS = ("on_text", "on_request", "on_document", "on_plan", "on_call", "on_reply", "on_response")
+HOOKS = ("on_text", "on_request", "on_document", "on_plan", "on_call", "on_reply", "on_event", "on_response")
 Hook = Callable[..., Any]
 
 
@@ -99,7 +107,7 @@ class Hooks:
     and for an `async` hook other than `on_request`.
     """
 
-    __slots__ = ("on_call", "on_document", "on_plan", "on_reply", "on_request", "on_response", "on_text")
+    __slots__ = HOOKS
 
     def __init__(self, plugins: Iterable[object] = ()) -> None:
         given = tuple(plugins)
@@ -111,6 +119,7 @@ class Hooks:
         self.on_plan = _found(given, "on_plan")
         self.on_call = _found(given, "on_call")
         self.on_reply = _found(given, "on_reply")
+        self.on_event = _found(given, "on_event")
         self.on_response = _found(given, "on_response")
 
     @property

@@ -83,6 +83,7 @@ class KnownOperation:
     key: PlanKey | None
     prepared: PreparedOperation | None
     is_query: bool
+    is_subscription: bool = False
     granted: LruCache[Rights, FoundPlan] = field(default_factory=lambda: LruCache(RIGHTS))
 
 
@@ -105,7 +106,7 @@ class PreparedOperations:
         known = self.operations.get((request.query, request.operation_name))
         if known is None:
             known = self._timed(context, partial(self._prepare, request))
-        if request.query_only and not known.is_query:
+        if request.query_only and not (known.is_query or (request.streams and known.is_subscription)):
             message = f"a {known.node.operation.value} can't be sent by GET; use POST"
             raise RequestError(message, "METHOD_NOT_ALLOWED")
         variables = variables_for(self.engine, known.node, request.variables)
@@ -165,13 +166,12 @@ class PreparedOperations:
         checked = self.documents.get(request.query, lambda: check(self.engine, request.query), cache)
         node = pick(checked, request.operation_name)
         key, prepared = None, None
-        if not (
-            checked.conditions or checked.labels or checked.access or node.operation.value == "subscription"
-        ):
+        if not (checked.conditions or checked.labels or checked.access):
             key = plan_key(request, checked, {}, frozenset())
             prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}), cache)
             self.plans.remove(key)  # `operations` has the plan from now on
-        known = KnownOperation(node, checked, key, prepared, node.operation.value == "query")
+        kind = node.operation.value
+        known = KnownOperation(node, checked, key, prepared, kind == "query", kind == "subscription")
         if cache:
             self.operations.put((request.query, request.operation_name), known)
         return known

@@ -61,8 +61,9 @@ class GatewayFactory:
         Raises SupergraphError or SettingsError.
         """
         cache = before.engine.cache if before is not None else None
+        hub = before.hub if before is not None else None
         return create_gateway(
-            source.supergraph, source.settings, sagas=self.sagas, observer=self.observer, cache=cache
+            source.supergraph, source.settings, sagas=self.sagas, observer=self.observer, cache=cache, hub=hub
         )
 
     def try_make(self, before: Gateway | None = None) -> tuple[GatewaySource, Gateway] | None:

@@ -18,6 +18,7 @@ from gateway.answering import Gateway
 from gateway.app import GatewayApp
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
+from gateway.core.clock import SYSTEM_CLOCK
 from gateway.core.errors import SettingsError, SubgraphError
 from gateway.http.routes import Routes
 from gateway.http.uvicorn_internals import check_uvicorn
@@ -34,6 +35,7 @@ from gateway.reload import (
     write_source,
 )
 from gateway.settings import ServerSettings, Settings
+from gateway.subscribe.workers import Workers
 from gateway.transport.base import call_for, send_and_read
 from gateway.transport.http import transport_for
 from gateway.transport.tls import server_context
@@ -165,13 +167,16 @@ def load_sagas(settings: Settings) -> Sagas | None:
     return found
 
 
-def application(gateway: Gateway, factory: GatewayFactory) -> Routes:
-    """Return the application of one process, which reloads on SIGHUP."""
+def application(gateway: Gateway, factory: GatewayFactory, workers: Workers | None = None) -> Routes:
+    """Return the application of one process, which reloads on SIGHUP.
+
+    `workers`: the processes that share subscriptions; None for one process.
+    """
 
     async def started() -> None:
         await reloader.listen()
 
-    served = GatewayApp(gateway, started, sagas=factory.sagas)
+    served = GatewayApp(gateway, started, sagas=factory.sagas, workers=workers)
     reloader = Reloader(served, factory)
     freeze_startup_objects()
     return served.routes
@@ -215,7 +220,9 @@ def _config(
 
 def worker() -> Routes:
     """Return the application of a worker process, from the file that `serve` has written."""
-    read = partial(read_source, Path(os.environ[_ENVIRONMENT]))
+    file = Path(os.environ[_ENVIRONMENT])
+    read = partial(read_source, file)
     source = read()
     factory = GatewayFactory(read, Observer([Log()]), load_sagas(source.settings))
-    return application(factory.make(source), factory)
+    workers = Workers(file.parent, SYSTEM_CLOCK) if hasattr(socket, "AF_UNIX") else None
+    return application(factory.make(source), factory, workers)

@@ -84,7 +84,20 @@ INTROSPECTION_DISABLED | Introspection is disabled. \
     | Use the published schema, or a gateway without --production.
 PLAN_HEADER_DISABLED | The request wants its plan only, and plans are not shown here. \
     | Send it without `x-gateway-plan: only` to execute it, or set plan_header.
-SUBSCRIPTIONS_NOT_SERVED | Subscriptions are not supported. | Use a query.
+SUBSCRIPTIONS_NOT_SERVED | Subscriptions are switched off, or the gateway is starting or ending. \
+    | Use a query, or try again; an operator sets `subscriptions.enabled`.
+STREAM_NOT_ACCEPTED | The client accepts no stream, and the operation is a subscription. \
+    | Accept text/event-stream or multipart/mixed;subscriptionSpec=1.0, or use WebSocket.
+SUBSCRIPTION_LIMIT | The gateway has too many different subscriptions. \
+    | Try again later; an operator can raise `subscriptions.limit`.
+OPERATION_LIMIT | A connection has too many operations at the same time. \
+    | End one first; an operator can raise `subscriptions.websocket.operations`.
+SUBSCRIPTION_JWT_EXPIRED | The token of a subscription is no longer valid. | Subscribe again with a new token.
+INVALID_CURSOR | The cursor does not belong to the subscription. \
+    | Use the last one that it has sent, unchanged.
+SLOW_CLIENT | The client reads its events too slowly. | Read faster, or select fewer fields.
+SUBSCRIPTION_SCHEMA_RELOAD | A new schema changes the subscription. | Subscribe again.
+SUBSCRIPTION_SERVER_CLOSED | The gateway is shutting down. | Connect again after a moment.
 RATE_LIMITED | The caller has asked more in the last time than a rate limit allows. \
     | Wait for the seconds in Retry-After.
 COST_ESTIMATED_TOO_EXPENSIVE | The estimated cost of the operation is above the limit. \

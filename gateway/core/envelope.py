@@ -7,27 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import msgspec
-
 from gateway.core.errors import RequestError
-from gateway.core.numbers import encode_exact_number
+from gateway.core.jsontext import encode_json
+from gateway.core.streams import ResponseStream
 
 BY_CODE = 0
 """The value of `refused` when the error codes determine the HTTP status (`http/statuses`)."""
-Response = bytes | Mapping[str, Any] | AsyncIterator[bytes]
-_encode = msgspec.json.Encoder(enc_hook=encode_exact_number).encode
-
-
-def encode_json(value: Any) -> bytes:
-    """Return a value as JSON.
-
-    Raises TypeError for a value that JSON can't represent, such as deeply nested lists or half of a surrogate
-    pair.
-    """
-    try:
-        return _encode(value)
-    except (RecursionError, ValueError, OverflowError) as error:
-        raise TypeError(str(error)) from error
+Response = bytes | Mapping[str, Any] | AsyncIterator[bytes] | ResponseStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +35,7 @@ PRIVATE = CachePolicy(private=True)
 
 
 class Envelope(NamedTuple):
-    """A response: a GraphQL response as an object or as an encoded body, or a stream of parts.
+    """A response: a GraphQL response as an object or as an encoded body, or a stream.
 
     - `refused`: None for a request that was executed; else its HTTP status, or BY_CODE if the code of its
       error decides the status (`http/statuses`).
@@ -79,6 +65,25 @@ class Envelope(NamedTuple):
             return self._replace(response=encode_json(self.response))
         except TypeError:
             return self
+
+
+def encoded_body(envelope: Envelope) -> bytes:
+    """Return the body of an envelope.
+
+    A response that JSON can't represent (nested hundreds of levels deep, say) is replaced by an error. Raises
+    ValueError for a stream, which has no body.
+    """
+    response = envelope.response
+    if isinstance(response, bytes):
+        return response
+    if not isinstance(response, Mapping):
+        raise ValueError("a stream has parts, not a body")
+    try:
+        return encode_json(response)
+    except TypeError as error:
+        message = f"a subgraph returned a value that can't be encoded as JSON: {error}"
+        extensions = {"code": "SUBGRAPH_WRONG_VALUE"}
+        return encode_json({"errors": [{"message": message, "extensions": extensions}], "data": None})
 
 
 def error_envelope(error: RequestError) -> Envelope:

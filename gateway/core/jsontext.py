@@ -1,4 +1,5 @@
-"""Reads JSON from outside the process: numbers keep their text, and errors explain what is invalid and where.
+"""Reads JSON from outside the process, and writes JSON: numbers keep their text, and errors explain what is
+invalid and where.
 
 Measured (Python 3.11, one core): msgspec with a hook for decimals reads a request of 190 bytes in 0.83 µs and
 a response of 89 kB without decimals in 0.46 ms, orjson in 0.87 µs and 0.42 ms. Searching for numbers that
@@ -12,16 +13,29 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from gateway.core.numbers import exact_number
+from gateway.core.numbers import encode_exact_number, exact_number
 
 MAX_EXPLAINED = 1_000_000  # bytes; for a longer text the error has only the decoder's message
 MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 SPACE = " \t\n\r"
+_encode = msgspec.json.Encoder(enc_hook=encode_exact_number).encode
 _decode = msgspec.json.Decoder(float_hook=exact_number).decode
 _PAIR = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf"\\(?:{_PAIR}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{{2}})|.)")
 _CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<constant>NaN|-?Infinity)', re.DOTALL)
 _LONG = re.compile(r"[0-9]{4301,}")
+
+
+def encode_json(value: Any) -> bytes:
+    """Return a value as JSON.
+
+    Raises TypeError for a value that JSON can't represent, such as deeply nested lists or half of a surrogate
+    pair.
+    """
+    try:
+        return _encode(value)
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise TypeError(str(error)) from error
 
 
 class NotJson(ValueError):

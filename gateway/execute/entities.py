@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.core.envelope import encode_json
 from gateway.core.failure import Failure, ResponsePath
+from gateway.core.jsontext import encode_json
 from gateway.core.numbers import number_key
 from gateway.plan.nodes import Lookup, Path, Representation, RepresentationField, Selection, Target
 

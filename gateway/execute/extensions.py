@@ -7,7 +7,7 @@ is used. So the response does not depend on the order in which replies arrive.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.core.envelope import encode_json
+from gateway.core.jsontext import encode_json
 
 
 def merge_extensions(found: Mapping[int, Any], allowed: Iterable[str]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ can; one that has to wait (for a key set, for Redis) returns an awaitable, and o
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
-from gateway.core.context import RequestContext
+from gateway.core.context import Identity, RequestContext
 from gateway.prepared_operations import PlannedRequest
 from gateway.request.graphql_request import GraphQLRequest
 
@@ -33,17 +34,30 @@ class Guard:
         """End that work; called when no further request comes."""
 
 
+class FindsIdentity(Protocol):
+    """Finds out who the caller of a request is."""
+
+    def identify(self, context: RequestContext) -> Identity | Awaitable[Identity]:
+        """Return the identity. It, or the awaitable, raises RequestError UNAUTHENTICATED."""
+        ...
+
+
 class Guards:
     """The guards of a gateway, in the order in which they check.
 
     `all`: all of them. `planning`, `execution`: those that check before planning, and before execution.
+    `identity`: finds out who a caller is; None if callers have no identity.
     `close_shared`: closes what several guards use; called after all of them are closed.
     """
 
     def __init__(
-        self, guards: Iterable[Guard] = (), close_shared: Callable[[], Awaitable[None]] | None = None
+        self,
+        guards: Iterable[Guard] = (),
+        close_shared: Callable[[], Awaitable[None]] | None = None,
+        identity: FindsIdentity | None = None,
     ) -> None:
         given = tuple(guards)
+        self.identity = identity
         self.close_shared = close_shared
         self.all = given
         self.planning = tuple(one for one in given if _overrides(one, "before_planning"))

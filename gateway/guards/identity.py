@@ -40,6 +40,10 @@ class IdentityGuard(Guard):
         context.identity = found
         return request
 
+    def identify(self, context: RequestContext) -> Identity | Awaitable[Identity]:
+        """Return the identity of a request, outside of its turn: for long streams."""
+        return self.authenticator.identify(context.headers)
+
     def start(self) -> None:
         """Start what finds identities."""
         self.authenticator.start()

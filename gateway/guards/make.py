@@ -28,10 +28,11 @@ def make_guards(settings: Settings, hooks: Hooks, observer: Observer, clock: Clo
     callers = make_callers(settings, redis, observer, clock)
     first, rest, late = _rate_guards(settings, redis, clock)
     guards += first
-    if callers is not None:
-        guards.append(IdentityGuard(callers))
+    identity = IdentityGuard(callers) if callers is not None else None
+    if identity is not None:
+        guards.append(identity)
     guards += make_document_guards(settings, hooks, redis, observer, clock)
-    return Guards([*guards, *rest, *late], redis.close)
+    return Guards([*guards, *rest, *late], redis.close, identity)
 
 
 def _rate_guards(settings: Settings, redis: SharedRedis, clock: Clock) -> tuple[list[Guard], ...]:

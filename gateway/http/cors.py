@@ -51,6 +51,10 @@ class Cors:
         vary = () if origin == ANY else (VARY,)
         return (*vary, (b"access-control-allow-origin", origin), *self.on_response)
 
+    def allows(self, origin: bytes) -> bool:
+        """Return whether pages of an origin may read responses."""
+        return bool(self._allowed(origin))
+
     def preflight(self, raw: Mapping[bytes, bytes]) -> HttpReply:
         """Return the reply to a request by OPTIONS: what another origin's page may send, without a body."""
         allowed = self._allowed(raw.get(b"origin")) if b"access-control-request-method" in raw else ()

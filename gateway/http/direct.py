@@ -6,7 +6,7 @@ is one write. uvicorn's path (uvicorn's own code, which calls the ASGI door) han
 paths and methods, chunked or too large bodies, `Expect`, requests through a proxy, requests that the client
 has sent before the previous response (uvicorn's pipeline), and clients that do not read their responses.
 
-No upgrade is accepted: a request with `Upgrade` is processed as if it had none (see `request_head`).
+The only upgrade is that to a WebSocket at /graphql (see `strict`).
 """
 
 import asyncio
@@ -196,7 +196,7 @@ class DirectProtocol(StrictProtocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser when the request is complete."""
-        if not self.head_without_upgrade:
+        if not (self.head_without_upgrade or self.handshake):
             self.receiving_since, self.overhead = NEVER, 0
         reading, self.reading = self.reading, None
         if reading is None:
@@ -230,6 +230,16 @@ class DirectProtocol(StrictProtocol):
         if cycle.handle is not None:
             cycle.handle.cancel()
         return cycle.response_started
+
+    def is_busy(self) -> bool:
+        """Return whether a request is in progress, on either path."""
+        return self.direct is not None or super().is_busy()
+
+    def let_go(self) -> None:
+        """Forget the connection, which another protocol serves from now on."""
+        super().let_go()
+        if self.timer is not None:
+            self.timer.cancel()
 
     # answering
 

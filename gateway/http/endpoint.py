@@ -5,10 +5,10 @@ Both doors, the direct protocol and ASGI, use it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
-from gateway.core.context import RequestContext
+from gateway.core.context import Identity, RequestContext
 from gateway.core.envelope import BY_CODE, Envelope, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
@@ -16,7 +16,7 @@ from gateway.documents.selectors import DocumentSelectors
 from gateway.execution import EnvelopeCallback
 from gateway.http.cors import Cors
 from gateway.http.csrf import CsrfCheck
-from gateway.http.negotiate import JSON, negotiate
+from gateway.http.negotiate import ACCEPTS_JSON, negotiate
 from gateway.http.read import (
     ACCEPTED,
     DocumentFinder,
@@ -29,13 +29,17 @@ from gateway.http.read import (
 from gateway.http.request_head import WEBSOCKET
 from gateway.http.respond import HttpReply, http_reply
 from gateway.http.statuses import StatusMode
+from gateway.http.stream_replies import stream_reply, streamed
 from gateway.observe.facts import REQUEST, InternalFailure
 from gateway.request.graphql_request import GraphQLRequest, PlanWish
+from gateway.settings import SubscriptionSettings
 from gateway.transport.base import Handle
 
 PLAN_HEADER = "x-gateway-plan"
 PLAN_HEADER_BYTES = PLAN_HEADER.encode()
-NO_WEBSOCKET = "WebSocket connections are not supported; send queries and mutations by POST"
+NO_WEBSOCKET = (
+    "expected a handshake of WebSocket at /graphql, if it is served; otherwise send operations by POST"
+)
 ReplyCallback = Callable[[HttpReply], None]
 
 
@@ -50,6 +54,14 @@ class RequestHandler(Protocol):
         """Start to answer a request; see `answering.Gateway.begin`."""
         ...
 
+    def identify(self, context: RequestContext) -> Identity | Awaitable[Identity]:
+        """Return the identity of a request; see `answering.Gateway.identify`."""
+        ...
+
+    def end_streams(self) -> None:
+        """End all subscriptions, as the process ends."""
+        ...
+
 
 class Endpoint:
     """Replies to HTTP requests for `/graphql`.
@@ -57,7 +69,7 @@ class Endpoint:
     `max_body`: the maximum size of a body in bytes, before and after decompression. `mode`: which HTTP
     statuses responses get, "audited" or "draft-2026" (see `statuses`). `csrf`: the check of requests by GET;
     `cors`: the rules for other origins' pages; None if there is none. `documents`: where requests have the
-    ids of documents; None if they have none.
+    ids of documents; None if they have none. `subscriptions`: the settings of streams.
     """
 
     def __init__(
@@ -68,7 +80,9 @@ class Endpoint:
         csrf: CsrfCheck | None = None,
         cors: Cors | None = None,
         documents: DocumentSelectors | None = None,
+        subscriptions: SubscriptionSettings | None = None,
     ) -> None:
+        self.subscriptions = subscriptions or SubscriptionSettings()
         self.handler = handler
         self.max_body = max_body
         self.mode = mode
@@ -94,12 +108,14 @@ class Endpoint:
         exchange = ClientExchange(self, method, headers, replied)
         try:
             if b"accept" in headers.raw:
-                exchange.media = negotiate(headers.get("accept"))
+                exchange.accepted = negotiate(headers.get("accept"))
             if b"content-encoding" in headers.raw and isinstance(body, bytes):
                 body = unpacked(body, headers.get("content-encoding"), self.max_body)
             documents = self.documents
             finder = None if documents is None else DocumentFinder(documents, query_string, path)
             request = read_request(method, query_string, headers, body, self.csrf, finder)
+            if exchange.accepted.stream is not None:
+                request = streamed(request, headers)
             return self.handler.begin(request, exchange.context, exchange.answered)
         except Exception as error:  # an internal error must still get a reply
             return asyncio.get_running_loop().call_soon(exchange.answered, error)
@@ -133,17 +149,18 @@ class Endpoint:
 class ClientExchange:
     """One HTTP request and its reply.
 
-    `media`: the media type that the client accepts. `replied`: the callback for the reply. `since`: the
-    start, for stage listeners.
+    `accepted`: the media types that the client accepts. `replied`: the callback for the reply. `since`: the
+    start, for stage listeners. `streams`: the settings of streams.
     """
 
-    __slots__ = ("context", "media", "method", "mode", "replied", "since")
+    __slots__ = ("accepted", "context", "method", "mode", "replied", "since", "streams")
 
     def __init__(
         self, endpoint: Endpoint, method: str, headers: RequestHeaders, replied: ReplyCallback
     ) -> None:
         self.method = method
-        self.media = JSON
+        self.accepted = ACCEPTS_JSON
+        self.streams = endpoint.subscriptions
         self.mode = endpoint.mode
         self.replied = replied
         self.context = endpoint.handler.context(headers)
@@ -173,17 +190,29 @@ class ClientExchange:
 
     def reply_for(self, found: Envelope | BaseException) -> HttpReply:
         """Return the reply for an envelope, a RequestError or an unexpected exception."""
+        accepted = self.accepted
         if isinstance(found, Envelope):
-            return http_reply(found, self.media, None, self.mode)
+            if accepted.stream is None and isinstance(found.response, bytes):  # the most frequent case
+                return http_reply(found, accepted.media, None, self.mode)
+            return stream_reply(found, accepted, self.streams, self.mode)
         if not isinstance(found, RequestError):
-            return http_reply(internal_error_envelope(found, self.context), self.media, None, self.mode)
+            return self.refusal(internal_error_envelope(found, self.context))
         allow = None
         if found.code == "METHOD_NOT_ALLOWED":
             allow = b"POST" if self.method == "GET" else b"GET, POST"
         envelope = error_envelope(found)
         if found.code == "UNSUPPORTED_CONTENT_ENCODING":
             envelope = envelope.with_headers((b"accept-encoding", ACCEPTED))
-        return http_reply(envelope, self.media, allow, self.mode)
+        return self.refusal(envelope, allow)
+
+    def refusal(self, envelope: Envelope, allow: bytes | None = None) -> HttpReply:
+        """Return the reply to a request that is not executed; as a stream for a client that accepts
+        only SSE.
+        """
+        accepted = self.accepted
+        if accepted.only_stream and envelope.refused == BY_CODE:
+            return stream_reply(envelope, accepted, self.streams, self.mode)
+        return http_reply(envelope, accepted.media, allow, self.mode)
 
 
 async def report_errors(parts: AsyncIterator[bytes], context: RequestContext) -> AsyncGenerator[bytes, None]:

@@ -4,11 +4,29 @@ See RFC 9110, 12.5.1, and GraphQL over HTTP, section 4.
 """
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.core.errors import RequestError
 
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
+SSE = "text/event-stream"
+MULTIPART = "multipart/mixed"
+
+
+class Accepted(NamedTuple):
+    """What a client accepts.
+
+    `media`: of a response with a body. `stream`: of a stream, SSE or MULTIPART; None if it accepts none.
+    `only_stream`: whether it accepts no response with a body.
+    """
+
+    media: str
+    stream: str | None = None
+    only_stream: bool = False
+
+
+ACCEPTS_JSON = Accepted(JSON)
 
 
 def _ranges(accept: str) -> list[tuple[str, float]]:
@@ -29,26 +47,27 @@ def _ranges(accept: str) -> list[tuple[str, float]]:
 
 
 @lru_cache(maxsize=256)
-def negotiate(accept: str) -> str:
-    """Return GRAPHQL or JSON, whichever the client prefers; JSON if it has no preference.
+def negotiate(accept: str) -> Accepted:
+    """Return what the client prefers; JSON if it has no preference.
 
-    Raises RequestError NOT_ACCEPTABLE when the client accepts neither.
+    Raises RequestError NOT_ACCEPTABLE when the client accepts nothing that the gateway sends.
     """
     if not accept.strip():
-        return JSON
-    best, chosen = 0.0, ""
+        return ACCEPTS_JSON
+    best, chosen, best_stream, stream = 0.0, "", 0.0, None
     for media, quality in _ranges(accept):
-        if media in ("*/*", "application/*"):
-            candidate = JSON
-        elif media in (GRAPHQL, JSON):
-            candidate = media
-        else:
+        if media in (SSE, MULTIPART):
+            if quality > best_stream:
+                best_stream, stream = quality, media
+            continue
+        candidate = JSON if media in ("*/*", "application/*") else media
+        if candidate not in (GRAPHQL, JSON):
             continue
         if quality > best or (quality == best and quality > 0 and candidate == GRAPHQL):
             best, chosen = quality, candidate
-    if not chosen:
+    if not chosen and stream is None:
         raise RequestError(f"expected Accept to allow {GRAPHQL} or {JSON}, got {accept}", "NOT_ACCEPTABLE")
-    return chosen
+    return Accepted(chosen or JSON, stream, not chosen)
 
 
 def prefers_html(accept: str) -> bool:

@@ -14,6 +14,7 @@ from gateway.documents.selectors import (
 )
 from gateway.request.graphql_request import NO_VARIABLES, DocumentReference, GraphQLRequest, PlanWish
 
+LONGEST_CURSOR = 4_096  # characters of the cursor after which a subscription goes on
 ACCEPTED = ", ".join(SUPPORTED_ENCODINGS).encode()
 """The supported content encodings, as the value of an Accept-Encoding header."""
 
@@ -79,10 +80,34 @@ def from_body(
         )
     if not isinstance(payload, dict):
         raise RequestError("expected a JSON object with a string `query` as the body", "BAD_REQUEST")
+    return from_payload(payload, plan, finder)
+
+
+def from_payload(
+    payload: Mapping[str, Any],
+    plan: PlanWish = False,
+    finder: DocumentFinder | None = None,
+    *,
+    query_only: bool = False,
+) -> GraphQLRequest:
+    """Return the request in a JSON object; `plan` and `finder` as for `from_body`.
+
+    `query_only`: whether it came by GET. Raises RequestError BAD_REQUEST.
+    """
+    name = payload.get("operationName")
+    if name is not None and not isinstance(name, str):
+        raise RequestError("the parameter operationName must be a string", "BAD_REQUEST")
+    for key in ("variables", "extensions"):
+        if payload.get(key) is not None and not isinstance(payload[key], dict):
+            raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
+    query = _query(payload) if finder is None else _query_or_none(payload)
+    request = GraphQLRequest(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)
+    extensions = payload.get("extensions")
+    if extensions and "subscription" in extensions:
+        request = request._replace(after=_cursor(extensions["subscription"]))
     if finder is None:
-        return _request(payload, _query(payload), query_only=False, plan=plan)
-    request = _request(payload, _query_or_none(payload), query_only=False, plan=plan)
-    return request._replace(document=finder.by_post(payload))
+        return request
+    return request._replace(document=finder.by_get(extensions) if query_only else finder.by_post(payload))
 
 
 def check_type(content_type: str) -> None:
@@ -112,20 +137,18 @@ def from_query_string(
                 raise RequestError(f"the parameter {name} is not JSON: {error}", "INVALID_JSON") from error
         else:
             payload.pop(name, None)
-    if finder is None:
-        return _request(payload, _query(payload), query_only=True, plan=plan)
-    request = _request(payload, _query_or_none(payload), query_only=True, plan=plan)
-    return request._replace(document=finder.by_get(payload.get("extensions")))
+    return from_payload(payload, plan, finder, query_only=True)
 
 
-def _request(payload: Mapping[str, Any], query: str, *, query_only: bool, plan: PlanWish) -> GraphQLRequest:
-    name = payload.get("operationName")
-    if name is not None and not isinstance(name, str):
-        raise RequestError("the parameter operationName must be a string", "BAD_REQUEST")
-    for key in ("variables", "extensions"):
-        if payload.get(key) is not None and not isinstance(payload[key], dict):
-            raise RequestError(f"the parameter {key} must be an object", "BAD_REQUEST")
-    return GraphQLRequest(query, payload.get("variables") or NO_VARIABLES, name, query_only, plan)
+def _cursor(given: Any) -> str | None:
+    """Return the cursor in `extensions.subscription`. Raises RequestError BAD_REQUEST."""
+    cursor = given.get("cursor") if isinstance(given, dict) else given
+    if cursor is not None and not (isinstance(cursor, str) and len(cursor) <= LONGEST_CURSOR):
+        message = (
+            f"expected extensions.subscription.cursor to be a string of at most {LONGEST_CURSOR} characters"
+        )
+        raise RequestError(message, "BAD_REQUEST")
+    return cursor or None
 
 
 def _query(payload: Mapping[str, Any]) -> str:

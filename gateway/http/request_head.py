@@ -14,12 +14,16 @@ VERSIONS = frozenset({"1.0", "1.1"})
 
 
 class RequestRefused(Exception):
-    """A request that is refused and ends its connection. `status`: HTTP. `text`: the body of the reply."""
+    """A request that is refused and ends its connection.
 
-    def __init__(self, status: int, text: str) -> None:
+    `status`: HTTP. `text`: the body of the reply. `headers`: added to those of the reply.
+    """
+
+    def __init__(self, status: int, text: str, headers: RawHeaders = ()) -> None:
         super().__init__(text)
         self.status = status
         self.text = text
+        self.headers = headers
 
 
 def check_head(method: bytes, version: str, headers: RawHeaders) -> None:
@@ -64,12 +68,14 @@ def without_upgrade(method: bytes, target: bytes, version: str, headers: RawHead
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def refusal_reply(status_line: bytes, default_headers: bytes, text: str) -> bytes:
+def refusal_reply(status_line: bytes, default_headers: bytes, why: RequestRefused) -> bytes:
     """Return the complete reply to a refused request, whose connection is closed after it.
 
     `status_line` and `default_headers` (those of the server) end with a line break.
     """
-    body = text.encode("ascii", "backslashreplace")
-    allow = b"allow: GET, POST\r\n" if status_line.startswith(b"HTTP/1.1 405 ") else b""
+    body = why.text.encode("ascii", "backslashreplace")
+    own = b"".join([b"%b: %b\r\n" % header for header in why.headers])
+    if why.status == 405 and not own:
+        own = b"allow: GET, POST\r\n"
     head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-    return status_line + default_headers + allow + head % len(body) + body
+    return status_line + default_headers + own + head % len(body) + body

@@ -3,32 +3,15 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from functools import lru_cache
 
-from gateway.core.envelope import Envelope, encode_json
+from gateway.core.envelope import Envelope, encoded_body
 from gateway.http.statuses import StatusMode, status_of
-
-
-def encode(envelope: Envelope) -> bytes:
-    """Return the body of an envelope.
-
-    A response that JSON can't represent (nested hundreds of levels deep, say) is replaced by an error. Raises
-    ValueError for a stream, which has no body.
-    """
-    response = envelope.response
-    if isinstance(response, bytes):
-        return response
-    if not isinstance(response, Mapping):
-        raise ValueError("a stream has parts, not a body")
-    try:
-        return encode_json(response)
-    except TypeError as error:
-        message = f"a subgraph returned a value that can't be encoded as JSON: {error}"
-        extensions = {"code": "SUBGRAPH_WRONG_VALUE"}
-        return encode_json({"errors": [{"message": message, "extensions": extensions}], "data": None})
 
 
 @lru_cache(maxsize=8)
 def content_type(media: str) -> bytes:
-    """Return the value of the Content-Type header for a media type."""
+    """Return the value of the Content-Type header for a media type, which may have parameters already."""
+    if ";" in media:
+        return media.encode()
     return f"{media}; charset=utf-8".encode()
 
 
@@ -95,5 +78,7 @@ def http_reply(
     if isinstance(response, bytes):
         return HttpReply(status, response, media, allow, envelope.headers)
     if isinstance(response, Mapping):
-        return HttpReply(status, encode(envelope), media, allow, envelope.headers)
+        return HttpReply(status, encoded_body(envelope), media, allow, envelope.headers)
+    if not isinstance(response, AsyncIterator):
+        raise ValueError("a stream of parts needs a format (`stream_replies`)")
     return HttpReply(status, b"", media, allow, envelope.headers, response)

@@ -3,7 +3,7 @@ router.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
-from gateway.core.envelope import encode_json
+from gateway.core.jsontext import encode_json
 from gateway.http.asgi import Receive, Scope, Send, serve_graphql
 from gateway.http.cache_admin import CacheAdmin, cache_routes
 from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import prefers_html
 from gateway.http.statuses import STATUSES
+from gateway.http.websocket_door import WebSocketDoor
+from gateway.settings import Settings
 
 ENDPOINT = "/graphql"
 BELOW = "/graphql/"
@@ -42,7 +44,7 @@ class HttpService:
 
     `readiness`: returns the state ("up", ...) of each subgraph. `examples`: operations for GraphiQL.
     `graphiql`: whether to serve GraphiQL. `clock`: for connection timeouts.
-    `cache`: serves /cache; None if that does not exist.
+    `cache`: serves /cache; None if that does not exist. `settings`: those of the gateway.
     """
 
     endpoint: Endpoint
@@ -51,16 +53,19 @@ class HttpService:
     graphiql: bool
     clock: Clock = SYSTEM_CLOCK
     cache: CacheAdmin | None = None
+    settings: Settings = field(default_factory=Settings)
 
 
 class Routes:
     """The ASGI application.
 
     `service` can be replaced while requests run; each request uses the one that was set when it arrived.
+    `websockets`: the door for WebSocket connections, which remain when the service is replaced.
     """
 
     def __init__(self, service: HttpService, lifespan: Callable[[Starlette], Any]) -> None:
         self.service = service
+        self.websockets = WebSocketDoor(service.clock)
         self.router = Starlette(routes=_routes(self), lifespan=lifespan, exception_handlers={404: _missing})
 
     @property
@@ -83,6 +88,11 @@ class Routes:
             await Response(status_code=204, headers={"allow": "GET, POST"})(scope, receive, send)
             return
         await self.router(scope, receive, send)
+
+    def end_streams(self) -> None:
+        """End all WebSocket connections and all other streams, as the process ends."""
+        self.websockets.close()
+        self.service.endpoint.handler.end_streams()
 
     def _serves_paths(self) -> bool:
         """Return whether the paths below /graphql belong to the endpoint: they may have a document id."""

@@ -1,6 +1,7 @@
 """uvicorn's HTTP/1.1 protocol, stricter in the cases that uvicorn leaves open; `direct` builds on it.
 
-No upgrade is accepted: a request with `Upgrade` is parsed as if it had none (see `request_head`). Trailers
+The only upgrade is that to a WebSocket at /graphql (see `upgrade`); another request with `Upgrade` is parsed
+as if it had none (see `request_head`). Trailers
 are dropped. The overhead of chunked bodies is limited like the head. An error reply reaches the client even
 while it is still sending.
 """
@@ -12,10 +13,20 @@ import httptools
 import uvicorn
 
 from gateway.core.clock import Clock
+from gateway.core.headers import RequestHeaders
 from gateway.http.endpoint import Endpoint
-from gateway.http.request_head import RequestRefused, check_head, has_body, refusal_reply, without_upgrade
+from gateway.http.request_head import (
+    WEBSOCKET,
+    RequestRefused,
+    check_head,
+    has_body,
+    refusal_reply,
+    without_upgrade,
+)
 from gateway.http.routes import Routes
+from gateway.http.upgrade import accept
 from gateway.http.uvicorn_internals import STATUS_LINE, HttpToolsProtocol, ServerState
+from gateway.wire.handshake import Handshake, HandshakeRefused, read_handshake
 
 NEVER = float("inf")
 MAX_HEAD = 65_536  # bytes of a request head
@@ -34,6 +45,7 @@ class StrictProtocol(HttpToolsProtocol):
     - `overhead`: the bytes of the request so far that are not body. `received`: `overhead` plus the length of
       the data that is being parsed, whether it is body or not.
     - `head_without_upgrade`: the rewritten head of a request with `Upgrade`, to be parsed next.
+    - `handshake`: of a request that opens a WebSocket; None before it.
     - `refused`: whether an error reply was written; further data is dropped.
     """
 
@@ -54,6 +66,7 @@ class StrictProtocol(HttpToolsProtocol):
         self.received: float = 0
         self.in_head = True
         self.head_without_upgrade = b""
+        self.handshake: Handshake | None = None
         self.refused = False
 
     @property
@@ -76,6 +89,9 @@ class StrictProtocol(HttpToolsProtocol):
         method, version = self.parser.get_method(), self.parser.get_http_version()
         check_head(method, version, self.headers)
         if self.parser.should_upgrade():
+            self.handshake = self.read_handshake(method, version)
+            if self.handshake is not None:
+                return
             self.head_without_upgrade = without_upgrade(method, self.url, version, self.headers)
             return
         url, given = self.url, self.headers
@@ -85,6 +101,23 @@ class StrictProtocol(HttpToolsProtocol):
         self.headers.extend(given)
         super().on_headers_complete()
         self.headers = []  # receives trailers, which must not become headers (RFC 9110, 6.5.1)
+
+    def read_handshake(self, method: bytes, version: str) -> Handshake | None:
+        """Return the handshake of a request that opens a WebSocket; None for another request.
+
+        Raises RequestRefused for a handshake that is not valid.
+        """
+        path, _, query_string = self.url.partition(b"?")
+        if method != b"GET" or path != b"/graphql" or not self.routes.websockets.is_open:
+            return None
+        given = dict(self.headers)
+        is_handshake = given.get(b"upgrade", b"").strip().lower() == WEBSOCKET
+        if not is_handshake or b"sec-websocket-key" not in given or b"query=" in query_string:
+            return None
+        try:
+            return read_handshake(method, version, self.headers)
+        except HandshakeRefused as error:
+            raise RequestRefused(error.status, error.text, error.headers) from error
 
     def check_size(self) -> None:
         """Raise RequestRefused when a complete head is too large."""
@@ -96,7 +129,7 @@ class StrictProtocol(HttpToolsProtocol):
         """Called when the request is complete, or only the head of one with `Upgrade`, which is then parsed
         again.
         """
-        if not self.head_without_upgrade:
+        if not (self.head_without_upgrade or self.handshake):
             super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
@@ -116,8 +149,12 @@ class StrictProtocol(HttpToolsProtocol):
     def parser_stopped(self, error: Exception, data: bytes) -> None:
         """Handle the end of parsing: continue after an upgrade, or refuse invalid data.
 
-        After the head of a request with `Upgrade`, parsing continues with a new parser.
+        After the head of a request with `Upgrade`, parsing continues with a new parser; after a handshake
+        the connection is a WebSocket.
         """
+        if self.handshake is not None and isinstance(error, httptools.HttpParserUpgrade):
+            self.become_websocket(self.handshake, data[error.args[0] :])
+            return
         while isinstance(error, httptools.HttpParserUpgrade):
             data = self.head_without_upgrade + data[error.args[0] :]
             self.head_without_upgrade = b""
@@ -131,6 +168,37 @@ class StrictProtocol(HttpToolsProtocol):
                 return
         cause = error.__context__
         self.refuse(cause if isinstance(cause, RequestRefused) else INVALID)
+
+    def become_websocket(self, handshake: Handshake, rest: bytes) -> None:
+        """Hand the connection over to the door for WebSockets. `rest`: the data after the handshake."""
+        address = self.client[0] if self.client else None
+        headers = RequestHeaders(self.headers, address)
+        try:
+            if self.is_busy():
+                raise RequestRefused(400, "expected a WebSocket only after the response before it")
+            accepted = accept(self.routes.websockets, handshake, headers, self.transport)
+        except RequestRefused as error:
+            self.refuse(error)
+            return
+        self.let_go()
+        self.transport.write(accepted.response)
+        self.transport.set_protocol(accepted.connection)
+        self.connections.add(accepted.connection)  # type: ignore[arg-type]
+        accepted.begin(rest, self.connections.discard)
+
+    def is_busy(self) -> bool:
+        """Return whether a request is in progress."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def let_go(self) -> None:
+        """Forget the connection, which another protocol serves from now on."""
+        self.connections.discard(self)
+        self._unset_keepalive_if_required()
+
+    def shutdown(self) -> None:
+        """Called by the server, for each connection, as the process ends: end what goes on for long."""
+        self.routes.end_streams()
+        super().shutdown()
 
     def check_overhead(self) -> None:
         """Refuse a request with too much data besides its body."""
@@ -153,7 +221,7 @@ class StrictProtocol(HttpToolsProtocol):
         if self.abort_request():
             self.transport.close()
             return
-        self.transport.write(refusal_reply(STATUS_LINE[why.status], self.default_headers(), why.text))
+        self.transport.write(refusal_reply(STATUS_LINE[why.status], self.default_headers(), why))
         if self.pipeline or not self.transport.can_write_eof():  # uvicorn runs another request than `cycle`
             self.transport.close()
             return

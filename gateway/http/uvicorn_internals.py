@@ -19,6 +19,7 @@ METHODS = frozenset(
     {
         "__init__",
         "_start_asgi_task",
+        "_unset_keepalive_if_required",
         "connection_lost",
         "connection_made",
         "data_received",
@@ -27,6 +28,7 @@ METHODS = frozenset(
         "on_message_begin",
         "on_message_complete",
         "on_response_complete",
+        "shutdown",
     }
 )
 """Methods of HttpToolsProtocol that are overridden or called."""
@@ -34,6 +36,7 @@ METHODS = frozenset(
 STATE = frozenset(
     {
         "client",
+        "connections",
         "cycle",
         "expect_100_continue",
         "flow",

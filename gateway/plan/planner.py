@@ -60,7 +60,7 @@ def plan_operation(
 
 
 def _with_careful(made: Plan, paths: Paths, operation: Operation, limit: int, explain: bool) -> Plan:
-    """Return a hasty plan together with its careful plan, for a mutation the careful plan alone.
+    """Return a hasty plan together with its careful plan; the careful plan alone if it is not for a query.
 
     A plan that is not hasty, or that has no careful plan, is returned unchanged.
     """
@@ -70,7 +70,7 @@ def _with_careful(made: Plan, paths: Paths, operation: Operation, limit: int, ex
         careful = plan_operation(paths.graph.careful, operation, limit, explain)
     except PlanError:  # there is no careful plan
         return made
-    if operation.kind == "mutation":  # a hasty plan may have to run again, a mutation must not
+    if operation.kind != "query":  # a hasty plan may have to run again; a mutation or an event must not
         return careful
     return replace(made, hasty=frozenset(paths.hasty), careful=careful)
 

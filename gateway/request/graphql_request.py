@@ -25,8 +25,9 @@ class GraphQLRequest(NamedTuple):
     """A document, the name of the operation to run, and the variables.
 
     `query_only`: the request came by GET, so only a query may run. `plan`: whether the client wants the plan
-    in the response's extensions. `document`: how the request refers to its document by id; `query` may then
-    be "".
+    in the response's extensions. `after`: the cursor after which a subscription goes on. `streams`: whether
+    the response to a request by GET may be a stream, so that it may be a subscription. `document`: how the
+    request refers to its document by id; `query` may then be "".
     """
 
     query: str
@@ -35,3 +36,5 @@ class GraphQLRequest(NamedTuple):
     query_only: bool = False
     plan: PlanWish = False
     document: DocumentReference | None = None
+    after: str | None = None
+    streams: bool = False

@@ -32,6 +32,7 @@ from gateway.settings.documents import (
 )
 from gateway.settings.door import CorsSettings, CsrfSettings
 from gateway.settings.errors import ErrorSettings
+from gateway.settings.events import EventCondition, EventFieldSettings, EventSettings
 from gateway.settings.headers import (
     NOT_FOR_SUBGRAPHS,
     TRACING_HEADERS,
@@ -44,6 +45,12 @@ from gateway.settings.limits import Limits
 from gateway.settings.rates import KeySettings, RateRule, RateSettings, RedisSettings, RevocationSettings
 from gateway.settings.signing import SigningSettings
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
+from gateway.settings.subscriptions import (
+    StreamProtocol,
+    SubgraphSubscriptions,
+    SubscriptionSettings,
+    WebSocketSettings,
+)
 from gateway.settings.tls import ServerTls, SubgraphTls
 from gateway.settings.tree import ServerSettings, Settings
 from gateway.settings.units import HeaderName, Secret
@@ -66,6 +73,9 @@ __all__ = [
     "DocumentMode",
     "DocumentSettings",
     "ErrorSettings",
+    "EventCondition",
+    "EventFieldSettings",
+    "EventSettings",
     "HeaderName",
     "HeaderRules",
     "HeaderSecret",
@@ -88,10 +98,14 @@ __all__ = [
     "ServerTls",
     "Settings",
     "SigningSettings",
+    "StreamProtocol",
     "SubgraphBudgets",
     "SubgraphCacheSettings",
     "SubgraphHeaderRules",
     "SubgraphSettings",
+    "SubgraphSubscriptions",
     "SubgraphTls",
+    "SubscriptionSettings",
     "TypeCacheSettings",
+    "WebSocketSettings",
 ]

@@ -9,6 +9,7 @@ from msgspec import Meta
 from gateway.settings.errors import ErrorMode
 from gateway.settings.headers import SubgraphHeaderRules
 from gateway.settings.signing import SigningSettings
+from gateway.settings.subscriptions import SubgraphSubscriptions
 from gateway.settings.tls import SubgraphTls, incomplete_pair
 from gateway.settings.units import Bytes, Count, File, Seconds, Url
 
@@ -23,6 +24,7 @@ class SubgraphSettings:
         SigningSettings | None, Meta(description="How its requests are signed, instead of `signing`.")
     ] = None
     headers: SubgraphHeaderRules = field(default_factory=SubgraphHeaderRules)
+    subscriptions: SubgraphSubscriptions = field(default_factory=SubgraphSubscriptions)
     errors: Annotated[
         ErrorMode | None, Meta(description="What clients learn about its errors, instead of `errors.mode`.")
     ] = None

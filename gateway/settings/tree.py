@@ -17,6 +17,7 @@ from gateway.settings.limits import Limits
 from gateway.settings.rates import KeySettings, RateSettings, RedisSettings, RevocationSettings
 from gateway.settings.signing import SigningSettings
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
+from gateway.settings.subscriptions import SubscriptionSettings
 from gateway.settings.tls import ServerTls
 from gateway.settings.units import Count, File, HeaderName, Port, Seconds, Url
 
@@ -56,6 +57,7 @@ class Settings:
     redis: RedisSettings = field(default_factory=RedisSettings)
     rates: RateSettings = field(default_factory=RateSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    subscriptions: SubscriptionSettings = field(default_factory=SubscriptionSettings)
     cost: CostSettings = field(default_factory=CostSettings)
     documents: DocumentSettings = field(default_factory=DocumentSettings)
     headers: HeaderRules = field(default_factory=HeaderRules)

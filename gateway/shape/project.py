@@ -11,8 +11,8 @@ from typing import Any
 
 from graphql import GraphQLEnumType, GraphQLObjectType, is_composite_type
 
-from gateway.core.envelope import encode_json
 from gateway.core.failure import Failure
+from gateway.core.jsontext import encode_json
 from gateway.request.operation import Field, Fragment, Operation, Selections, fields_of
 from gateway.shape.introspect import INTROSPECTION, NESTED
 from gateway.supergraph.model import Supergraph

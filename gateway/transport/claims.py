@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gateway.core.envelope import encode_json
+from gateway.core.jsontext import encode_json
 from gateway.settings import ClaimRule
 
 

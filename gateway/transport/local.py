@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
-from gateway.core.envelope import encode_json
 from gateway.core.errors import SubgraphError
+from gateway.core.jsontext import encode_json
 from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
 
 LocalExecutor = Callable[

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.core.envelope import encode_json
+from gateway.core.jsontext import encode_json
 
 Representations = Sequence[Sequence[bytes]]
 """The representations of each entity lookup of a request, as JSON."""

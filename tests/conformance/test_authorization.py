@@ -14,8 +14,9 @@ import pytest
 
 from gateway.app import create_gateway
 from gateway.core.context import Identity
+from gateway.core.envelope import encoded_body
 from gateway.core.jsontext import read_json
-from gateway.http.respond import encode, http_reply
+from gateway.http.respond import http_reply
 from gateway.pipeline import check, pick, variables_for
 from gateway.request.authorize import allows, authorize, without_denied
 from gateway.request.graphql_request import GraphQLRequest
@@ -86,7 +87,7 @@ async def test_case(case: Mapping[str, Any], compiled: bool) -> None:
     envelope = await gateway.answer(GraphQLRequest(case["query"], case.get("variables") or {}), {})
     expected = case["expected"]
     assert http_reply(envelope, "application/json").status == expected["status"]
-    answer = read_json(encode(envelope))
+    answer = read_json(encoded_body(envelope))
     wanted = expected.get("data_by_field_errors", expected.get("data"))
     assert answer.get("data") == wanted
     assert ("data" in answer) == ("data" in expected)

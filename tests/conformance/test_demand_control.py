@@ -22,11 +22,11 @@ from graphql.language import (
 
 from gateway.app import create_gateway
 from gateway.core.context import RequestContext
-from gateway.core.envelope import error_envelope
+from gateway.core.envelope import encoded_body, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import read_json
 from gateway.execution import envelope_of
-from gateway.http.respond import encode, http_reply
+from gateway.http.respond import http_reply
 from gateway.observe.facts import OperationCost
 from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
@@ -159,7 +159,7 @@ async def answered(
     reply = http_reply(envelope, RESPONSE)
     pairs = (*reply.extra_headers, *context.response_headers)
     headers = {name.decode(): value.decode() for name, value in pairs}
-    return read_json(encode(envelope)), headers, reply.status
+    return read_json(encoded_body(envelope)), headers, reply.status
 
 
 def assert_headers(expected: Mapping[str, Any], headers: Mapping[str, str]) -> None:

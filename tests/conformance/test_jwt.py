@@ -15,9 +15,10 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from gateway.app import create_gateway
+from gateway.core.envelope import encoded_body
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import read_json
-from gateway.http.respond import encode, http_reply
+from gateway.http.respond import http_reply
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.security.key_sets import KeySetError, fitting, read_key_set
 from gateway.security.tokens import InvalidToken, read_header, verified_payload
@@ -104,7 +105,7 @@ async def test_case(case: Mapping[str, Any], tmp_path: Path) -> None:
         token, expected = token_of(request["token"]), request["expected"]
         headers = {"authorization": f"Bearer {token}"} if token else {}
         envelope = await gateway.answer(GraphQLRequest(request["query"]), headers)
-        reply, answer = http_reply(envelope, "application/json"), read_json(encode(envelope))
+        reply, answer = http_reply(envelope, "application/json"), read_json(encoded_body(envelope))
         assert reply.status == expected["status"], answer
         if "data" in expected:
             assert answer == {"data": expected["data"]}

@@ -11,9 +11,8 @@ import pytest
 
 from gateway.core.clock import SYSTEM_CLOCK
 from gateway.core.context import RequestContext
-from gateway.core.envelope import encode_json
 from gateway.core.errors import SubgraphError
-from gateway.core.jsontext import read_json
+from gateway.core.jsontext import encode_json, read_json
 from gateway.execute.loader.loader import Loader
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks

@@ -23,7 +23,7 @@ from gateway.compose.ingest import SubgraphSource
 from gateway.config.load import read_config, settings_from
 from gateway.config.reference import reference
 from gateway.core.context import Identity, RequestContext
-from gateway.http.respond import encode
+from gateway.core.envelope import encoded_body
 from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.security.signatures import RequestSigner
@@ -302,7 +302,7 @@ async def test_the_example_of_a_denied_field() -> None:
         supergraph, Settings(), {"users": Subgraph(plain, {"Query": {"me": user}})}, plugins=[Known()]
     )
     envelope = await gateway.answer(GraphQLRequest("{ me { name salary } }"), {})
-    assert json.loads(encode(envelope)) == json.loads(code(page, "json")[0])
+    assert json.loads(encoded_body(envelope)) == json.loads(code(page, "json")[0])
 
 
 def test_yaml_on_the_page_about_authentication() -> None:
@@ -325,7 +325,7 @@ async def test_the_example_of_a_masked_error() -> None:
     supergraph = compose([SubgraphSource("users", "", "type Query { user: String }")]).supergraph
     gateway = create_gateway(supergraph, settings, {"users": users}, observer=Observer())
     envelope = await gateway.answer(GraphQLRequest("{ user }"), {"x-request-id": "0a1b2c"})
-    assert json.loads(encode(envelope)) == json.loads(code(page, "json")[0])
+    assert json.loads(encoded_body(envelope)) == json.loads(code(page, "json")[0])
 
 
 async def test_the_example_of_a_signed_subgraph(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.config.load import settings_from
 from gateway.core.context import RequestContext
-from gateway.http.respond import encode
+from gateway.core.envelope import encoded_body
 from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import CostSettings, Settings
@@ -33,7 +33,7 @@ async def test_the_error_of_aliases() -> None:
     gateway = create_gateway(supergraph, Settings(), {}, observer=Observer())
     text = "{ q { " + " ".join(f"a{number}: a" for number in range(301)) + " } }"
     envelope = await gateway.answer(GraphQLRequest(text), {})
-    assert json.loads(encode(envelope)) == json.loads(code(PAGE, "json")[0])
+    assert json.loads(encoded_body(envelope)) == json.loads(code(PAGE, "json")[0])
 
 
 def test_the_cost_on_the_page() -> None:

@@ -41,8 +41,8 @@ from graphql.language import (
 
 from gateway.answering import Gateway
 from gateway.core.context import Identity, RequestContext
+from gateway.core.envelope import encoded_body
 from gateway.core.jsontext import read_json
-from gateway.http.respond import encode
 from gateway.plugins import Hooks
 from gateway.request.authorize import index_access
 from gateway.request.graphql_request import GraphQLRequest
@@ -343,7 +343,7 @@ def test_some_rights(seed: int) -> None:
                 return await asyncio.gather(*(gateway.answer(request, one) for one in headers))  # noqa: B023
 
             for scopes, envelope in zip(callers, runner.run(ask()), strict=True):
-                answer = read_json(encode(envelope))
+                answer = read_json(encoded_body(envelope))
                 reference = Reference(rig.world.schema, table, scopes)
                 data, denied = reference.answer(question, whole)
                 shown = f"{seed}-{number} {sorted(scopes)}: {query} {json.dumps(variables)}"

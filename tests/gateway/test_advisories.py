@@ -19,9 +19,9 @@ from gateway.compose.compose import compose
 from gateway.compose.diagnostics import CompositionFailed
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.context import Identity, RequestContext
+from gateway.core.envelope import encoded_body
 from gateway.core.errors import CODES, RequestError
 from gateway.core.jsontext import read_json
-from gateway.http.respond import encode
 from gateway.pipeline import check
 from gateway.plugins import Hooks
 from gateway.request.graphql_request import GraphQLRequest
@@ -76,7 +76,7 @@ async def refusal(query: str, variables: Mapping[str, Any] | None = None) -> str
     """Return the code with which a request is refused, before any call; "" if it is answered."""
     gateway, transport = gateway_over(supergraph_of({"a": SDL}), {"me": None, "users": []})
     envelope = await gateway.answer(GraphQLRequest(query, variables or {}), {})
-    response = read_json(encode(envelope))
+    response = read_json(encoded_body(envelope))
     if envelope.refused is None:
         return ""
     assert transport.requests == []
@@ -139,7 +139,7 @@ async def test_ghsa_x33c_7c2v_mrj9() -> None:
         "{ node { id ... { name } } }",
         "{ node { id ...F } } fragment F on Node { name }",
     ):
-        response = read_json(encode(await gateway.answer(GraphQLRequest(query), {})))
+        response = read_json(encoded_body(await gateway.answer(GraphQLRequest(query), {})))
         assert response["data"] == {"node": {"id": "1", "name": None}}
         assert response["errors"][0]["extensions"]["code"] == "UNAUTHORIZED_FIELD_OR_TYPE"
     assert all("name" not in one.query.replace("__typename", "") for one in transport.requests)
@@ -150,7 +150,7 @@ async def test_ghsa_g8jh_vg5j_4h3f() -> None:
     imports = '{name: "@authenticated", as: "@login"}, {name: "@requiresScopes", as: "@scopes"}'
     sdl = 'type Query { a: Int b: Int @login c: Int @scopes(scopes: [["read"]]) }'
     gateway, transport = gateway_over(composed(sdl, imports), {"a": 1, "b": 2, "c": 3})
-    response = read_json(encode(await gateway.answer(GraphQLRequest("{ a b c }"), {})))
+    response = read_json(encoded_body(await gateway.answer(GraphQLRequest("{ a b c }"), {})))
     assert response["data"] == {"a": 1, "b": None, "c": None}
     assert [one.query for one in transport.requests] == ["{a}"]
 
@@ -255,7 +255,7 @@ async def test_cve_2026_32621(name: str, compiled: bool) -> None:
 
     gateway = Gateway(engine_of(supergraph_of(sdls), FakeTransport(reply), Settings(compile=compiled)))
     query = f"{{ {name}: thing {{ {name}: kid {{ {name}: color }} }} }}"
-    response = orjson.loads(encode(await gateway.answer(GraphQLRequest(query), {})))
+    response = orjson.loads(encoded_body(await gateway.answer(GraphQLRequest(query), {})))
     assert response == {"data": {name: {name: {name: "red"}}}}
     assert (type(gateway), gateway.engine.settings.compile) == (Gateway, compiled)
 

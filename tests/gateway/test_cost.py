@@ -10,12 +10,12 @@ from gateway.app import create_gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.context import RequestContext
+from gateway.core.envelope import encoded_body
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import read_json
 from gateway.cost.actual import actual_cost
 from gateway.cost.estimate import Estimator
 from gateway.cost.tree import CostField, CostSelections, TreeBuilder
-from gateway.http.respond import encode
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
@@ -194,10 +194,10 @@ async def test_budgets_do_not_leak_into_other_requests(share: bool) -> None:
     subgraph = Subgraph(sdl, data)
     settings = Settings(cost=CostSettings(budgets=SubgraphBudgets(all=5)), share=share)
     gateway = create_gateway(supergraph_of({"s": sdl}), settings, {"s": subgraph}, observer=Observer())
-    large = read_json(encode(await gateway.answer(GraphQLRequest("{ a list { x } }"), {})))
+    large = read_json(encoded_body(await gateway.answer(GraphQLRequest("{ a list { x } }"), {})))
     assert large["data"] == {"a": None, "list": None}
     assert {one["extensions"]["code"] for one in large["errors"]} == {"SUBGRAPH_COST_ESTIMATED_TOO_EXPENSIVE"}
-    small = read_json(encode(await gateway.answer(GraphQLRequest("{ a }"), {})))
+    small = read_json(encoded_body(await gateway.answer(GraphQLRequest("{ a }"), {})))
     assert small == {"data": {"a": 1}}
 
 
@@ -211,7 +211,7 @@ async def test_what_is_only_measured_is_in_the_log() -> None:
     observer = Observer([Log(json=True, stream=stream)])
     gateway = create_gateway(supergraph_of({"s": sdl}), settings, {"s": subgraph}, observer=observer)
     for query in ("{ a }", "{ list { x } }"):
-        found = read_json(encode(await gateway.answer(GraphQLRequest(query), {})))
+        found = read_json(encoded_body(await gateway.answer(GraphQLRequest(query), {})))
         assert "errors" not in found
     (entry,) = [read_json(line) for line in stream.getvalue().encode().splitlines()]
     assert entry["event"] == "operation above a cost limit"
@@ -226,7 +226,7 @@ async def test_a_plan_and_the_costs_in_one_response() -> None:
     settings = Settings(cost=CostSettings(extension=True, actual="by_subgraph"))
     gateway = create_gateway(supergraph_of({"s": sdl}), settings, {"s": subgraph}, observer=Observer())
     envelope = await gateway.answer(GraphQLRequest("{ a }", plan=True), {})
-    extensions = read_json(encode(envelope))["extensions"]
+    extensions = read_json(encoded_body(envelope))["extensions"]
     assert set(extensions) == {"cost", "plan"}
     assert extensions["cost"]["actual"] == 0
 

@@ -9,8 +9,8 @@ import pytest
 from gateway.answering import Gateway
 from gateway.app import create_app
 from gateway.core.clock import FakeClock
-from gateway.core.envelope import encode_json
 from gateway.core.errors import RequestError, SubgraphError
+from gateway.core.jsontext import encode_json
 from gateway.engine import make_engine
 from gateway.request.graphql_request import GraphQLRequest, PlanWish
 from gateway.settings import Settings

@@ -220,7 +220,7 @@ def test_what_is_no_plugin_is_refused() -> None:
     for plugin, words in ((Nothing(), "has no hook"), (Misspelt(), "on_respond"), (Waiting(), "async")):
         with pytest.raises(SettingsError, match=words):
             Hooks([plugin])
-    assert len(HOOKS) == 7
+    assert len(HOOKS) == 8
 
 
 def test_without_plugins_nothing_is_wrapped() -> None:

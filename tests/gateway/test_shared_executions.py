@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from gateway.answering import Gateway
-from gateway.http.respond import encode
+from gateway.core.envelope import encoded_body
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
@@ -60,7 +60,7 @@ async def together(
     tasks = [asyncio.ensure_future(gateway.answer(ask, headers)) for ask, headers in asks]
     await asyncio.sleep(0.01)
     transport.go.set()
-    return [orjson.loads(encode(await task))["data"] for task in tasks]
+    return [orjson.loads(encoded_body(await task))["data"] for task in tasks]
 
 
 ME = GraphQLRequest("query { me }")

@@ -11,9 +11,9 @@ import pytest
 
 from gateway.answering import Gateway
 from gateway.app import create_gateway
+from gateway.core.envelope import encoded_body
 from gateway.core.errors import SagaError, SettingsError
 from gateway.core.jsontext import read_json
-from gateway.http.respond import encode
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.saga.definition import Definitions, Saga, Step, StepCall
 from gateway.saga.memory import MemoryJournal
@@ -72,7 +72,7 @@ class Hotel:
     async def ask(self, query: str, headers: dict[str, str] | None = None, **variables: Any) -> Any:
         """Return the response to an operation."""
         return orjson.loads(
-            encode(
+            encoded_body(
                 await self.gateway.answer(
                     GraphQLRequest(query, variables), KIM if headers is None else headers
                 )

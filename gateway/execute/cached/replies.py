@@ -11,8 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.cache.memory import Entry
-from gateway.core.envelope import encode_json
-from gateway.core.jsontext import read_json
+from gateway.core.jsontext import encode_json, read_json
 from gateway.core.numbers import exact_number
 from gateway.execute.loader.split import SplitReply
 from gateway.transport.base import Call, Outcome, RawHeaders, Reply

@@ -22,8 +22,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
-from gateway.core.envelope import encode_json
 from gateway.core.errors import RequestError
+from gateway.core.jsontext import encode_json
 from gateway.core.numbers import exact_number
 from gateway.execute.compile.layout import Layout, NoLayout, lay_out
 from gateway.execute.compile.runtime import (

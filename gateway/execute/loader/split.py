@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from gateway.core.envelope import encode_json
-from gateway.core.jsontext import read_json
+from gateway.core.jsontext import encode_json, read_json
 from gateway.core.numbers import exact_number
 from gateway.transport.base import Reply
 from gateway.transport.template import RequestTemplate

@@ -15,10 +15,10 @@ from gateway.cache.resp import Command, Replies
 from gateway.cache.resp import Done as Replied
 from gateway.core.clock import Clock, FakeClock
 from gateway.core.context import Identity
+from gateway.core.envelope import encoded_body
 from gateway.engine import make_engine
 from gateway.execute.cached.transport import CachedTransport
 from gateway.execution import envelope_of
-from gateway.http.respond import encode
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.resilience.breaker import Breaker
 from gateway.settings import CacheSettings, HeaderRules, Settings, SubgraphCacheSettings
@@ -103,7 +103,7 @@ class Rig:
             context.identity = Identity(user, key=user, authenticated=True)
         request = GraphQLRequest(query, variables)
         envelope = await envelope_of(partial(self.gateway.begin, request, context))
-        found: dict[str, Any] = orjson.loads(encode(envelope))
+        found: dict[str, Any] = orjson.loads(encoded_body(envelope))
         return found
 
     def start(self, query: str, user: str | None = None, **variables: Any) -> "asyncio.Task[dict[str, Any]]":

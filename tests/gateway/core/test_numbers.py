@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.envelope import encode_json
-from gateway.core.jsontext import read_json
+from gateway.core.jsontext import encode_json, read_json
 from gateway.core.numbers import ExactNumber, exact_number, number_key, plain_numbers
 
 DIGITS = st.text("0123456789", min_size=1, max_size=25)

@@ -12,10 +12,10 @@ import orjson
 import pytest
 
 from gateway.config.load import settings_from
+from gateway.core.envelope import encoded_body
 from gateway.core.errors import SubgraphError
 from gateway.engine import Engine
 from gateway.execution import execute
-from gateway.http.respond import encode
 from gateway.observe.facts import ErrorMasked
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
@@ -85,7 +85,7 @@ async def answers(engine: Engine, query: str, seeds: range) -> list[dict[str, An
     found = []
     for seed in seeds:
         transport.replying = Failing(seed)
-        found.append(orjson.loads(encode(await execute(engine, prepared, inputs_of(engine)))))
+        found.append(orjson.loads(encoded_body(await execute(engine, prepared, inputs_of(engine)))))
     return found
 
 
@@ -138,7 +138,7 @@ async def errors_of(settings: Settings, *errors: Any) -> list[Any]:
     transport = FakeTransport(lambda _: {"data": {"x": None}, "errors": list(errors)})
     gateway = gateway_of({"a": "type Query { x: Int }"}, transport, settings)
     envelope = await gateway.answer(GraphQLRequest("{ x }"), {"x-request-id": "r1"})
-    return list(orjson.loads(encode(envelope))["errors"])
+    return list(orjson.loads(encoded_body(envelope))["errors"])
 
 
 async def test_full_by_default() -> None:
@@ -176,7 +176,7 @@ async def test_errors_of_the_gateway_stay() -> None:
     """Errors about the request itself are not masked."""
     gateway = gateway_of({"a": "type Query { x: Int }"}, FakeTransport(lambda _: {}), Settings(errors=MASKED))
     envelope = await gateway.answer(GraphQLRequest("{ y }"), {})
-    assert "Cannot query field 'y'" in orjson.loads(encode(envelope))["errors"][0]["message"]
+    assert "Cannot query field 'y'" in orjson.loads(encoded_body(envelope))["errors"][0]["message"]
 
 
 async def test_a_null_that_is_not_allowed_names_only_the_schema() -> None:
@@ -185,7 +185,9 @@ async def test_a_null_that_is_not_allowed_names_only_the_schema() -> None:
     settings = Settings(errors=MASKED)
     gateway = gateway_of({"a": "type Query { t: T y: Int } type T { x: Int! }"}, transport, settings)
     envelope = await gateway.answer(GraphQLRequest("{ t { x } y }"), {})
-    found = {one["extensions"]["code"]: one["message"] for one in orjson.loads(encode(envelope))["errors"]}
+    found = {
+        one["extensions"]["code"]: one["message"] for one in orjson.loads(encoded_body(envelope))["errors"]
+    }
     assert found["SUBGRAPH_WRONG_VALUE"] == MASKED.message
     assert found["NULL_IN_NON_NULL"].startswith("T.x: expected a non-null value")
 

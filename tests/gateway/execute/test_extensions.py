@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.core.envelope import encoded_body
 from gateway.execute.extensions import merge_extensions
-from gateway.http.respond import encode
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.transport.base import Call
@@ -34,7 +34,7 @@ async def respond(
         return {"data": {"thing": thing}, "extensions": a}
 
     gateway = gateway_of(SDLS, FakeTransport(reply), Settings(**settings))
-    first, second = [orjson.loads(encode(await gateway.answer(ask, {}))) for _ in range(2)]
+    first, second = [orjson.loads(encoded_body(await gateway.answer(ask, {}))) for _ in range(2)]
     return first, second
 
 
@@ -65,7 +65,7 @@ async def test_the_plan_stands_beside_them() -> None:
     """The gateway's own extension `plan` and those of subgraphs are in one object."""
     transport = FakeTransport(lambda _: {"data": {"thing": {"name": "x"}}, "extensions": {"cost": 1}})
     gateway = gateway_of(SDLS, transport, Settings(extensions=frozenset({"cost"})))
-    response = orjson.loads(encode(await gateway.answer(GraphQLRequest(ONE.query, plan=True), {})))
+    response = orjson.loads(encoded_body(await gateway.answer(GraphQLRequest(ONE.query, plan=True), {})))
     assert set(response["extensions"]) == {"cost", "plan"}
 
 

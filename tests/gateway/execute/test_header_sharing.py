@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.http.respond import encode
+from gateway.core.envelope import encoded_body
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import HeaderRules, RequestHeaderRule, Settings, SubgraphHeaderRules, SubgraphSettings
 from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
@@ -54,7 +54,7 @@ async def colors(settings: Settings, *tenants: str) -> tuple[list[Any], dict[str
     await gateway.answer(request, {"x-tenant": "first"})  # plans the operation
     transport.asked = {"a": 0, "b": 0}
     asked = [gateway.answer(request, {"x-tenant": one, "x-other": str(n)}) for n, one in enumerate(tenants)]
-    answers = [orjson.loads(encode(one)) for one in await asyncio.gather(*asked)]
+    answers = [orjson.loads(encoded_body(one)) for one in await asyncio.gather(*asked)]
     return [one["data"]["thing"]["color"] for one in answers], transport.asked
 
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.answering import Gateway
-from gateway.core.envelope import Envelope
-from gateway.http.respond import encode
+from gateway.core.envelope import Envelope, encoded_body
 from gateway.observe.facts import Fact, InternalFailure
 from tests.gateway.http.sockets import (
     GOOD,
@@ -103,14 +102,14 @@ async def test_a_mistake_in_writing_has_an_id(
     """
 
     def fail(answer: Envelope) -> bytes:
-        if b'"broken"' in encode(answer):
+        if b'"broken"' in encoded_body(answer):
             raise RuntimeError("can't be written")
-        return encode(answer)
+        return encoded_body(answer)
 
     query = f"{{ broken }} # {known}"
     if known:
         await talk(served, post(query))
-    monkeypatch.setattr("gateway.http.respond.encode", fail)
+    monkeypatch.setattr("gateway.http.respond.encoded_body", fail)
     async with connected(served) as (reader, writer):
         writer.write(post(query))
         got = await read_one(reader)

@@ -11,8 +11,9 @@ from gateway.app import create_gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
 from gateway.core.context import Identity, RequestContext
+from gateway.core.envelope import encoded_body
 from gateway.core.jsontext import read_json
-from gateway.http.respond import encode, http_reply
+from gateway.http.respond import http_reply
 from gateway.observe.facts import AccessDenied, Fact
 from gateway.observe.observer import Observer
 from gateway.request.graphql_request import GraphQLRequest
@@ -56,7 +57,7 @@ def served(sdl: str = SDL, **settings: Any) -> tuple[Gateway, Subgraph, list[Fac
 
 async def answer(gateway: Gateway, query: str, scopes: str | None = None) -> Any:
     headers = {} if scopes is None else {"x-scopes": scopes}
-    return read_json(encode(await gateway.answer(GraphQLRequest(query), headers)))
+    return read_json(encoded_body(await gateway.answer(GraphQLRequest(query), headers)))
 
 
 def paths(response: Any) -> list[str]:
@@ -108,7 +109,7 @@ async def test_the_operation_is_refused() -> None:
     """With `reject` there is an error for each denied place, status 403, and no request."""
     gateway, subgraph, facts = served(authorization=AuthorizationSettings(mode="reject"))
     envelope = await gateway.answer(GraphQLRequest("{ me { name strict } }"), {})
-    found = read_json(encode(envelope))
+    found = read_json(encoded_body(envelope))
     assert http_reply(envelope, "application/json").status == 403
     assert "data" not in found and paths(found) == ["me.name", "me.strict"]
     assert subgraph.asked == []

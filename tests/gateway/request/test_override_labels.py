@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from gateway.app import create_gateway
+from gateway.core.envelope import encoded_body
 from gateway.core.errors import SettingsError
-from gateway.http.respond import encode
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.request.labels import labels_on, point_of
 from gateway.settings import Settings
@@ -50,7 +50,7 @@ async def answer(query: str, user: str | None, labels: frozenset[str] = frozense
     sdls = {"new": LINK + NEW, "old": LINK + OLD, "third": LINK + THIRD}
     gateway = create_gateway(supergraph_of(sdls, linked=False), Settings(labels=labels), subgraphs())
     headers = {"authorization": user} if user is not None else {}
-    bodies = [encode(await gateway.answer(GraphQLRequest(query), headers)) for _ in range(3)]
+    bodies = [encoded_body(await gateway.answer(GraphQLRequest(query), headers)) for _ in range(3)]
     return [orjson.loads(body)["data"]["things"][0] for body in bodies]
 
 

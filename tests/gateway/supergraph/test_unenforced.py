@@ -12,9 +12,9 @@ import pytest
 from gateway.app import create_gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
+from gateway.core.envelope import encoded_body
 from gateway.core.errors import SupergraphError
 from gateway.core.jsontext import read_json
-from gateway.http.respond import encode
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.supergraph.load import load_supergraph
@@ -55,7 +55,7 @@ async def test_access_requirements_are_enforced(name: str) -> None:
     """Under any name of its directive, the field is not fetched for an anonymous caller."""
     subgraph = Subgraph("type Query { a: Int b: Int }", {"Query": {"a": 1, "b": 2}})
     gateway = create_gateway(composed(name), Settings(), {"a": subgraph})
-    answer = read_json(encode(await gateway.answer(GraphQLRequest("{ a b }"), {})))
+    answer = read_json(encoded_body(await gateway.answer(GraphQLRequest("{ a b }"), {})))
     assert answer["data"] == {"a": None, "b": 2}
     assert [one["extensions"]["code"] for one in answer["errors"]] == ["UNAUTHORIZED_FIELD_OR_TYPE"]
     assert [query for query, _ in subgraph.asked] == ["{b}"]

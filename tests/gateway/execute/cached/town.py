@@ -13,12 +13,11 @@ from gateway.cache.cache import Cache
 from gateway.cache.redis_nodes import Nodes
 from gateway.core.clock import Clock, FakeClock
 from gateway.core.context import Identity
-from gateway.core.envelope import Envelope
+from gateway.core.envelope import Envelope, encoded_body
 from gateway.core.errors import SubgraphError
 from gateway.engine import make_engine
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execution import envelope_of, execute
-from gateway.http.respond import encode
 from gateway.pipeline import PreparedOperation, check, pick, prepare, variables_for
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import CacheSettings, Settings
@@ -147,7 +146,7 @@ class Town:
             sent = [("authorization", user)]
         inputs = ExecutionInputs(values, Headers.of(sent), 30.0, context)
         envelope = await execute(engine, prepared, inputs)
-        found: dict[str, Any] = orjson.loads(encode(envelope))
+        found: dict[str, Any] = orjson.loads(encoded_body(envelope))
         return found
 
     async def answer(

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
+from gateway.core.envelope import encoded_body
 from gateway.execute.compile.run import MergingRun
 from gateway.execution import execute
-from gateway.http.respond import encode
 from gateway.pipeline import check, pick, prepare, run
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
@@ -169,7 +169,7 @@ async def test_a_known_operation_touches_neither_parser_nor_planner() -> None:
     gateway = gateway_of(SDLS, FakeTransport(replying({"data": {"add": None}}, None)), Settings())
     for number in range(5):
         ask = GraphQLRequest("mutation($n: Int!) { add(n: $n) { name } }", {"n": number})
-        assert orjson.loads(encode(await gateway.answer(ask, {}))) == {"data": {"add": None}}
+        assert orjson.loads(encoded_body(await gateway.answer(ask, {}))) == {"data": {"add": None}}
     assert (
         gateway.prepared.documents.misses,
         gateway.prepared.plans.misses,
@@ -192,7 +192,9 @@ async def test_a_new_supergraph_knows_what_was_asked_last() -> None:
     await before.answer(GraphQLRequest("{ things { name color } }"), {})
     after.prepared.warm(before.prepared)
     known = (after.prepared.documents.misses, after.prepared.plans.misses, after.prepared.operations.misses)
-    assert orjson.loads(encode(await after.answer(GraphQLRequest("{ things { name color } }"), {})))["data"]
+    assert orjson.loads(encoded_body(await after.answer(GraphQLRequest("{ things { name color } }"), {})))[
+        "data"
+    ]
     assert (
         after.prepared.documents.misses,
         after.prepared.plans.misses,

@@ -9,9 +9,9 @@ import pytest
 
 from gateway.answering import Gateway
 from gateway.core.clock import FakeClock
+from gateway.core.envelope import encoded_body
 from gateway.core.errors import SubgraphError
 from gateway.execute.loader.loader import Loader
-from gateway.http.respond import encode
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import Settings
 from gateway.transport.base import Call, Done, Handle, Outcome, Reply, run_in_task
@@ -86,7 +86,7 @@ def query(id_: str, kind: str = "query", extra: str = "") -> GraphQLRequest:
 async def together(gateway: Gateway, *asks: tuple[GraphQLRequest, dict[str, str]]) -> list[Any]:
     """Return the responses to concurrent requests."""
     answers = await asyncio.gather(*(gateway.answer(ask, headers) for ask, headers in asks))
-    return [orjson.loads(encode(one)) for one in answers]
+    return [orjson.loads(encoded_body(one)) for one in answers]
 
 
 @pytest.fixture(params=[True, False], ids=["compiled", "exact"])

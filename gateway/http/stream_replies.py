@@ -1,0 +1,54 @@
+"""Decides whether a response is sent as a stream, and builds the HTTP reply for it."""
+
+from collections.abc import AsyncIterator, Mapping
+
+from gateway.core.envelope import Envelope, encoded_body, error_envelope
+from gateway.core.errors import RequestError
+from gateway.core.headers import RequestHeaders
+from gateway.http.negotiate import MULTIPART, SSE, Accepted
+from gateway.http.respond import HttpReply, http_reply
+from gateway.http.statuses import StatusMode
+from gateway.http.streams import FORMATS, single_result, written_stream
+from gateway.request.graphql_request import GraphQLRequest
+from gateway.settings import SubscriptionSettings
+
+NOT_ACCEPTED = (
+    f"the operation is a subscription, and Accept allows no stream; accept {SSE}, or"
+    f" {MULTIPART};subscriptionSpec=1.0, or connect by WebSocket"
+)
+LAST_EVENT_ID = "last-event-id"
+NO_CACHE = (b"cache-control", b"no-cache")
+NO_BUFFER = (b"x-accel-buffering", b"no")  # nginx would hold parts back
+
+
+def streamed(request: GraphQLRequest, headers: RequestHeaders) -> GraphQLRequest:
+    """Return a request whose client accepts a stream: it may be a subscription by GET, and go on after the
+    cursor in `Last-Event-ID`, as browsers send it when they connect again.
+    """
+    return request._replace(streams=True, after=headers.get(LAST_EVENT_ID) or request.after)
+
+
+def stream_reply(
+    envelope: Envelope, accepted: Accepted, settings: SubscriptionSettings, mode: StatusMode
+) -> HttpReply:
+    """Return the reply for an envelope whose client accepts a stream, or whose response is one.
+
+    A response with a body is a stream only for a client that accepts nothing else.
+    """
+    response, media = envelope.response, accepted.stream
+    form = None if media is None else FORMATS[media]
+    if isinstance(response, bytes | Mapping):
+        if form is None or not accepted.only_stream:
+            return http_reply(envelope, accepted.media, None, mode)
+        return _reply(single_result(encoded_body(envelope), form), form.content_type, envelope)
+    if isinstance(response, AsyncIterator):  # of a plugin
+        return http_reply(envelope, accepted.media, None, mode)
+    if form is None:
+        error = RequestError(NOT_ACCEPTED, "STREAM_NOT_ACCEPTED")
+        return http_reply(error_envelope(error), accepted.media, None, mode)
+    return _reply(written_stream(response, form, settings), form.content_type, envelope)
+
+
+def _reply(parts: AsyncIterator[bytes], content_type: bytes, envelope: Envelope) -> HttpReply:
+    headers = (*envelope.headers, NO_CACHE, NO_BUFFER)
+    return HttpReply(200, b"", content_type.decode(), None, headers, parts)

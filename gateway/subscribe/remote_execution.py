@@ -1,0 +1,108 @@
+"""The execution of a stream by another worker of the host."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.core.headers import RequestHeaders
+from gateway.core.streams import PartSink, StreamEnd, StreamPart, with_notice
+from gateway.request.graphql_request import GraphQLRequest
+from gateway.subscribe.event_execution import Subscription
+from gateway.subscribe.group import Planned
+from gateway.subscribe.workers import RemoteStream, Workers
+from gateway.transport.streams import Streams
+
+MOVED = "the process that executed the subscription has ended; another one goes on"
+
+
+class RemoteExecution:
+    """A stream that the owner of its key executes.
+
+    If that worker ends, the next owner goes on after the last cursor; without a cursor, the next part says
+    that events may be missing. `sink`: receives the parts; None after the end.
+    """
+
+    def __init__(self, workers: Workers, owner: str, planned: Planned, sink: PartSink) -> None:
+        self.workers = workers
+        self.owner = owner
+        self.planned = planned
+        self.subscription: Subscription = planned.subscription
+        self.sink: PartSink | None = sink
+        self.stream: RemoteStream | None = None
+        self.after: str | None = None
+        self.notice: dict[str, Any] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Return True: parts are passed on as they arrive."""
+        return True
+
+    def begin(self, streams: Streams, after: str | None = None) -> None:
+        self.after = after
+        self._open(self.owner)
+
+    def cancel(self) -> None:
+        self.sink = None
+        if self.stream is not None:
+            self.stream.cancel()
+
+    def _open(self, owner: str) -> None:
+        self.stream = self.workers.open(owner, asked_of(self.planned, self.after), self, self._lost)
+
+    def _lost(self) -> None:
+        """Go on at the next owner, which may be this worker: it then serves itself over its socket."""
+        if self.sink is None:
+            return
+        if self.after is None:
+            self.notice = {"gap": MOVED}
+        self._open(self.workers.owner(self.planned.route) or self.workers.name)
+
+    def part(self, part: StreamPart) -> None:
+        """Receive a part from the owner."""
+        if self.sink is None:
+            return
+        if part.cursor is not None:
+            self.after = part.cursor
+        if self.notice:
+            notice, self.notice = self.notice, {}
+            part = StreamPart(with_notice(part.body, notice), part.cursor)
+        self.sink.part(part)
+
+    def ended(self, end: StreamEnd) -> None:
+        """Receive the end. An owner that only shuts down is replaced."""
+        sink = self.sink
+        if sink is None:
+            return
+        if end.is_temporary and not self.workers.is_closing:
+            self._lost()
+            return
+        self.sink = None
+        sink.ended(end)
+
+
+def asked_of(planned: Planned, after: str | None) -> dict[str, Any]:
+    """Return what an owner needs to begin a stream."""
+    request, headers = planned.request, planned.context.headers
+    address = headers.address if isinstance(headers, RequestHeaders) else None
+    raw = headers.raw if isinstance(headers, RequestHeaders) else encoded_headers(headers)
+    return {
+        "query": request.query,
+        "variables": dict(planned.subscription.inputs.variables),
+        "operation": request.operation_name,
+        "after": after,
+        "headers": list(raw.items()),
+        "address": address,
+    }
+
+
+def encoded_headers(headers: Mapping[str, str]) -> dict[bytes, bytes]:
+    """Return headers as bytes."""
+    return {
+        name.encode("latin-1", "replace"): text.encode("latin-1", "replace") for name, text in headers.items()
+    }
+
+
+def request_of(asked: Mapping[str, Any]) -> tuple[GraphQLRequest, RequestHeaders]:
+    """Return the request and the headers that another worker asks with."""
+    request = GraphQLRequest(asked["query"], asked["variables"], asked["operation"], after=asked["after"])
+    headers = [(bytes(name), bytes(value)) for name, value in asked["headers"]]
+    return request, RequestHeaders(headers, asked["address"])

@@ -13,10 +13,12 @@ from gateway.core.envelope import Envelope, error_envelope
 from gateway.core.errors import RequestError, SubgraphError
 from gateway.core.headers import FORWARDED, RequestHeaders
 from gateway.core.jsontext import encode_json, read_json
+from gateway.core.streams import ResponseStream
 from gateway.engine import Engine
 from gateway.execute.inputs import ExecutionInputs
 from gateway.execution import EnvelopeCallback, StartExecution, begin, envelope_of
 from gateway.guards import Guards
+from gateway.incremental.stream import IncrementalStream
 from gateway.pipeline import PreparedOperation
 from gateway.plan_extension import answer_with_plan, shows_plan
 from gateway.plugins import Hooks
@@ -214,9 +216,10 @@ class Gateway:
         known, prepared, key, variables = planned
         headers = self.subgraph_headers(context)
         inputs = ExecutionInputs(variables, headers, settings.timeout, context)
-        if known.is_subscription and request.plan != "only":
-            stream = HubStream(self.hub, self._planned_subscription(request, planned, inputs))
-            return engine.clock.call_soon(answered, Envelope(stream))
+        if known.is_subscription or prepared.later is not None:
+            stream = self._stream(request, planned, inputs)
+            if stream is not None:
+                return engine.clock.call_soon(answered, Envelope(stream))
         if request.plan and shows_plan(settings, request.plan):
             return answer_with_plan(engine, prepared, inputs, request.plan, answered)
         if self.responses is not None and known.is_query:
@@ -231,6 +234,23 @@ class Gateway:
                 (key, encoded, headers.sharing_key, context.sharing_key()), start, answered
             )
         return begin(engine, prepared, inputs, answered)
+
+    def _stream(
+        self, request: GraphQLRequest, planned: PlannedRequest, inputs: ExecutionInputs
+    ) -> ResponseStream | None:
+        """Return the response to a subscription, or to a request of which parts are sent later.
+
+        None for another request, and if only the plan is wanted.
+        """
+        known, prepared, _, _ = planned
+        if known.is_subscription:
+            if request.plan == "only":
+                return None
+            return HubStream(self.hub, self._planned_subscription(request, planned, inputs))
+        if request.plan or request.incremental is None:
+            return None
+        inputs.context.spending = None  # the parts cost what they cost when they come
+        return IncrementalStream(prepared.later, self.engine, inputs, request.incremental)
 
     def _execute_cached(
         self,

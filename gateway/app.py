@@ -32,6 +32,7 @@ from gateway.plugins import Hooks
 from gateway.settings import Settings
 from gateway.subscribe.hub import Hub
 from gateway.subscribe.workers import Workers
+from gateway.supergraph.incremental import with_incremental
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph, named
 from gateway.supergraph.unenforced import refuse_unenforced
@@ -123,6 +124,8 @@ def create_gateway(
     """
     supergraph = load_supergraph(supergraph_sdl)
     refuse_unenforced(supergraph)
+    if settings.incremental:
+        supergraph = replace(supergraph, api=with_incremental(supergraph.api))
     check_labels(supergraph, settings)
     transport = make_transport(supergraph, settings, local, clock)
     if sagas is not None:

@@ -1,7 +1,7 @@
 """The objects that all requests over one supergraph share. A reload creates a new engine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from gateway.cache.cache import Cache
 from gateway.core.clock import SYSTEM_CLOCK, Clock
@@ -12,7 +12,9 @@ from gateway.execute.cached.transport import CachedTransport
 from gateway.execute.error_policy import ErrorPolicy, error_policy
 from gateway.execute.loader.loader import Loader
 from gateway.execute.response_headers import ResponseHeaderRules, response_header_rules
+from gateway.federation.field_set import FieldSet
 from gateway.observe.observer import Observer
+from gateway.plan.deferral import deferral_graph, keys_of
 from gateway.request.authorize import AccessIndex, index_access
 from gateway.request.labels import LabelIndex, index_labels
 from gateway.settings import Settings
@@ -42,6 +44,30 @@ class QueryGraphs:
         return self._others[labels]
 
 
+class Deferrals:
+    """What planning of deferred parts needs, made on first use: keys of types, and another engine."""
+
+    def __init__(self, supergraph: Supergraph | None) -> None:
+        self.supergraph = supergraph
+        self._keys: dict[str, FieldSet] | None = None
+        self._engine: Engine | None = None
+
+    @property
+    def keys(self) -> Mapping[str, FieldSet]:
+        """Return the key by which objects of each entity type are found again."""
+        if self._keys is None:
+            self._keys = keys_of(self.supergraph) if self.supergraph is not None else {}
+        return self._keys
+
+    def engine(self, engine: "Engine") -> "Engine":
+        """Return the engine over the supergraph in which known objects are values of root fields."""
+        if self._engine is None:
+            supergraph = deferral_graph(engine.supergraph, self.keys)
+            graphs = QueryGraphs(supergraph)
+            self._engine = replace(engine, supergraph=supergraph, graphs=graphs, costs=None)
+        return self._engine
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """One supergraph, and what is needed to execute operations over it.
@@ -50,6 +76,7 @@ class Engine:
     in front, as the settings say. `cache`: None if nothing is cached. `access`: the supergraph's access
     requirements. `costs`: the costs of operations; None if they are not limited. `response_headers`: which
     headers of replies clients receive; None if none. `errors`: what clients learn about errors; None for all.
+    `deferrals`: for planning deferred parts.
     """
 
     supergraph: Supergraph
@@ -65,6 +92,7 @@ class Engine:
     response_headers: ResponseHeaderRules | None = None
     errors: ErrorPolicy | None = None
     cache: Cache | None = None
+    deferrals: "Deferrals" = field(default_factory=lambda: Deferrals(None))
 
     def context(self, headers: Mapping[str, str]) -> RequestContext:
         """Return the context of a new request with these headers."""
@@ -107,4 +135,5 @@ def make_engine(
         response_header_rules(settings),
         error_policy(settings),
         cache,
+        Deferrals(supergraph),
     )

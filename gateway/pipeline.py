@@ -32,7 +32,7 @@ from gateway.request.normalize import normalize
 from gateway.request.operation import Operation
 from gateway.request.parse import parse_document, pick_operation
 from gateway.request.validate import validate_document
-from gateway.request.variables import coerce_variables, condition_variables
+from gateway.request.variables import coerce_variables, condition_variables, is_incremental
 from gateway.shape.introspect import introspect, meta_fields, without_meta
 from gateway.shape.project import Projector
 from gateway.supergraph.metadata import Access
@@ -44,13 +44,15 @@ class ValidDocument:
     """A document that is valid against the API schema.
 
     `conditions`: the names of the variables in its @skip and @include. `labels`: the labels of progressive
-    @overrides that may change its plan. `access`: the access requirements of its fields.
+    @overrides that may change its plan. `access`: the access requirements of its fields. `is_incremental`:
+    whether it has @defer or @stream.
     """
 
     document: DocumentNode
     conditions: tuple[str, ...]
     labels: tuple[str, ...] = ()
     access: Requirements = ()
+    is_incremental: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class PreparedOperation:
 
     `program`: the compiled plan; None if only the exact path can run it. `denied`: an error for each place
     that the caller may not see; they are in the response. `cost`: checked for each request; None if it was
-    checked here.
+    checked here. `later`: what is sent later (`incremental.prepare.Later`); None if everything is sent at
+    once.
     """
 
     operation: Operation
@@ -68,6 +71,7 @@ class PreparedOperation:
     program: Program | None = None
     denied: tuple[RequestError, ...] = ()
     cost: CostOfOperation | None = None
+    later: Any = None
 
 
 class InvalidDocument(RequestError):
@@ -92,7 +96,8 @@ def check(engine: Engine, text: str) -> ValidDocument:
     ):
         raise InvalidDocument(errors)
     access = engine.access.of(engine.supergraph, document)
-    return ValidDocument(document, condition_variables(document), engine.labels.of(document), access)
+    labels, later = engine.labels.of(document), is_incremental(document)
+    return ValidDocument(document, condition_variables(document), labels, access, later)
 
 
 def pick(checked: ValidDocument, name: str | None) -> OperationDefinitionNode:
@@ -128,7 +133,7 @@ def prepare(
     authorized = authorize(engine.access, operation, unmet)
     if authorized.errors and engine.settings.authorization.mode == "reject":
         raise Unauthorized(authorized.errors)
-    return _planned(engine, authorized, labels, whole=not meta)
+    return plan_authorized(engine, authorized, labels)
 
 
 def _may_introspect(engine: Engine, unmet: frozenset[Access]) -> bool:
@@ -145,11 +150,10 @@ def _check_served(engine: Engine, operation: Operation, hidden: bool) -> None:
         raise RequestError("introspection is disabled", "INTROSPECTION_DISABLED")
 
 
-def _planned(
-    engine: Engine, authorized: Authorized, labels: frozenset[str], whole: bool
-) -> PreparedOperation:
-    """Plan and compile an authorized operation. `whole`: whether it has no introspection."""
+def plan_authorized(engine: Engine, authorized: Authorized, labels: frozenset[str]) -> PreparedOperation:
+    """Plan and compile an authorized operation. Raises RequestError."""
     operation, supergraph = authorized.operation, engine.supergraph
+    whole = not meta_fields(operation)
     rest = without_meta(operation, supergraph.roots.values())
     fetched = without_denied(rest) if authorized.errors else rest
     plan = plan_operation(engine.graphs.of(labels), fetched, engine.settings.limits.paths)

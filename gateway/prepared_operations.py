@@ -16,6 +16,7 @@ from gateway.core.context import RequestContext, Rights
 from gateway.core.errors import RequestError
 from gateway.core.lru import LruCache, ResultCache
 from gateway.engine import Engine
+from gateway.incremental.prepare import prepare_incremental
 from gateway.observe.facts import PREPARE, AccessDenied
 from gateway.pipeline import PreparedOperation, ValidDocument, check, pick, prepare, variables_for
 from gateway.request.authorize import Unauthorized, allows
@@ -36,6 +37,7 @@ class PlanKey(NamedTuple):
     - `conditions`: the values of the variables in @skip and @include.
     - `labels`: the active labels of progressive @overrides.
     - `unmet`: the access requirements of the document that the caller does not meet.
+    - `incremental`: whether deferred parts are sent later.
     """
 
     text: str
@@ -43,6 +45,7 @@ class PlanKey(NamedTuple):
     conditions: tuple[Any, ...] = ()
     labels: frozenset[str] = frozenset()
     unmet: frozenset[Access] = frozenset()
+    incremental: bool = False
 
 
 def plan_key(
@@ -54,7 +57,8 @@ def plan_key(
 ) -> PlanKey:
     """Return the key of a request's plan, for the plan cache, its warm-up and shared executions."""
     conditions = tuple([variables.get(name) for name in checked.conditions])
-    return PlanKey(request.query, request.operation_name or None, conditions, labels, unmet)
+    incremental = checked.is_incremental and request.incremental is not None
+    return PlanKey(request.query, request.operation_name or None, conditions, labels, unmet, incremental)
 
 
 def _cached(request: GraphQLRequest) -> bool:
@@ -130,7 +134,8 @@ class PreparedOperations:
         context.labels = labels = self.labels_for(known.checked, context)
         unmet = self._unmet(known.checked, context) if known.checked.access else frozenset()
         key = plan_key(request, known.checked, variables, labels, unmet)
-        make = partial(prepare, self.engine, known.checked, known.node, variables, labels, unmet)
+        how = prepare_incremental if key.incremental else prepare
+        make = partial(how, self.engine, known.checked, known.node, variables, labels, unmet)
         try:
             prepared = self.plans.get(key, partial(self._timed, context, make), _cached(request))
         except Unauthorized as error:
@@ -139,7 +144,7 @@ class PreparedOperations:
         if prepared.denied:
             self._report_denied(context, _places(prepared.denied))
         checked, is_dry = known.checked, self.engine.settings.authorization.dry_run
-        if not (unmet or checked.conditions or checked.labels or is_dry):
+        if not (unmet or checked.conditions or checked.labels or checked.is_incremental or is_dry):
             known.granted.put(context.identity.rights, (prepared, key))
         return prepared, key
 
@@ -166,7 +171,7 @@ class PreparedOperations:
         checked = self.documents.get(request.query, lambda: check(self.engine, request.query), cache)
         node = pick(checked, request.operation_name)
         key, prepared = None, None
-        if not (checked.conditions or checked.labels or checked.access):
+        if not (checked.conditions or checked.labels or checked.access or checked.is_incremental):
             key = plan_key(request, checked, {}, frozenset())
             prepared = self.plans.get(key, partial(prepare, self.engine, checked, node, {}), cache)
             self.plans.remove(key)  # `operations` has the plan from now on

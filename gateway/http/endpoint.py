@@ -115,7 +115,7 @@ class Endpoint:
             finder = None if documents is None else DocumentFinder(documents, query_string, path)
             request = read_request(method, query_string, headers, body, self.csrf, finder)
             if exchange.accepted.stream is not None:
-                request = streamed(request, headers)
+                request = streamed(request, headers, exchange.accepted)
             return self.handler.begin(request, exchange.context, exchange.answered)
         except Exception as error:  # an internal error must still get a reply
             return asyncio.get_running_loop().call_soon(exchange.answered, error)

@@ -8,7 +8,8 @@ from gateway.core.headers import RequestHeaders
 from gateway.http.negotiate import MULTIPART, SSE, Accepted
 from gateway.http.respond import HttpReply, http_reply
 from gateway.http.statuses import StatusMode
-from gateway.http.streams import FORMATS, single_result, written_stream
+from gateway.http.streams import FORMATS, INCREMENTAL, single_result, written_stream
+from gateway.incremental.stream import IncrementalStream
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import SubscriptionSettings
 
@@ -21,11 +22,12 @@ NO_CACHE = (b"cache-control", b"no-cache")
 NO_BUFFER = (b"x-accel-buffering", b"no")  # nginx would hold parts back
 
 
-def streamed(request: GraphQLRequest, headers: RequestHeaders) -> GraphQLRequest:
+def streamed(request: GraphQLRequest, headers: RequestHeaders, accepted: Accepted) -> GraphQLRequest:
     """Return a request whose client accepts a stream: it may be a subscription by GET, and go on after the
-    cursor in `Last-Event-ID`, as browsers send it when they connect again.
+    cursor in `Last-Event-ID`, as browsers send it when they connect again; and parts may be sent later.
     """
-    return request._replace(streams=True, after=headers.get(LAST_EVENT_ID) or request.after)
+    after = headers.get(LAST_EVENT_ID) or request.after
+    return request._replace(streams=True, after=after, incremental=accepted.incremental)
 
 
 def stream_reply(
@@ -37,6 +39,8 @@ def stream_reply(
     """
     response, media = envelope.response, accepted.stream
     form = None if media is None else FORMATS[media]
+    if isinstance(response, IncrementalStream) and media == MULTIPART:
+        form = INCREMENTAL[response.form]
     if isinstance(response, bytes | Mapping):
         if form is None or not accepted.only_stream:
             return http_reply(envelope, accepted.media, None, mode)

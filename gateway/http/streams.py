@@ -90,7 +90,25 @@ class MultipartFormat:
         return last + multipart.end()
 
 
+class IncrementalFormat(MultipartFormat):
+    """multipart/mixed with the parts of one response (@defer, @stream)."""
+
+    def __init__(self, parameter: bytes) -> None:
+        self.content_type = b"multipart/mixed;boundary=graphql;" + parameter
+
+    def part(self, body: bytes, cursor: str | None) -> bytes:
+        return multipart.part(body)
+
+    def heartbeat(self) -> bytes:
+        return b""  # clients of this format read every part
+
+
 FORMATS: dict[str, StreamFormat] = {SSE: SseFormat(), MULTIPART: MultipartFormat()}
+INCREMENTAL: dict[str, StreamFormat] = {
+    "2022": IncrementalFormat(b"deferSpec=20220824"),
+    "v0.2": IncrementalFormat(b"incrementalSpec=v0.2"),
+}
+"""By the name of the incremental format."""
 
 
 class _Waiting(NamedTuple):

@@ -38,3 +38,4 @@ class GraphQLRequest(NamedTuple):
     document: DocumentReference | None = None
     after: str | None = None
     streams: bool = False
+    incremental: str | None = None

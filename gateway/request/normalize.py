@@ -35,11 +35,27 @@ from graphql.language import (
 
 from gateway.core.errors import RequestError
 from gateway.request.limits import LimitExceeded
-from gateway.request.operation import Field, Fragment, FragmentDirectives, Operation, Selections
-from gateway.request.variables import CONDITIONS, included
+from gateway.request.operation import (
+    Deferred,
+    Field,
+    Fragment,
+    FragmentDirectives,
+    Operation,
+    Selections,
+    Streamed,
+)
+from gateway.request.variables import (
+    CONDITIONS,
+    INCREMENTAL,
+    argument_value,
+    included,
+    incremental_directive,
+)
 from gateway.settings import Limits
 from gateway.supergraph.model import Supergraph
 
+OWN = CONDITIONS | INCREMENTAL
+"""The directives that the gateway executes itself."""
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 _Arguments = tuple[tuple[tuple[str, str], ...], frozenset[str]]
 
@@ -56,6 +72,7 @@ class _Level:
     possible: frozenset[str]
     entries: dict[str, "list[FieldNode] | _Level"] = field(default_factory=dict)
     directives: FragmentDirectives | None = None
+    deferred: Deferred | None = None
 
 
 def normalize(
@@ -64,16 +81,19 @@ def normalize(
     operation: OperationDefinitionNode,
     conditions: Mapping[str, Any],
     limits: Limits,
+    *,
+    incremental: bool = False,
 ) -> Operation:
     """Normalize one operation of a valid document.
 
-    `conditions`: the values of the variables in @skip and @include. Raises LimitExceeded when the
-    expanded operation is above a limit.
+    `conditions`: the values of the variables in @skip, @include, @defer and @stream. `incremental`: whether
+    fragments with @defer and fields with @stream are marked; otherwise they are like others. Raises
+    LimitExceeded when the expanded operation is above a limit.
     """
     root = supergraph.api.get_root_type(operation.operation)
     if root is None:
         raise RequestError(f"the schema has no {operation.operation.value}", "GRAPHQL_VALIDATION_FAILED")
-    normalizer = _Normalizer(supergraph, document, conditions, limits)
+    normalizer = _Normalizer(supergraph, document, conditions, limits, incremental)
     selections = normalizer.selections(root.name, [operation])
     variables = tuple(
         (item.variable.name.value, _declaration(item)) for item in operation.variable_definitions or ()
@@ -102,9 +122,9 @@ def directives_of(node: Node) -> str:
 
 
 def _forwarded_directives(*nodes: Node | None) -> tuple[DirectiveNode, ...]:
-    """Return the directives of these nodes that subgraphs receive: all except @skip and @include."""
+    """Return the directives of these nodes that subgraphs receive: all except those of the gateway."""
     given = [one for node in nodes for one in getattr(node, "directives", None) or ()]
-    return tuple(one for one in given if one.name.value not in CONDITIONS)
+    return tuple(one for one in given if one.name.value not in OWN)
 
 
 def _print_directive(node: DirectiveNode) -> str:
@@ -114,8 +134,15 @@ def _print_directive(node: DirectiveNode) -> str:
 
 class _Normalizer:
     def __init__(
-        self, supergraph: Supergraph, document: DocumentNode, conditions: Mapping[str, Any], limits: Limits
+        self,
+        supergraph: Supergraph,
+        document: DocumentNode,
+        conditions: Mapping[str, Any],
+        limits: Limits,
+        incremental: bool,
     ) -> None:
+        self.incremental = incremental
+        self.deferred = 0
         self.schema = supergraph.api
         self.conditions = conditions
         self.limits = limits
@@ -156,12 +183,35 @@ class _Normalizer:
         elif isinstance(node, FragmentSpreadNode):
             fragment = self.fragments[node.name.value]
             directives = self.fragment_directives(node, fragment)
-            self.add_fragment(
-                fragment.type_condition.name.value, fragment.selection_set.selections, level, directives
-            )
+            condition, nodes = fragment.type_condition.name.value, fragment.selection_set.selections
+            self.add_fragment(condition, nodes, level, directives, self.deferral(node))
         elif isinstance(node, InlineFragmentNode):
             condition = node.type_condition.name.value if node.type_condition else level.parent
-            self.add_fragment(condition, node.selection_set.selections, level, self.fragment_directives(node))
+            directives = self.fragment_directives(node)
+            self.add_fragment(
+                condition, node.selection_set.selections, level, directives, self.deferral(node)
+            )
+
+    def deferral(self, node: FragmentSpreadNode | InlineFragmentNode) -> Deferred | None:
+        """Return the mark of a fragment with an active @defer; None for others."""
+        if not self.incremental:
+            return None
+        found = incremental_directive(tuple(node.directives or ()), "defer", self.conditions)
+        if found is None:
+            return None
+        self.deferred += 1
+        return Deferred(argument_value(found, "label", {}, None), self.deferred)
+
+    def stream(self, nodes: list[FieldNode]) -> Streamed | None:
+        """Return the mark of a field with an active @stream; None for others."""
+        if not self.incremental:
+            return None
+        for node in nodes:
+            found = incremental_directive(tuple(node.directives or ()), "stream", self.conditions)
+            if found is not None:
+                initial = argument_value(found, "initialCount", self.conditions, 0)
+                return Streamed(argument_value(found, "label", {}, None), max(int(initial), 0))
+        return None
 
     def fragment_directives(
         self, node: FragmentSpreadNode | InlineFragmentNode, definition: FragmentDefinitionNode | None = None
@@ -203,24 +253,31 @@ class _Normalizer:
         nodes: tuple[SelectionNode, ...],
         level: _Level,
         directives: FragmentDirectives | None,
+        deferred: Deferred | None = None,
     ) -> None:
         """Add the selections of a fragment to a level.
 
-        If the fragment narrows the type or has directives, they are in a level of their own inside it.
+        If the fragment narrows the type, has directives, or is deferred, they are in a level of their own
+        inside it.
         """
         both = level.possible & self.possible.of(condition)
         if not both and condition != level.parent:
             return
         target = level
         narrows = not (both == level.possible and self.fits(condition, level.parent))
-        if narrows or directives:
-            target = self.fragment_level(condition if narrows else level.parent, both, level, directives)
+        if narrows or directives or deferred:
+            parent = condition if narrows else level.parent
+            target = self.fragment_level(parent, both, level, directives, deferred)
         for node in nodes:
             self.collect(node, target)
 
     @staticmethod
     def fragment_level(
-        condition: str, possible: frozenset[str], level: _Level, directives: FragmentDirectives | None
+        condition: str,
+        possible: frozenset[str],
+        level: _Level,
+        directives: FragmentDirectives | None,
+        deferred: Deferred | None,
     ) -> _Level:
         """Return the level of a fragment inside `level`, created if needed.
 
@@ -228,9 +285,10 @@ class _Normalizer:
         Only the last entry is, so that the order of fields stays the same.
         """
         last = next(reversed(level.entries.values()), None)
-        if isinstance(last, _Level) and (last.parent, last.directives) == (condition, directives):
+        found = (condition, directives, deferred)
+        if isinstance(last, _Level) and (last.parent, last.directives, last.deferred) == found:
             return last
-        made = _Level(condition, possible, directives=directives)
+        made = _Level(condition, possible, directives=directives, deferred=deferred)
         level.entries[f"on {condition} {len(level.entries)}"] = made  # response keys have no spaces
         return made
 
@@ -253,7 +311,7 @@ class _Normalizer:
         for entry in level.entries.values():
             if isinstance(entry, _Level):
                 if below := self.freeze(entry):
-                    out.append(Fragment(entry.parent, below, entry.directives))
+                    out.append(Fragment(entry.parent, below, entry.directives, entry.deferred))
             else:
                 out.append(self.field(entry, level.parent))
         return tuple(out)
@@ -274,7 +332,10 @@ class _Normalizer:
         arguments, variables = self.arguments(first)
         directives, more = self.field_directives(nodes)
         key = first.alias.value if first.alias else name
-        return Field(key, name, parent, reference, arguments, variables | more, below, directives)
+        streamed = self.stream(nodes)
+        return Field(
+            key, name, parent, reference, arguments, variables | more, below, directives, streamed=streamed
+        )
 
     def field_directives(self, nodes: list[FieldNode]) -> tuple[tuple[str, ...], frozenset[str]]:
         """Return the distinct directives of one key's nodes, and the variables in them; empty if there are

@@ -16,6 +16,22 @@ OperationKind = Literal["query", "mutation", "subscription"]
 
 
 @dataclass(frozen=True, slots=True)
+class Deferred:
+    """The mark of a fragment with @defer. `number`: distinguishes the fragments of one operation."""
+
+    label: str | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """The mark of a list field with @stream. `initial`: how many elements the first response has."""
+
+    label: str | None
+    initial: int
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
     """A field of the response.
 
@@ -25,6 +41,7 @@ class Field:
     - `directives`: the directives of each of its nodes as text, each distinct text once; empty if no node has
       any.
     - `denied`: whether the caller may not see it (see `authorize`); it is not fetched, and null.
+    - `streamed`: set for a list whose later elements may be sent later.
     """
 
     key: str
@@ -36,6 +53,7 @@ class Field:
     selections: "Selections" = ()
     directives: tuple[str, ...] = ()
     denied: bool = False
+    streamed: Streamed | None = None
 
     @property
     def type_name(self) -> str:
@@ -61,12 +79,13 @@ class FragmentDirectives:
 class Fragment:
     """Selections for objects of one type (object, interface or union).
 
-    `directives`: None if the fragment has none.
+    `directives`: None if the fragment has none. `deferred`: set if its fields may be sent later.
     """
 
     type: str
     selections: "Selections"
     directives: FragmentDirectives | None = None
+    deferred: Deferred | None = None
 
 
 Selections = tuple["Field | Fragment", ...]

@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, get_variable_values
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    Undefined,
+    get_variable_values,
+    value_from_ast_untyped,
+)
 from graphql.language import (
     BooleanValueNode,
     ConstDirectiveNode,
@@ -65,6 +72,7 @@ def _children(value: Any) -> Iterable[Any]:
 
 
 CONDITIONS = frozenset({"skip", "include"})
+INCREMENTAL = frozenset({"defer", "stream"})
 
 
 class _Conditions(Visitor):
@@ -73,21 +81,57 @@ class _Conditions(Visitor):
         self.names: set[str] = set()
 
     def enter_directive(self, node: DirectiveNode | ConstDirectiveNode, *_: object) -> None:
-        """Collect the variable of an @skip or @include."""
-        if node.name.value in CONDITIONS:
+        """Collect the variables of an @skip, @include, @defer or @stream."""
+        if node.name.value in CONDITIONS or node.name.value in INCREMENTAL:
             self.names.update(
                 item.value.name.value for item in node.arguments or () if isinstance(item.value, VariableNode)
             )
 
 
 def condition_variables(document: DocumentNode) -> tuple[str, ...]:
-    """Return the names of the variables in @skip and @include, sorted.
+    """Return the names of the variables in @skip, @include, @defer and @stream, sorted.
 
     Each combination of values has its own plan.
     """
     visitor = _Conditions()
     visit(document, visitor)
     return tuple(sorted(visitor.names))
+
+
+def argument_value(node: DirectiveNode, name: str, conditions: Mapping[str, Any], default: Any) -> Any:
+    """Return the value of a directive's argument. `conditions`: the values of variables."""
+    value = next((item.value for item in node.arguments or () if item.name.value == name), None)
+    if value is None:
+        return default
+    found = value_from_ast_untyped(value, dict(conditions))
+    return default if found is Undefined or found is None else found
+
+
+def incremental_directive(
+    directives: tuple[DirectiveNode, ...] | None, name: str, conditions: Mapping[str, Any]
+) -> DirectiveNode | None:
+    """Return the @defer or @stream (`name`) of a selection; None without one, or if its `if` is false."""
+    found = next((node for node in directives or () if node.name.value == name), None)
+    if found is None or argument_value(found, "if", conditions, True) is False:
+        return None
+    return found
+
+
+def is_incremental(document: DocumentNode) -> bool:
+    """Return whether a document has @defer or @stream."""
+    visitor = _Incremental()
+    visit(document, visitor)
+    return visitor.found
+
+
+class _Incremental(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = False
+
+    def enter_directive(self, node: DirectiveNode | ConstDirectiveNode, *_: object) -> None:
+        """Look for @defer and @stream."""
+        self.found = self.found or node.name.value in INCREMENTAL
 
 
 def included(directives: tuple[DirectiveNode, ...] | None, conditions: Mapping[str, Any]) -> bool:

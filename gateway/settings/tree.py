@@ -113,6 +113,9 @@ class Settings:
     compile: Annotated[
         bool, Meta(description="Whether plans are compiled; if not, all run on the exact path.")
     ] = True
+    incremental: Annotated[
+        bool, Meta(description="Whether clients may use @defer and @stream, and receive the parts later.")
+    ] = True
     share: Annotated[bool, Meta(description="Whether equal concurrent queries share one execution.")] = True
     batch: Annotated[bool, Meta(description="Whether entity fetches of concurrent requests are batched.")] = (
         True

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from graphql import GraphQLSchema, graphql_sync
+from graphql import ExecutionResult, GraphQLSchema, experimental_execute_incrementally, parse
 
 from gateway.request.operation import Field, Fragment, Operation, Selections, print_selections
 
@@ -75,10 +75,10 @@ def _answers(
     used = set(_variables(fields))
     declared = ",".join(f"${name}:{kind}" for name, kind in operation.variables if name in used)
     text = "query" + (f"({declared})" if declared else "") + print_selections(fields)
-    result = graphql_sync(
-        schema, text, variable_values={name: variables[name] for name in used if name in variables}
-    )
-    return dict(result.data or {})
+    values = {name: variables[name] for name in used if name in variables}
+    # graphql-core's `execute` refuses schemas with @defer; without it in the text both do the same
+    result = experimental_execute_incrementally(schema, parse(text), variable_values=values)
+    return dict(result.data or {}) if isinstance(result, ExecutionResult) else {}
 
 
 def _variables(selections: Selections) -> Iterator[str]:

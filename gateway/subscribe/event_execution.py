@@ -23,7 +23,8 @@ from gateway.execution import begin
 from gateway.observe.facts import InternalFailure, SubgraphFailed
 from gateway.pipeline import PreparedOperation
 from gateway.plan.nodes import Fetch
-from gateway.transport.base import Call, Done, Handle, Reply, Transport
+from gateway.transport.base import Call, Handle, Reply
+from gateway.transport.known_reply import KnownReply
 from gateway.transport.streams import Streams
 from gateway.transport.template import members_of, template_of
 
@@ -50,25 +51,6 @@ class Subscription:
         root = self.root
         members = members_of(root.variables, self.inputs.variables)
         return self.inputs.call(root, template_of(root.text, root.operation_name), members, ())
-
-
-class EventTransport:
-    """A transport for one event: it replies to the first fetch of the plan; `rest` has the other calls."""
-
-    __slots__ = ("event", "rest", "root")
-
-    def __init__(self, rest: Transport, root: int, event: Reply) -> None:
-        self.rest = rest
-        self.root = root
-        self.event = event
-
-    def post(self, call: Call, done: Done) -> Handle:
-        if call.fetch == self.root and call.context is not None:
-            return call.context.clock.call_soon(done, self.event)
-        return self.rest.post(call, done)
-
-    async def close(self) -> None:
-        """Do nothing: `rest` belongs to the engine."""
 
 
 class _Turn:
@@ -187,7 +169,7 @@ class EventExecution:
 
     def _start(self, turn: _Turn) -> None:
         this = self.subscription
-        way = EventTransport(this.engine.queries, this.root.id, Reply(200, turn.event))
+        way = KnownReply(this.engine.queries, this.root.id, Reply(200, turn.event))
         turn.handle = begin(this.engine, this.prepared, this.inputs, partial(self._answered, turn), way)
 
     def _answered(self, turn: _Turn, found: Envelope | BaseException) -> None:

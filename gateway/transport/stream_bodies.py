@@ -15,7 +15,6 @@ from gateway.wire.payloads import check_response, read_errors, read_part
 from gateway.wire.sse import SseReader
 from gateway.wire.stream_error import StreamError, each
 
-NO_ERRORS = frozenset({b"", b"null", b"[]"})
 BARE = frozenset({b"complete"})
 UNCOMPRESSED = frozenset({"", "identity", "none"})  # the last one is what npm's graphql-sse sends
 
@@ -98,7 +97,7 @@ class MultipartBody:
             yield StreamEvent(payload)
         elif payload not in (b"", b"null"):
             raise StreamError(f"expected an object as the payload, got {payload[:20].decode()}")
-        if errors not in NO_ERRORS:
+        if errors.strip(b"[] \t\r\n") not in (b"", b"null"):
             yield StreamOver(self._failure(errors))
 
     def _failure(self, errors: bytes) -> SubgraphError:

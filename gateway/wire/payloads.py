@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.core.jsontext import why_not_json
+from gateway.core.jsontext import NotJson, read_json, why_not_json
 from gateway.wire.stream_error import StreamError
 
 _NOTHING = msgspec.Raw()
@@ -89,9 +89,9 @@ def read_errors(payload: bytes) -> list[dict[str, Any]]:
     """Return a list of GraphQL errors, at least one. Raises StreamError."""
     errors_body(payload)
     try:
-        found: list[dict[str, Any]] = msgspec.json.decode(payload)
-    except ValueError as error:
-        raise not_json(payload, error, "GraphQL errors") from error
+        found: list[dict[str, Any]] = read_json(payload)
+    except NotJson as error:
+        raise StreamError(f"expected GraphQL errors, got a text that is not JSON: {error}") from error
     return found
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from gateway.core.jsontext import NotJson, read_json
 from gateway.wire.payloads import errors_body, not_json
 from gateway.wire.stream_error import StreamError
 
@@ -210,8 +211,8 @@ def _refuse(client: WsClient, message: Message) -> Sequence[Action]:
     """Read the reason: an object with a `message`, a text, or nothing."""
     payload = bytes(message.payload)
     try:
-        found = msgspec.json.decode(payload) if payload else ""
-    except ValueError:  # msgspec has read it only loosely: half of a surrogate pair
+        found = read_json(payload) if payload else ""
+    except NotJson:  # a number of thousands of digits was no error before
         found = ""
     reason = found.get("message") if isinstance(found, dict) else found
     return (Refused(reason[:200] if isinstance(reason, str) else ""),)

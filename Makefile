@@ -15,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard bench-cache bench-cache-mix bench-cache-faults profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test booking-machine mutants clean
+.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard bench-cache bench-cache-mix bench-cache-faults profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test booking-machine mutants autobahn clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ test-libraries: $(READY)  ## SDLs of the libraries that serve subgraphs, compose
 
 schemathesis: $(READY)  ## random operations against the platform in production mode, longer than in the tests: make schemathesis SECONDS=600
 	@SCHEMATHESIS_EXAMPLES=200 SCHEMATHESIS_SECONDS=$(SECONDS) $(BIN)/python -m pytest -p no:xdist -k random tests/system/test_outside_tools.py $(ARGS)
+
+autobahn: $(READY)  ## every case of Autobahn's WebSocket tests against the frame layer; needs Python 2.7, takes minutes
+	@$(BIN)/python -m tests.conformance.autobahn.report
 
 conformance: $(READY)  ## the suites of SHARED/conformance, and the subgraph requests beside the peers'; fails where they are absent
 	@SHARED="$(SHARED)" $(BIN)/python -m tests.conformance.report

@@ -23,11 +23,10 @@ from gateway.pipeline import PreparedOperation
 from gateway.plan_extension import answer_with_plan, shows_plan
 from gateway.plugins import Hooks
 from gateway.prepared_operations import PlanKey, PlannedRequest, PreparedOperations
-from gateway.request.authorize import Unauthorized
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.shared_executions import SharedExecutions
 from gateway.subscribe.event_execution import Subscription
-from gateway.subscribe.group import Planned
+from gateway.subscribe.group import Planned, planned_subscription
 from gateway.subscribe.hub import Hub, HubStream
 from gateway.subscribe.identities import Identify
 from gateway.transport.base import Handle, call_for, send_and_read
@@ -246,7 +245,7 @@ class Gateway:
         if known.is_subscription:
             if request.plan == "only":
                 return None
-            return HubStream(self.hub, self._planned_subscription(request, planned, inputs))
+            return HubStream(self.hub, self._planned(request, planned, inputs))
         if request.plan or request.incremental is None:
             return None
         inputs.context.spending = None  # the parts cost what they cost when they come
@@ -329,28 +328,13 @@ class Gateway:
         inputs = ExecutionInputs(
             planned[3], self.subgraph_headers(context), self.engine.settings.timeout, context
         )
-        return self._planned_subscription(request, planned, inputs)
+        return self._planned(request, planned, inputs)
 
-    def _planned_subscription(
-        self, request: GraphQLRequest, planned: PlannedRequest, inputs: ExecutionInputs
-    ) -> Planned:
-        """Return a subscription with all that decides who may share its stream.
-
-        Raises RequestError, also if the caller may not see the field.
-        """
-        _, prepared, key, variables = planned
-        context = inputs.context
-        context.spending = None  # its parts cost what they cost when they come
-        if not prepared.plan.fetches:
-            raise Unauthorized(prepared.denied)
-        try:
-            encoded = encode_json(variables) if variables else b""
-        except TypeError as error:
-            raise RequestError(f"a variable can't be written as JSON: {error}", "BAD_USER_INPUT") from error
+    def _planned(self, request: GraphQLRequest, planned: PlannedRequest, inputs: ExecutionInputs) -> Planned:
+        """Return a subscription that can be joined; see `planned_subscription`."""
+        _, prepared, key, _ = planned
         subscription = Subscription(self.engine, prepared, inputs, self.hooks.on_event)
-        others = (encoded, inputs.headers.sharing_key, context.sharing_key())
-        route = (request.query, request.operation_name, *others)
-        return Planned((key, *others), request, subscription, route, is_local=self.hooked)
+        return planned_subscription(request, subscription, key, is_local=self.hooked)
 
     def subgraph_headers(self, context: RequestContext) -> Headers:
         """Return the headers that subgraphs receive: the client's, those with claims, those by rules."""

@@ -15,7 +15,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SettingsError
 from gateway.documents.selectors import DocumentSelectors
 from gateway.engine import Engine, make_engine
-from gateway.event_streams.make import FieldStreams, make_event_streams
+from gateway.event_streams.make import FieldStreams, kept_event_streams, make_event_streams
 from gateway.execute.cached.transport import CachedTransport
 from gateway.guards.make import make_guards
 from gateway.http.cache_admin import CacheAdmin
@@ -143,20 +143,28 @@ def create_gateway(
     cache = kept_cache(cache, settings) or make_cache(settings, observer, clock)
     engine = make_engine(supergraph, transport, settings, observer, clock, cache)
     guards = make_guards(settings, hooks, observer, clock)
-    streams = _streams(supergraph, settings, local is not None, engine)
+    before = hub.source.streams if hub is not None and hub.source is not None else None
+    streams = _streams(supergraph, settings, local is not None, engine, before)
     return Gateway(engine, hooks, guards, streams, hub)
 
 
-def _streams(supergraph: Supergraph, settings: Settings, is_local: bool, engine: Engine) -> Streams:
+def _streams(
+    supergraph: Supergraph, settings: Settings, is_local: bool, engine: Engine, before: Streams | None
+) -> Streams:
     """Return what opens streams of events: from Redis for some fields, from subgraphs for the others.
 
-    `is_local`: whether the subgraphs are in this process, where they have no streams.
+    `is_local`: whether the subgraphs are in this process, where they have no streams. `before`: the streams
+    of the gateway before.
     """
     clock = engine.clock
     rest: Streams = NoStreams()
     if not is_local:
         rest = make_streams(subgraph_urls(supergraph, settings), settings, clock)
-    events = make_event_streams(settings, supergraph, engine.cache, engine.observer, clock)
+    events = kept_event_streams(before, settings)
+    if events is not None:
+        events.supergraph, events.cache = supergraph, engine.cache
+    else:
+        events = make_event_streams(settings, supergraph, engine.cache, engine.observer, clock)
     return rest if events is None else FieldStreams(events, rest)
 
 
@@ -246,6 +254,7 @@ def http_service(gateway: Gateway) -> HttpService:
         cors(settings.cors),
         documents,
         settings.subscriptions,
+        settings.limits.batch,
     )
     examples = read_examples(settings.operations)
     clock = gateway.engine.clock

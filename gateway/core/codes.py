@@ -44,6 +44,8 @@ def code_tables(codes: Mapping[str, Code]) -> str:
 _REQUEST = """
 BAD_REQUEST | The HTTP request is not a GraphQL request. \
     | Send a JSON object with a string `query`, or GET with ?query=.
+BATCH_LIMIT | A list of requests has too many elements, or none. \
+    | Send fewer at a time; an operator can raise `limits.batch`.
 INVALID_JSON | The body is not JSON. | Correct the body at the position named in the message.
 REQUEST_TOO_LARGE | The body or the operation is larger than the limit. \
     | Send less at a time, or raise the limit: --limit body=BYTES.
@@ -97,6 +99,7 @@ INVALID_CURSOR | The cursor does not belong to the subscription. \
     | Use the last one that it has sent, unchanged.
 SLOW_CLIENT | The client reads its events too slowly. | Read faster, or select fewer fields.
 SUBSCRIPTION_SCHEMA_RELOAD | A new schema changes the subscription. | Subscribe again.
+SUBSCRIPTION_CONFIG_RELOAD | The source of the subscription's events has changed. | Subscribe again.
 SUBSCRIPTION_SERVER_CLOSED | The gateway is shutting down. | Connect again after a moment.
 RATE_LIMITED | The caller has asked more in the last time than a rate limit allows. \
     | Wait for the seconds in Retry-After.

@@ -1,5 +1,7 @@
 """Makes the event streams of the settings, and combines them with the streams from subgraphs."""
 
+from collections.abc import Hashable
+
 from gateway.cache.cache import Cache
 from gateway.cache.redis_nodes import make_nodes
 from gateway.core.clock import Clock
@@ -21,6 +23,7 @@ class FieldStreams:
 
     def __init__(self, events: EventStreams, rest: Streams) -> None:
         self.events = events
+        self.events.users += 1
         self.rest = rest
 
     def _for(self, call: Call) -> Streams:
@@ -32,8 +35,13 @@ class FieldStreams:
     def resumes(self, call: Call) -> bool:
         return self._for(call).resumes(call)
 
+    def source(self, call: Call) -> Hashable:
+        return self._for(call).source(call)
+
     async def close(self) -> None:
-        await self.events.close()
+        self.events.users -= 1
+        if not self.events.users:
+            await self.events.close()
         await self.rest.close()
 
 
@@ -60,4 +68,19 @@ def make_event_streams(
     nodes = make_nodes(RedisSettings(url, REQUEST_SECONDS), clock)
     streams = list(dict.fromkeys(one for rule in rules.values() for one in rule.streams))
     reader = StreamReader(nodes, streams, given.block, given.page, observer, clock)
-    return EventStreams(rules, reader, supergraph, cache, clock)
+    return EventStreams(rules, reader, supergraph, cache, clock, basis_of(settings))
+
+
+def basis_of(settings: Settings) -> Hashable:
+    """Return the settings on which event streams depend."""
+    return repr(settings.subscriptions.redis), settings.subscriptions.redis.url, settings.redis.url
+
+
+def kept_event_streams(before: Streams | None, settings: Settings) -> EventStreams | None:
+    """Return the event streams of the gateway before, if the settings of them are the same.
+
+    A client that resumes can join the others only where both have their events from the same reader.
+    """
+    if isinstance(before, FieldStreams) and before.events.basis == basis_of(settings):
+        return before.events
+    return None

@@ -1,7 +1,7 @@
 """Opens streams of events from Redis: `Streams` for the fields of Subscription in the settings."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from gateway.cache.cache import Cache
 from gateway.cache.keys import entity_tag
@@ -29,7 +29,7 @@ class EventStreams:
     """The streams of events from Redis streams.
 
     `rules`: the fields of Subscription, by name. `cache`: in which events invalidate their entities; None
-    without one.
+    without one. `basis`: the settings on which the streams depend. `users`: how many gateways use them.
     """
 
     def __init__(
@@ -39,7 +39,10 @@ class EventStreams:
         supergraph: Supergraph,
         cache: Cache | None,
         clock: Clock,
+        basis: Hashable = None,
     ) -> None:
+        self.basis = basis
+        self.users = 0
         self.rules = rules
         self.reader = reader
         self.supergraph = supergraph
@@ -65,6 +68,9 @@ class EventStreams:
 
     def resumes(self, call: Call) -> bool:
         return True
+
+    def source(self, call: Call) -> Hashable:
+        return id(self)
 
     def open(self, call: Call, events: Events, after: str | None = None) -> Handle:
         request = read_request(call.query, self.supergraph.api)

@@ -14,6 +14,7 @@ from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
 from gateway.documents.selectors import DocumentSelectors
 from gateway.execution import EnvelopeCallback
+from gateway.http.batch import BATCH_STARTS, Batch, is_batch, read_batch
 from gateway.http.cors import Cors
 from gateway.http.csrf import CsrfCheck
 from gateway.http.negotiate import ACCEPTS_JSON, negotiate
@@ -70,6 +71,7 @@ class Endpoint:
     statuses responses get, "audited" or "draft-2026" (see `statuses`). `csrf`: the check of requests by GET;
     `cors`: the rules for other origins' pages; None if there is none. `documents`: where requests have the
     ids of documents; None if they have none. `subscriptions`: the settings of streams.
+    `batch`: how many operations one request may have, as a list.
     """
 
     def __init__(
@@ -81,7 +83,9 @@ class Endpoint:
         cors: Cors | None = None,
         documents: DocumentSelectors | None = None,
         subscriptions: SubscriptionSettings | None = None,
+        batch: int = 1,
     ) -> None:
+        self.batch = batch
         self.subscriptions = subscriptions or SubscriptionSettings()
         self.handler = handler
         self.max_body = max_body
@@ -113,12 +117,24 @@ class Endpoint:
                 body = unpacked(body, headers.get("content-encoding"), self.max_body)
             documents = self.documents
             finder = None if documents is None else DocumentFinder(documents, query_string, path)
+            if method == "POST" and isinstance(body, bytes) and body[:1] in BATCH_STARTS and is_batch(body):
+                return self._begin_batch(exchange, headers, body, finder)
             request = read_request(method, query_string, headers, body, self.csrf, finder)
             if exchange.accepted.stream is not None:
                 request = streamed(request, headers, exchange.accepted)
             return self.handler.begin(request, exchange.context, exchange.answered)
         except Exception as error:  # an internal error must still get a reply
             return asyncio.get_running_loop().call_soon(exchange.answered, error)
+
+    def _begin_batch(
+        self, exchange: "ClientExchange", headers: RequestHeaders, body: bytes, finder: DocumentFinder | None
+    ) -> Handle:
+        """Start to reply to a list of requests. Raises RequestError if it is not valid as a whole."""
+        elements = read_batch(body, headers.get("content-type", ""), self.batch)
+        contexts = [exchange.context, *(self.handler.context(headers) for _ in elements[1:])]
+        batch = Batch(contexts, exchange.answered, internal_error_envelope)
+        batch.begin(elements, self.handler.begin, finder)
+        return batch
 
     async def reply(
         self,

@@ -15,6 +15,10 @@ class Limits:
     body: Annotated[Bytes, Meta(description="Bytes of the request body, also after decompression.")] = (
         1_000_000
     )
+    batch: Annotated[
+        Count,
+        Meta(description="Operations of one request, as a list of requests; 1: no lists."),
+    ] = 1
     tokens: Annotated[Count, Meta(description="Lexer tokens of the document.")] = 15_000
     depth: Annotated[Count, Meta(description="Nested selection sets, expanded.")] = 50
     height: Annotated[Count, Meta(description="Different fields of the response, expanded.")] = 10_000

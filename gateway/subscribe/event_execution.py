@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from gateway.core.context import RequestContext
 from gateway.core.envelope import Envelope, encoded_body
 from gateway.core.errors import SubgraphError
@@ -23,6 +25,7 @@ from gateway.execution import begin
 from gateway.observe.facts import InternalFailure, SubgraphFailed
 from gateway.pipeline import PreparedOperation
 from gateway.plan.nodes import Fetch
+from gateway.request.operation import fields_of
 from gateway.transport.base import Call, Handle, Reply
 from gateway.transport.known_reply import KnownReply
 from gateway.transport.streams import Streams
@@ -34,12 +37,22 @@ OnEvent = Callable[[RequestContext, bytes], bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription that is ready to run. `on_event`: the plugins' hooks for its events."""
+    """A subscription that is ready to run.
+
+    `on_event`: the plugins' hooks for its events.
+    """
 
     engine: Engine
     prepared: PreparedOperation
     inputs: ExecutionInputs
     on_event: Sequence[OnEvent] = ()
+
+    @property
+    def skips_null(self) -> bool:
+        """Return whether clients receive nothing for an event whose field is null, by the settings."""
+        own = self.engine.settings.subscriptions.redis.fields
+        selected = fields_of(self.prepared.operation.selections)
+        return any(own[one.name].skip_null for one in selected if one.name in own)
 
     @property
     def root(self) -> Fetch:
@@ -88,6 +101,7 @@ class EventExecution:
         self.notice: dict[str, Any] = {}
         self.end: StreamEnd | None = None
         self.is_caught_up = False
+        self.skips_null = subscription.skips_null
         self.source: Handle | None = None
 
     def begin(self, streams: Streams, after: str | None = None) -> None:
@@ -189,6 +203,9 @@ class EventExecution:
     def _pass_on(self, turn: _Turn, body: bytes) -> None:
         if self.sink is None:
             return
+        if self.skips_null and is_null(body):
+            self.notice = {**turn.notice, **self.notice}
+            return
         notice = turn.notice if turn.cursor is None else {**turn.notice, "cursor": turn.cursor}
         self.sink.part(StreamPart(with_notice(body, notice), turn.cursor))
 
@@ -206,3 +223,16 @@ class EventExecution:
         message = f"internal error; the gateway's log has the details under the id {context.id}"
         extensions = {"code": "INTERNAL_SERVER_ERROR", "id": context.id}
         return encode_json({"errors": [{"message": message, "extensions": extensions}], "data": None})
+
+
+class _Response(msgspec.Struct):
+    data: dict[str, msgspec.Raw] | None = None
+
+
+_response_of = msgspec.json.Decoder(_Response).decode
+
+
+def is_null(body: bytes) -> bool:
+    """Return whether the only field of a response is null."""
+    data = _response_of(body).data
+    return data is None or all(bytes(value) == b"null" for value in data.values())

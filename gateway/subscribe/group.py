@@ -7,8 +7,10 @@ from typing import Protocol
 from gateway.core.clock import Clock
 from gateway.core.context import RequestContext
 from gateway.core.errors import RequestError
+from gateway.core.jsontext import encode_json
 from gateway.core.streams import PartSink, StreamEnd
 from gateway.pipeline import PreparedOperation
+from gateway.request.authorize import Unauthorized
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.subscribe.event_execution import Subscription
 from gateway.subscribe.fan_out import FanOut, Member
@@ -33,6 +35,27 @@ class Planned:
     def context(self) -> RequestContext:
         """Return the context of the request."""
         return self.subscription.inputs.context
+
+
+def planned_subscription(
+    request: GraphQLRequest, subscription: Subscription, key: Hashable, *, is_local: bool
+) -> Planned:
+    """Return a subscription with all that decides who may share its stream.
+
+    `key`: that of its plan. Raises RequestError, also if the caller may not see the field.
+    """
+    prepared, inputs = subscription.prepared, subscription.inputs
+    context = inputs.context
+    context.spending = None  # its parts cost what they cost when they come
+    if not prepared.plan.fetches:
+        raise Unauthorized(prepared.denied)
+    try:
+        encoded = encode_json(inputs.variables) if inputs.variables else b""
+    except TypeError as error:
+        raise RequestError(f"a variable can't be written as JSON: {error}", "BAD_USER_INPUT") from error
+    others = (encoded, inputs.headers.sharing_key, context.sharing_key())
+    route = (request.query, request.operation_name, *others)
+    return Planned((key, *others), request, subscription, route, is_local)
 
 
 class Groups(Protocol):

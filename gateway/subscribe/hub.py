@@ -233,22 +233,26 @@ class Hub:
         self.serve(source)
         for number, group in enumerate(self.all_groups, 1):
             if not group.fan_out.is_over:
-                self._compare(group, source)
+                self._compare(group, before, source)
             if number % RELOADED_AT_ONCE == 0:
                 await self.clock.sleep(0)
         if before is not None:
             await before.streams.close()
 
     @staticmethod
-    def _compare(group: Group, source: Source) -> None:
-        before = group.planned
+    def _compare(group: Group, before: Source | None, source: Source) -> None:
+        known = group.planned
         try:
-            planned = source.plan_subscription(before.request, before.context)
+            planned = source.plan_subscription(known.request, known.context)
         except RequestError as error:
             group.end(reloaded(error.message))
             return
-        if same_meaning(before.subscription.prepared, planned.subscription.prepared):
-            group.take_over(replace(planned, key=before.key, is_local=before.is_local))
+        call = planned.subscription.call()
+        if before is not None and before.streams.source(call) != source.streams.source(call):
+            message = "the source of the subscription's events has changed; subscribe again"
+            group.end(RequestError(message, "SUBSCRIPTION_CONFIG_RELOAD"))
+        elif same_meaning(known.subscription.prepared, planned.subscription.prepared):
+            group.take_over(replace(planned, key=known.key, is_local=known.is_local))
         else:
             group.end(reloaded("a field of it has changed"))
 

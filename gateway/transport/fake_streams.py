@@ -1,5 +1,7 @@
 """Streams for unit tests: the test pushes the events, and the subscriptions are recorded."""
 
+from collections.abc import Hashable
+
 from gateway.core.errors import SubgraphError
 from gateway.transport.base import Call, Handle
 from gateway.transport.streams import Events
@@ -75,6 +77,9 @@ class FakeStreams:
 
     def resumes(self, call: Call) -> bool:
         return call.subgraph in self.resuming
+
+    def source(self, call: Call) -> Hashable:
+        return call.subgraph
 
     async def close(self) -> None:
         """Do nothing: the subscriptions belong to the test."""

@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
@@ -101,6 +101,11 @@ class StreamsByProtocol:
     def resumes(self, call: Call) -> bool:
         streams = self.streams.get(self._protocol(call.subgraph))
         return streams is not None and streams.resumes(call)
+
+    def source(self, call: Call) -> Hashable:
+        protocol = self._protocol(call.subgraph)
+        streams = self.streams.get(protocol)
+        return protocol, None if streams is None else streams.source(call)
 
     async def close(self) -> None:
         for one in dict.fromkeys(self.streams.values()):

@@ -6,7 +6,7 @@ GraphQL errors stays so.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from gateway.core.clock import Clock, Timer
 from gateway.core.errors import SubgraphError
@@ -61,6 +61,9 @@ class ReconnectingStreams:
 
     def resumes(self, call: Call) -> bool:
         return self.inner.resumes(call)
+
+    def source(self, call: Call) -> Hashable:
+        return self.inner.source(call)
 
     async def close(self) -> None:
         await self.inner.close()

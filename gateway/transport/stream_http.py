@@ -5,7 +5,7 @@ which is how both protocols end a subscription.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
 
 from gateway.core.clock import Clock, Timer
@@ -46,6 +46,10 @@ class HttpStreams:
         """Return whether the protocol has the header Last-Event-ID; it is up to the subgraph to use it."""
         target = self.targets.get(call.subgraph)
         return target is not None and target.settings.protocol == "sse"
+
+    def source(self, call: Call) -> Hashable:
+        target = self.targets.get(call.subgraph)
+        return None if target is None else (target.url, target.path, target.tls)
 
     async def close(self) -> None:
         """Do nothing: no connection is idle."""

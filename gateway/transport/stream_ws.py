@@ -59,6 +59,10 @@ class WebSocketStreams:
         """Return False: neither protocol has cursors."""
         return False
 
+    def source(self, call: Call) -> Hashable:
+        target = self.targets.get(call.subgraph)
+        return None if target is None else (target.url, target.path, target.tls)
+
     async def close(self) -> None:
         """Close the sockets without subscriptions now, and each other one after its last subscription."""
         self.closed = True

@@ -4,6 +4,7 @@ It is a protocol of its own beside `Transport`, since most wrappers of transport
 triggers) have nothing to do with streams.
 """
 
+from collections.abc import Hashable
 from typing import Protocol
 
 from gateway.core.clock import SYSTEM_CLOCK
@@ -63,6 +64,12 @@ class Streams(Protocol):
         """Return whether the stream of a call can be opened after a cursor."""
         ...
 
+    def source(self, call: Call) -> Hashable:
+        """Return where the stream of a call is opened, and how; other streams may stay open if it is
+        equal.
+        """
+        ...
+
     async def close(self) -> None:
         """Close idle connections. Open streams continue until they are cancelled."""
         ...
@@ -79,6 +86,9 @@ class NoStreams:
 
     def resumes(self, call: Call) -> bool:
         return False
+
+    def source(self, call: Call) -> Hashable:
+        return None
 
     async def close(self) -> None:
         """Do nothing: nothing is open."""

@@ -119,9 +119,19 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
                 self._write(None, written_frame(PONG, payload))
             elif kind == CLOSE:
                 self._finish(close_reply(payload))
-                self.transport.close()
+                self._end_writing()
             elif kind != PONG:
                 self.close(Close.BAD_REQUEST, CLIENT_MESSAGE)
+
+    def _end_writing(self) -> None:
+        """Send the end of the stream; the client closes the connection, or the door does after LINGER.
+
+        To close it here could reset it while data of the client is unread, and the close frame would be lost.
+        """
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     def _read_after_close(self, data: bytes) -> None:
         """Close the connection when the client has answered the close frame."""

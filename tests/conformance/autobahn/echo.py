@@ -81,15 +81,21 @@ class Echo(asyncio.Protocol):
         except FrameError as error:
             for message in error.before:
                 self.send_back(message)
-            self.transport.write(close_frame(error.close_code, error.reason))
-            self.transport.close()
+            self.finish(close_frame(error.close_code, error.reason))
+
+    def finish(self, data: bytes) -> None:
+        """Send the last frame, and close when the client does.
+
+        The system resets a connection that is closed before everything is read, and what was sent is lost.
+        """
+        self.transport.write(data)
+        self.transport.write_eof()
 
     def send_back(self, message: Frame) -> None:
         """Answer one message."""
         kind, payload = message
         if kind == CLOSE:
-            self.transport.write(close_reply(payload))
-            self.transport.close()
+            self.finish(close_reply(payload))
         elif kind == PING:
             self.transport.write(frame(PONG, payload))
         elif kind != PONG and self.deflate is not None:

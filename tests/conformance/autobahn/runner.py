@@ -67,9 +67,12 @@ async def run_cases(cases: Sequence[str], mode: Mode, seconds: float) -> list[Ou
 
 
 async def run_twice(cases: Sequence[str], mode: Mode, seconds: float) -> list[Outcome]:
-    """Run cases, and those again that fail: the suite waits for a second, which a busy machine can miss."""
+    """Run cases, and those again that fail or are NON-STRICT.
+
+    The suite waits for one second in each, which a busy machine can miss.
+    """
     first = await run_cases(cases, mode, seconds)
-    failed = [one.case for one in first if not one.passed]
-    again = await run_cases(failed, mode, seconds) if failed else []
+    doubtful = [one.case for one in first if not one.passed or one.behavior == "NON-STRICT"]
+    again = await run_cases(doubtful, mode, seconds) if doubtful else []
     second = {one.case: one for one in again}
     return [second.get(one.case, one) for one in first]

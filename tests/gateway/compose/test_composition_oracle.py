@@ -153,11 +153,11 @@ def test_breakers_raise_their_codes() -> None:
 
 @needs_node
 def test_sets_by_chance_agree() -> None:
-    """Of 250 random sets, both composers accept the same ones, except for known differences."""
-    sets = [chance_set(seed) for seed in range(250)]
+    """Of 150 random sets, both composers accept the same ones, except for known differences."""
+    sets = [chance_set(seed) for seed in range(150)]
     verdicts = ask_oracle(sets)
     accepted = sum(not said.codes for said in verdicts)
-    assert 25 <= accepted <= 225
+    assert 15 <= accepted <= 135
     assert not (found := disagreements(sets, verdicts)), found
     known = [(one, said) for one, said in zip(sets, verdicts, strict=True) if one.name in CHANCE]
     assert [one.name for one, said in known if not list(differences(said, compose_ours(one)))] == []
@@ -165,13 +165,13 @@ def test_sets_by_chance_agree() -> None:
 
 @needs_node
 def test_shared_mutations_by_chance_agree() -> None:
-    """Of 100 random sets with shared mutation fields, both composers accept the same ones."""
-    sets = [mutation_set(seed) for seed in range(100)]
+    """Of 60 random sets with shared mutation fields, both composers accept the same ones."""
+    sets = [mutation_set(seed) for seed in range(60)]
     verdicts = ask_oracle(sets)
     accepted = sum(not said.codes for said in verdicts)
     once = sum(any("at top-level" in message for message in said.messages) for said in verdicts)
-    assert accepted >= 15
-    assert once >= 30
+    assert accepted >= 9
+    assert once >= 18
     assert not (found := disagreements(sets, verdicts)), found
     known = [(one, said) for one, said in zip(sets, verdicts, strict=True) if one.name in MUTATIONS]
     assert [one.name for one, said in known if not list(differences(said, compose_ours(one)))] == []
@@ -179,30 +179,30 @@ def test_shared_mutations_by_chance_agree() -> None:
 
 @needs_node
 def test_definitions_by_chance_agree() -> None:
-    """Of 150 random sets that define a federation directive themselves, both composers accept the
+    """Of 90 random sets that define a federation directive themselves, both composers accept the
     same ones.
     """
-    sets = [definition_set(seed) for seed in range(150)]
+    sets = [definition_set(seed) for seed in range(90)]
     verdicts = ask_oracle(sets)
     raised = {code for said in verdicts for code in said.codes}
     assert raised == {"DIRECTIVE_DEFINITION_INVALID", "INVALID_GRAPHQL"}
-    assert 50 <= sum(not said.codes for said in verdicts) <= 100
+    assert 30 <= sum(not said.codes for said in verdicts) <= 60
     assert not (found := disagreements(sets, verdicts)), found
 
 
 @needs_node
 def test_values_by_chance_agree() -> None:
-    """Of 150 random sets with constants written in two ways, both composers find the same constants
+    """Of 90 random sets with constants written in two ways, both composers find the same constants
     different.
 
     How a default is written in the supergraph, and how often a directive is repeated, is not compared.
     """
-    sets = [value_set(seed) for seed in range(150)]
+    sets = [value_set(seed) for seed in range(90)]
     verdicts = ask_oracle(sets)
     ours = [compose_ours(one) for one in sets]
     raised = {note for said in verdicts for note in (*said.codes, *said.hint_codes)}
     assert len(raised) == 4
-    assert 75 <= sum(said.note == "ok" for said in verdicts) <= 125
+    assert 45 <= sum(said.note == "ok" for said in verdicts) <= 75
     assert [
         (one.name, said.note, mine.note)
         for one, said, mine in zip(sets, verdicts, ours, strict=True)

@@ -97,6 +97,10 @@ def test_connections_without_a_context_share_their_objects() -> None:
     own, other = agreed(bits, keep_context=True), agreed(bits, keep_context=True)
     assert own.deflate() is not other.deflate()
     assert own.inflate() is not other.inflate()
+    deflate, inflate = own.deflate(), own.inflate()
+    long, short = (deflate.message(b"Hello") for _ in range(2))
+    assert len(short) < len(long)
+    assert [inflate.message(one, LIMIT) for one in (long, short)] == [b"Hello", b"Hello"]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +196,7 @@ def test_violations() -> None:
     """Data that are not compressed, a text that is not UTF-8, and compressed frames that must not be."""
     assert read(b"\xff\xff").close_code == 1002
     assert read(Deflate().message(b"\xff")).close_code == 1007
+    assert read(Deflate().message("€".encode()[:2])).close_code == 1007
     assert read(b"", PING).close_code == 1002
     assert read(Deflate().message(bytes(LIMIT + 1)), BINARY).close_code == 1009
     reader = FrameReader(LIMIT, inflate=Inflate())

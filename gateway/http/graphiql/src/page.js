@@ -40,8 +40,66 @@ const failure = (message) => ({ errors: [{ message }] });
 const introspects = (params) => params.operationName === "IntrospectionQuery";
 let operationName; // of the operation at the cursor, where the editor has several
 
+/** Return whether an operation has several responses: a subscription, or one with @defer or @stream. */
+function streams(params, options) {
+  const operations = (options?.documentAST?.definitions ?? []).filter((one) => one.kind === "OperationDefinition");
+  const chosen = operations.find((one) => one.name?.value === params.operationName) ?? operations[0];
+  return chosen?.operation === "subscription" || /@(defer|stream)\b/.test(params.query);
+}
+
+/** Return the name and the data of an event in a stream of Server-Sent Events. */
+function eventOf(block) {
+  const event = { name: "message", data: "" };
+  for (const line of block.split("\n")) {
+    if (line.startsWith("event: ")) event.name = line.slice(7);
+    if (line.startsWith("data: ")) event.data += line.slice(6);
+  }
+  return event;
+}
+
+/** Return the responses of an operation as they come. GraphiQL's stop button ends the request at once. */
+function streamed(params, given) {
+  const abort = new AbortController();
+  const responses = events(params, given, abort);
+  return {
+    [Symbol.asyncIterator]() { return this; },
+    next: () => responses.next(),
+    return: () => { abort.abort(); return responses.return(); },
+  };
+}
+
+async function* events(params, given, abort) {
+  const headers = { ...given, accept: "text/event-stream;deferSpec=20220824" };
+  try {
+    const response = await fetch("/graphql", { method: "POST", headers, body: JSON.stringify(params), signal: abort.signal });
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let rest = ""; ; ) {
+      const { done, value } = await reader.read();
+      if (done) throw new Error("the stream has ended");
+      const blocks = (rest + value).split("\n\n");
+      rest = blocks.pop();
+      for (const event of blocks.map(eventOf)) {
+        if (event.name === "complete") return;
+        if (event.name !== "next") continue;
+        const result = JSON.parse(event.data);
+        noteToken(result);
+        yield result;
+      }
+    }
+  } catch (error) {
+    if (error.name !== "AbortError") yield failure(`The stream from ${location.origin} broke. Run the operation again.`);
+  } finally {
+    abort.abort();
+  }
+}
+
 async function fetcher(params, options) {
   if (introspects(params)) return post(params, headersOf(options?.headers));
+  if (streams(params, options)) {
+    document.body.classList.add("has-run");
+    if (narrow.matches) show("response", false);
+    return streamed(params, headersOf(options?.headers));
+  }
   clearTimeout(timer);
   preview?.abort();
   document.body.classList.add("has-run");

@@ -136,7 +136,8 @@ class _Splitter:
         below = tuple(
             self._hidden_field(inner, one, "") for one in item.selections if isinstance(one, FieldSetField)
         )
-        return Field(prefix + item.name, item.name, parent, reference, selections=below)
+        nullable = reference.removesuffix("!")  # a key that is missing must not make its object null
+        return Field(prefix + item.name, item.name, parent, nullable, selections=below)
 
 
 def _without(selections: Selections, sent: Selections) -> Selections:

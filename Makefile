@@ -15,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard bench-cache bench-cache-mix bench-cache-faults profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test booking-machine mutants autobahn clean
+.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard bench-cache bench-cache-mix bench-cache-faults bench-subscriptions profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test booking-machine mutants autobahn clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ bench-cache-mix: $(READY)  ## a Zipf mix over 100,000 musicians, with and withou
 
 bench-cache-faults: $(READY)  ## invalidations, stampedes, and Redis that fails under load; writes into docs/performance.md
 	@$(BIN)/python -m bench.coherence $(ARGS)
+
+bench-subscriptions: $(READY)  ## 100,000 subscribers over WebSocket: memory, delay, CPU of a message; needs some minutes
+	@$(BIN)/python -m bench.subscriptions $(ARGS)
 
 profile: $(READY)  ## where the hot path's time goes, for the heavy and the light query
 	@SHARED="$(SHARED)" $(BIN)/python -m bench.profile $(ARGS)

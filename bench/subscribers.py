@@ -7,6 +7,8 @@ Commands come as lines on standard input, replies are lines of JSON on standard 
 
 import asyncio
 import json
+import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +24,7 @@ QUERY = "subscription($topic: Int) { tick(topic: $topic) { id name } }"
 AT_ONCE = 400  # connections that are opened at the same time
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 MASK = b"\0\0\0\0"
+BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT of Linux
 PATIENCE = 120.0  # seconds for the messages of one command
 
 
@@ -89,7 +92,8 @@ class Crowd:
                 self.complete.set()
 
     async def open(self, port: int, count: int, first: int, topics: int) -> None:
-        """Open all connections."""
+        """Open all connections, from a loopback address of this process's own: each has 28,000 ports."""
+        address = f"127.0.{1 + os.getpid() // 250 % 250}.{1 + os.getpid() % 250}"
         loop = asyncio.get_running_loop()
         gate = asyncio.Semaphore(AT_ONCE)
         hello = upgrade_request(f"127.0.0.1:{port}", "/graphql", KEY, ["graphql-transport-ws"])
@@ -99,7 +103,9 @@ class Crowd:
                 opened: asyncio.Future[None] = loop.create_future()
                 topic = (first + number) % topics
                 make = Subscriber(hello, topic, lambda: opened.set_result(None), self.got)
-                await loop.create_connection(lambda: make, "127.0.0.1", port)
+                place = socket_from(address)
+                await loop.sock_connect(place, ("127.0.0.1", port))
+                await loop.create_connection(lambda: make, sock=place)
                 await asyncio.wait_for(opened, 60)
                 self.clients.append(make)
 
@@ -115,6 +121,15 @@ class Crowd:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.complete.wait(), PATIENCE)
         return sorted(self.times)
+
+
+def socket_from(address: str) -> socket.socket:
+    """Return a socket that connects from an address; the port is chosen when it connects."""
+    found = socket.socket()
+    found.setblocking(False)
+    found.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+    found.bind((address, 0))
+    return found
 
 
 async def main(port: int, count: int, first: int, topics: int) -> None:

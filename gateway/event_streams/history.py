@@ -27,8 +27,8 @@ class History:
     async def gap(self) -> str | None:
         """Return why entries after the positions are missing; None if none is."""
         for stream, after in self.at.items():
-            if await self.reader.last_deleted(stream) > after:
-                return "events after the cursor were deleted, as they were too old"
+            if await self.reader.has_lost(stream, after):
+                return "events after the cursor may have been deleted, as they were too old"
             if await self.reader.last_id(stream) < after:
                 self.at[stream] = START
                 return "the server of the events has lost its data"

@@ -6,6 +6,7 @@ from gateway.cache.cache import Cache
 from gateway.cache.redis_nodes import make_nodes
 from gateway.core.clock import Clock
 from gateway.core.errors import SettingsError
+from gateway.event_streams.channels import ChannelReader
 from gateway.event_streams.reader import StreamReader
 from gateway.event_streams.rules import FieldRule
 from gateway.event_streams.streams import EventStreams
@@ -68,7 +69,9 @@ def make_event_streams(
     nodes = make_nodes(RedisSettings(url, REQUEST_SECONDS), clock)
     streams = list(dict.fromkeys(one for rule in rules.values() for one in rule.streams))
     reader = StreamReader(nodes, streams, given.block, given.page, observer, clock)
-    return EventStreams(rules, reader, supergraph, cache, clock, basis_of(settings))
+    listed = list(dict.fromkeys(one for rule in rules.values() for one in rule.channels))
+    channels = ChannelReader(url, listed, observer, clock) if listed else None
+    return EventStreams(rules, reader, channels, supergraph, cache, clock, basis_of(settings))
 
 
 def basis_of(settings: Settings) -> Hashable:

@@ -16,6 +16,7 @@ from gateway.observe.facts import RedisFailed, RedisReturned
 from gateway.observe.observer import Observer
 
 PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)  # seconds before each further attempt to reach Redis
+GATHER = 0.003  # seconds in which entries gather after a read, since each read costs as much as many entries
 Rows = list[tuple[Position, Sequence[bytes]]]
 OnEntry = Callable[[bytes, Position, Sequence[bytes]], object]
 """Receives the name of a stream, the id of an entry, and its fields: names and values in turn."""
@@ -73,7 +74,10 @@ class StreamReader:
                 attempt = 0
                 while True:
                     asked = {name: write_id(position) for name, position in self.positions.items()}
-                    self._receive(await reader.read(asked, self.page))
+                    found = await reader.read(asked, self.page)
+                    self._receive(found)
+                    if found:
+                        await self.clock.sleep(GATHER)
             except (RedisFailure, RedisError, ValueError, TypeError) as error:
                 if isinstance(error, RedisFailure) and error.reason is Reason.PROTOCOL:
                     self.page = max(self.page // 8, 1)
@@ -115,10 +119,20 @@ class StreamReader:
         found = (await self._info(stream)).get(b"last-generated-id")
         return START if found is None else read_id(found)
 
-    async def last_deleted(self, stream: bytes) -> Position:
-        """Return the greatest id that was deleted from a stream, such as by its limit of length."""
-        found = (await self._info(stream)).get(b"max-deleted-entry-id")
-        return START if found is None else read_id(found)
+    async def has_lost(self, stream: bytes, after: Position) -> bool:
+        """Return whether entries after an id may have been deleted, such as by the stream's limit of length.
+
+        Redis does not tell the last entry that a limit has deleted. If entries were deleted, and the one with
+        this id is gone, too, later ones may be among them.
+        """
+        info = await self._info(stream)
+        if not info or info.get(b"entries-added") == info.get(b"length"):
+            return False
+        first = info.get(b"first-entry")
+        if read_id(info.get(b"max-deleted-entry-id", b"0-0")) > after:
+            return True
+        begin = read_id(first[0]) if first else read_id(info[b"last-generated-id"])
+        return begin > after
 
     async def _info(self, stream: bytes) -> dict[bytes, Any]:
         try:

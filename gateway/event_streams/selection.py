@@ -6,7 +6,7 @@ the payload `{"id": "7"}`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLField,
     GraphQLNamedType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -22,8 +23,8 @@ from graphql import (
     SelectionSetNode,
     get_named_type,
     parse,
-    value_from_ast_untyped,
 )
+from graphql.execution.values import VariableValues, get_argument_values
 
 from gateway.event_streams.entries import Event, at_path
 
@@ -68,11 +69,16 @@ class Request:
     """A subscription as a plan sends it: its only field, and the values of that field's arguments."""
 
     field: Selected
-    arguments: Sequence[tuple[str, Any]]
+    definition: GraphQLField
+    node: FieldNode
 
     def values(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments' values. `variables`: those of the request."""
-        return {name: value_from_ast_untyped(node, dict(variables)) for name, node in self.arguments}
+        """Return the arguments' values, with defaults. `variables`: those of the request.
+
+        Raises GraphQLError for a value that does not fit.
+        """
+        given = VariableValues({}, dict(variables))
+        return dict(get_argument_values(self.definition, self.node, given))
 
     def reply(self, value: Any) -> dict[str, Any]:
         """Return the reply for a value of the field."""
@@ -98,7 +104,7 @@ def read_request(text: str, schema: GraphQLSchema) -> Request:
     if len(found) != 1:
         raise ValueError(f"expected one field in a subscription, got {len(found)}")
     node = next(one for one in operation.selection_set.selections if isinstance(one, FieldNode))
-    return Request(found[0], tuple((one.name.value, one.value) for one in node.arguments or ()))
+    return Request(found[0], root.fields[found[0].name], node)
 
 
 class _Reader:

@@ -8,8 +8,9 @@ from gateway.cache.keys import entity_tag
 from gateway.cache.resp import RedisError, RedisFailure
 from gateway.core.clock import Clock
 from gateway.core.errors import SubgraphError
+from gateway.event_streams.channels import ChannelReader
 from gateway.event_streams.cursors import InvalidCursor, Position, read_cursor, write_cursor
-from gateway.event_streams.entries import Event, read_entry
+from gateway.event_streams.entries import Event, read_entry, read_message
 from gateway.event_streams.history import History
 from gateway.event_streams.reader import StreamReader
 from gateway.event_streams.repetitions import Repetitions
@@ -36,6 +37,7 @@ class EventStreams:
         self,
         rules: Mapping[str, FieldRule],
         reader: StreamReader,
+        channels: ChannelReader | None,
         supergraph: Supergraph,
         cache: Cache | None,
         clock: Clock,
@@ -45,6 +47,7 @@ class EventStreams:
         self.users = 0
         self.rules = rules
         self.reader = reader
+        self.channels = channels
         self.supergraph = supergraph
         self.cache = cache
         self.clock = clock
@@ -59,6 +62,9 @@ class EventStreams:
             for stream in rule.streams:
                 self.by_stream.setdefault(stream, []).append(rule)
         reader.on_entry, reader.on_ready, reader.lost = self._entry, self._ready, self._lost
+        if channels is not None:
+            channels.on_message, channels.on_ready = self._message, self._channels_ready
+            channels.lost = self._channels_lost
 
     # Streams
 
@@ -67,7 +73,7 @@ class EventStreams:
         return read_request(call.query, self.supergraph.api).field.name in self.rules
 
     def resumes(self, call: Call) -> bool:
-        return True
+        return bool(self.rules[read_request(call.query, self.supergraph.api).field.name].streams)
 
     def source(self, call: Call) -> Hashable:
         return id(self)
@@ -81,12 +87,18 @@ class EventStreams:
         argument = rule.settings.cursor_argument
         given = arguments.get(argument) if argument is not None else None
         after = after or (given if isinstance(given, str) else None)
-        self.reader.start()
         self.subscribers[rule.name].add(subscriber)
-        if self.is_ready:
-            self._begin(subscriber, after)
-        else:
-            self.waiting.append((subscriber, after))
+        if rule.streams:
+            self.reader.start()
+            if self.is_ready:
+                self._begin(subscriber, after)
+            else:
+                self.waiting.append((subscriber, after))
+        elif self.channels is not None:
+            self.channels.start()
+            subscriber.is_live = True
+            if self.channels.is_ready:
+                self.clock.call_soon(subscriber.opened)
         return _Opened(self, subscriber)
 
     async def close(self) -> None:
@@ -94,6 +106,8 @@ class EventStreams:
         for task in self.tasks:
             task.cancel()
         await self.reader.close()
+        if self.channels is not None:
+            await self.channels.close()
 
     def leave(self, subscriber: Subscriber) -> None:
         """Remove a subscriber."""
@@ -119,10 +133,34 @@ class EventStreams:
         task.add_done_callback(self.tasks.discard)
 
     def _lost(self, reason: str) -> None:
-        for subscribers in self.subscribers.values():
-            for subscriber in subscribers.all():
-                if subscriber.events is not None:
-                    subscriber.events.interrupted(reason)
+        self._interrupt(reason, of_channels=False)
+
+    def _interrupt(self, reason: str, *, of_channels: bool) -> None:
+        """Say that events may be missing: to the subscribers of channels, or of streams."""
+        for name, rule in self.rules.items():
+            if bool(rule.channels) is of_channels:
+                for subscriber in self.subscribers[name].all():
+                    subscriber.interrupted(reason)
+
+    # channels
+
+    def _channels_ready(self) -> None:
+        for name, rule in self.rules.items():
+            if rule.channels:
+                for subscriber in self.subscribers[name].all():
+                    subscriber.opened()
+
+    def _channels_lost(self, reason: str) -> None:
+        self._interrupt(reason, of_channels=True)
+
+    def _message(self, channel: bytes, message: bytes) -> None:
+        """Pass a message on to the subscribers that it is for."""
+        event = read_message(message)
+        for rule in self.rules.values():
+            if event is not None and channel in rule.channels:
+                self._invalidate(rule, event)
+                for subscriber in self.subscribers[rule.name].candidates(event):
+                    subscriber.receive(event, None)
 
     def _entry(self, stream: bytes, position: Position, fields: Sequence[bytes]) -> None:
         """Pass an entry on to the subscribers that it is for."""

@@ -37,6 +37,11 @@ class Subscriber:
         if self.events is not None:
             self.events.opened()
 
+    def interrupted(self, reason: str) -> None:
+        """Say that events may be missing."""
+        if self.events is not None:
+            self.events.interrupted(reason)
+
     def pass_on(self, event: Event, cursor: str) -> None:
         """Receive an event that is read now, or store it while the subscriber catches up."""
         if self.is_live:

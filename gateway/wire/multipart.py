@@ -13,6 +13,7 @@ from collections.abc import Callable
 from gateway.wire.stream_error import StreamError
 
 MAX_HEADERS = 16_384  # bytes of the headers of one part, or of one line around a delimiter
+_PART = b"\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b\r\n--%b"
 _PARAMETER = re.compile(r';\s*boundary\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;,\s"]+))', re.IGNORECASE)
 
 
@@ -148,8 +149,11 @@ def start(boundary: bytes = b"graphql") -> bytes:
 
 
 def part(body: bytes, boundary: bytes = b"graphql") -> bytes:
-    """Return a part with JSON, and the delimiter that ends it, so that a client may process it at once."""
-    return b"\r\ncontent-type: application/json\r\n\r\n%b\r\n--%b" % (body, boundary)
+    """Return a part with JSON, and the delimiter that ends it, so that a client may process it at once.
+
+    aiohttp processes a part without a length only when the next one begins.
+    """
+    return _PART % (len(body), body, boundary)
 
 
 def end() -> bytes:

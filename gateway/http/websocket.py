@@ -167,6 +167,11 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
 
     # WebSocketPeer
 
+    @property
+    def tag(self) -> bytes:
+        """Return the sub-protocol's tag, and that of the compressor; connections share compressors."""
+        return self.machine.tag if self.deflate is None else b"%b%d" % (self.machine.tag, id(self.deflate))
+
     def send(self, text: bytes) -> None:
         self._write(None, self.frame(text))
 

@@ -46,22 +46,27 @@ class Door(Protocol):
 class Operation:
     """One operation of a client, from its start to its end; it receives the parts of a subscription.
 
-    - `name`: its id as JSON. `running`: the execution, until it has ended. `subscribed`: its place in the
-      stream of a subscription.
+    - `tagged`: its id as JSON, after the tag of the connection. `running`: the execution, until it has
+      ended. `subscribed`: its place in the stream of a subscription.
     - `dropped`: how many of its events were dropped since the last one that was sent.
     """
 
-    __slots__ = ("context", "dropped", "name", "peer", "running", "since", "subscribed")
+    __slots__ = ("context", "dropped", "peer", "running", "since", "subscribed", "tagged")
 
     def __init__(self, peer: "WebSocketPeer", name: str, context: RequestContext) -> None:
         self.peer: WebSocketPeer | None = peer
-        self.name = encode_json(name)
+        self.tagged = peer.tag + encode_json(name)
         self.context: RequestContext | None = context
         self.dropped = 0
         self.running: Handle | None = None
         self.subscribed: Subscribed | None = None
         observer = context.observer
         self.since = observer.started(REQUEST, context) if observer.watches_stages else 0.0
+
+    @property
+    def name(self) -> bytes:
+        """Return the id as JSON."""
+        return self.tagged[self.tagged.index(b'"') :]
 
     def answered(self, found: Envelope | BaseException) -> None:
         """Send the result of a query or mutation, or begin to receive the parts of a subscription."""
@@ -102,10 +107,14 @@ class Operation:
             )
 
     def part(self, part: StreamPart) -> None:
-        """Send a part of a subscription."""
+        """Send a part of a subscription; clients with the same id of the operation receive the same bytes."""
         peer = self.peer
-        if peer is not None:
-            peer.send_part(self, part)
+        if peer is None:
+            return
+        frame = part.written.get(self.tagged)
+        if frame is None or self.dropped:
+            frame = peer.frame_of(self, part)
+        peer.write_part(self, frame)
 
     def ended(self, end: StreamEnd) -> None:
         """Send the end, and forget the operation."""
@@ -150,6 +159,11 @@ class WebSocketPeer:
         self.started: dict[str, Operation] | None = None
         self.pending: asyncio.Task[None] | None = None
 
+    @property
+    def tag(self) -> bytes:
+        """Return what the frames of equal messages have in common; it has no quotation marks."""
+        return self.machine.tag
+
     # for subclasses
 
     def send(self, text: bytes) -> None:
@@ -174,21 +188,17 @@ class WebSocketPeer:
 
     # parts
 
-    def send_part(self, operation: Operation, part: StreamPart) -> None:
-        """Send a part; all clients with the same id of the operation receive the same bytes."""
+    def frame_of(self, operation: Operation, part: StreamPart) -> bytes:
+        """Return the frame with a part; it is stored for other clients, unless it has a notice."""
         machine, name = self.machine, operation.name
         if operation.dropped:
             body = with_notice(part.body, {"dropped": operation.dropped})
             operation.dropped = 0
-            self.write_part(operation, self.frame(machine.result(name, body)))
-            return
-        key = machine.tag + name
-        frame = part.written.get(key)
-        if frame is None:
-            frame = self.frame(machine.next(name, part))
-            if len(part.written) < FRAMES:
-                part.written[key] = frame
-        self.write_part(operation, frame)
+            return self.frame(machine.result(name, body))
+        frame = self.frame(machine.next(name, part))
+        if len(part.written) < FRAMES:
+            part.written[operation.tagged] = frame
+        return frame
 
     # Peer
 

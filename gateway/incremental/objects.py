@@ -4,7 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gateway.incremental.formats import Path
-from gateway.request.split import HIDDEN
+from gateway.plan.nodes import Selection
+from gateway.request.split import HIDDEN, HIDDEN_TYPE
+
+TYPENAME = "__typename"
 
 
 def objects_at(value: Any, path: Sequence[str], at: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -33,8 +36,28 @@ def lists_at(value: Any, path: Sequence[str], at: Path = ()) -> Iterator[tuple[P
 
 def representation(item: dict[str, Any], type_name: str, names: Sequence[str]) -> dict[str, Any] | None:
     """Return an object's type and key, from its hidden fields; None if it has none, as for another type."""
+    if item.get(HIDDEN_TYPE, type_name) != type_name:
+        return None
     key = {name: item.get(HIDDEN + name) for name in names}
     return None if any(value is None for value in key.values()) else {"__typename": type_name, **key}
+
+
+def selected(selection: Selection | None, item: Any) -> Any:
+    """Return a value as a reply to a request with this selection, which may have aliases.
+
+    `item`: an object by the names of its fields, or a list of them.
+    """
+    if selection is None or item is None:
+        return item
+    if isinstance(item, list):
+        return [selected(selection, element) for element in item]
+    found = {TYPENAME: item[TYPENAME]} if TYPENAME in item else {}
+    for field in selection.fields:
+        found[field.reply_key] = selected(field.below, item.get(field.name))
+    for types, inner in selection.fragments:
+        if item.get(TYPENAME) in types:
+            found.update(selected(inner, item))
+    return found
 
 
 def strip(value: Any) -> None:

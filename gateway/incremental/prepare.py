@@ -6,6 +6,7 @@ from typing import Any
 
 from graphql.language import OperationDefinitionNode
 
+from gateway.core.errors import PlanError
 from gateway.engine import Engine
 from gateway.pipeline import PreparedOperation, ValidDocument, plan_authorized, prepare
 from gateway.plan.deferral import SUBGRAPH, root_field
@@ -54,7 +55,8 @@ def prepare_incremental(
 ) -> PreparedOperation:
     """Return the operation as `prepare` does, with what is sent later, if anything is.
 
-    The cost is that of the whole operation. Raises RequestError.
+    The cost is that of the whole operation. If a part has no plan of its own, nothing is sent later. Raises
+    RequestError.
     """
     whole = prepare(engine, checked, node, variables, labels, unmet)
     supergraph, limits = engine.supergraph, engine.settings.limits
@@ -64,8 +66,11 @@ def prepare_incremental(
     if found.is_whole:
         return whole
     plain = replace(engine, costs=None)
-    first = plan_authorized(plain, Authorized(found.operation, authorized.errors), labels)
-    parts = tuple(_prepared(plain, operation, part, labels) for part in found.parts)
+    try:
+        first = plan_authorized(plain, Authorized(found.operation, authorized.errors), labels)
+        parts = tuple(_prepared(plain, operation, part, labels) for part in found.parts)
+    except PlanError:  # a part may need values of objects around it (@fromContext)
+        return whole
     return replace(whole, later=Later(first, parts, found.lists))
 
 

@@ -19,7 +19,7 @@ from gateway.execute.inputs import ExecutionInputs
 from gateway.execution import begin
 from gateway.federation.field_set import FieldSetField
 from gateway.incremental.formats import FORMATS, Announced, Delivered, Path
-from gateway.incremental.objects import lists_at, objects_at, representation, strip
+from gateway.incremental.objects import lists_at, objects_at, representation, selected, strip
 from gateway.incremental.prepare import OBJECTS, Later, PreparedPart
 from gateway.observe.facts import InternalFailure
 from gateway.transport.base import Handle, Reply, Transport
@@ -128,8 +128,9 @@ class IncrementalRun:
             part = one.part
             way: Transport = part.engine.queries
             if part.known is not None:
-                key = part.known.lookups[0].selection.fields[0].reply_key
-                reply = Reply(200, encode_json({"data": {key: one.keys}}))
+                field = part.known.lookups[0].selection.fields[0]
+                objects = [selected(field.below, key) for key in one.keys]
+                reply = Reply(200, encode_json({"data": {field.reply_key: objects}}))
                 way = KnownReply(way, part.known.id, reply)
             self.handles.append(
                 begin(part.engine, part.prepared, self.stream.inputs, partial(self._answered, one), way)

@@ -1,12 +1,13 @@
 """Splits an operation into what is sent first, and the parts that are sent later (@defer, @stream).
 
 Example: `{ product { name ... @defer(label: "s") { stock reviews { body ... @defer { author } } } } }`
-becomes the operation `{ product { name _gateway_id: id } }` and one part: the path `product`, the type
-Product, the selections `stock reviews { body _gateway_id: id }`, and in it another part at `reviews`. The key
-`id` identifies the object when the part is executed; the client does not receive it.
+becomes the operation `{ product { name _gateway_id: id _gateway_typename: __typename } }` and one part: the
+path `product`, the type Product, the selections `stock reviews { body _gateway_id: id }`, and in it another
+part at `reviews`. The key `id` identifies the object when the part is executed; the client does not receive
+it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.federation.field_set import FieldSet, FieldSetField
@@ -15,6 +16,8 @@ from gateway.supergraph.model import Supergraph, named
 
 HIDDEN = "_gateway_"
 """What the response keys of hidden fields begin with."""
+HIDDEN_TYPE = f"{HIDDEN}typename"
+"""The response key of the type: several types may be at one place, with keys of equal names."""
 KeyOf = Callable[[str], FieldSet | None]
 """Returns the key by which objects of a type are found again; None for a type without one."""
 
@@ -116,7 +119,10 @@ class _Splitter:
             return None
         if item.type == self.root:
             return ()
-        return self.key_of(item.type)
+        key = self.key_of(item.type)
+        if key is not None and _has_directives(item.selections, {getattr(one, "name", "") for one in key}):
+            return None  # a subgraph may return another value for them than the key that is known
+        return key
 
     @staticmethod
     def _rest(part: Part, first: Selections) -> Part:
@@ -127,8 +133,9 @@ class _Splitter:
         """Return the hidden fields with the key of objects of a type."""
         if not key:
             return []
-        fields = tuple(self._hidden_field(name, one) for one in key if isinstance(one, FieldSetField))
-        return list(fields) if name == parent else [Fragment(name, fields)]
+        fields = [self._hidden_field(name, one) for one in key if isinstance(one, FieldSetField)]
+        fields.append(Field(HIDDEN_TYPE, "__typename", name, "String!"))
+        return [*fields] if name == parent else [Fragment(name, tuple(fields))]
 
     def _hidden_field(self, parent: str, item: FieldSetField, prefix: str = HIDDEN) -> Field:
         reference = self.supergraph.field_types[parent][item.name]
@@ -138,6 +145,17 @@ class _Splitter:
         )
         nullable = reference.removesuffix("!")  # a key that is missing must not make its object null
         return Field(prefix + item.name, item.name, parent, nullable, selections=below)
+
+
+def _has_directives(selections: Selections, names: set[str]) -> bool:
+    """Return whether one of these fields has a directive for subgraphs, at any depth."""
+    return any(bool(item.directives) and item.name in names for item in _all_fields(selections))
+
+
+def _all_fields(selections: Selections) -> Iterator[Field]:
+    for item in fields_of(selections):
+        yield item
+        yield from _all_fields(item.selections)
 
 
 def _without(selections: Selections, sent: Selections) -> Selections:

@@ -6,7 +6,7 @@ requests are answered. The second part follows when all have the first.
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.core.clock import Clock
 from gateway.core.context import RequestContext
@@ -114,9 +114,8 @@ class FanOut:
         while outgoing:
             part, members = outgoing[0]
             upto = self.position + AT_ONCE
-            for member in members[self.position : upto]:
-                if member.sink is not None:
-                    _give(member, part)
+            give = _part if isinstance(part, StreamPart) else _end
+            give(members[self.position : upto], part)
             if upto < len(members):
                 self.position = upto
                 self.clock.call_soon(self._pass_on)
@@ -125,12 +124,17 @@ class FanOut:
             outgoing.popleft()
 
 
-def _give(member: Member, part: StreamPart | StreamEnd) -> None:
-    sink = member.sink
-    if sink is None:
-        return
-    if isinstance(part, StreamPart):
-        sink.part(part)
-        return
-    member.sink = None
-    sink.ended(part)
+def _part(members: Sequence[Member], part: Any) -> None:
+    """Pass a part on to members."""
+    for member in members:
+        sink = member.sink
+        if sink is not None:
+            sink.part(part)
+
+
+def _end(members: Sequence[Member], end: Any) -> None:
+    """Pass the end on to members."""
+    for member in members:
+        sink, member.sink = member.sink, None
+        if sink is not None:
+            sink.ended(end)

@@ -37,7 +37,7 @@ EXAMPLES = {
 
 async def bands(*_: Any) -> Any:
     """Reply with a band."""
-    return {"data": {"band": {"id": "1", "_gateway_id": "1"}}}
+    return {"data": {"band": {"id": "1", "_gateway_id": "1", "_gateway_typename": "Band"}}}
 
 
 async def reviews(*_: Any) -> Any:

@@ -144,12 +144,18 @@ def create_gateway(
     engine = make_engine(supergraph, transport, settings, observer, clock, cache)
     guards = make_guards(settings, hooks, observer, clock)
     before = hub.source.streams if hub is not None and hub.source is not None else None
-    streams = _streams(supergraph, settings, local is not None, engine, before)
+    hub = hub or Hub(settings.subscriptions, clock)
+    streams = _streams(supergraph, settings, local is not None, engine, before, hub)
     return Gateway(engine, hooks, guards, streams, hub)
 
 
 def _streams(
-    supergraph: Supergraph, settings: Settings, is_local: bool, engine: Engine, before: Streams | None
+    supergraph: Supergraph,
+    settings: Settings,
+    is_local: bool,
+    engine: Engine,
+    before: Streams | None,
+    hub: Hub,
 ) -> Streams:
     """Return what opens streams of events: from Redis for some fields, from subgraphs for the others.
 
@@ -159,7 +165,11 @@ def _streams(
     clock = engine.clock
     rest: Streams = NoStreams()
     if not is_local:
-        rest = make_streams(subgraph_urls(supergraph, settings), settings, clock)
+        callback = settings.subscriptions.callback
+        others: dict[str, Streams] = {}
+        if callback.url is not None:
+            others["callback"] = hub.callbacks_at(callback, engine.transport)
+        rest = make_streams(subgraph_urls(supergraph, settings), settings, clock, others)
     events = kept_event_streams(before, settings)
     if events is not None:
         events.supergraph, events.cache = supergraph, engine.cache
@@ -258,8 +268,16 @@ def http_service(gateway: Gateway) -> HttpService:
     )
     examples = read_examples(settings.operations)
     clock = gateway.engine.clock
+    callback = gateway.hub.callback if gateway.hub.callbacks is not None else None
     return HttpService(
-        endpoint, gateway.readiness, examples, settings.graphiql, clock, cache_admin(gateway), settings
+        endpoint,
+        gateway.readiness,
+        examples,
+        settings.graphiql,
+        clock,
+        cache_admin(gateway),
+        settings,
+        callback,
     )
 
 

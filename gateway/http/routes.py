@@ -15,8 +15,10 @@ from starlette.staticfiles import StaticFiles
 
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.jsontext import encode_json
-from gateway.http.asgi import Receive, Scope, Send, serve_graphql
+from gateway.http.asgi import Receive as AsgiReceive
+from gateway.http.asgi import Scope, Send, serve_graphql
 from gateway.http.cache_admin import CacheAdmin, cache_routes
+from gateway.http.callback import Receive, callback_route
 from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import prefers_html
 from gateway.http.statuses import STATUSES
@@ -45,6 +47,7 @@ class HttpService:
     `readiness`: returns the state ("up", ...) of each subgraph. `examples`: operations for GraphiQL.
     `graphiql`: whether to serve GraphiQL. `clock`: for connection timeouts.
     `cache`: serves /cache; None if that does not exist. `settings`: those of the gateway.
+    `callback`: processes subgraphs' posts of events; None if there are none.
     """
 
     endpoint: Endpoint
@@ -54,6 +57,7 @@ class HttpService:
     clock: Clock = SYSTEM_CLOCK
     cache: CacheAdmin | None = None
     settings: Settings = field(default_factory=Settings)
+    callback: Receive | None = None
 
 
 class Routes:
@@ -73,7 +77,7 @@ class Routes:
         """Return the clock for connection timeouts."""
         return self.service.clock
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: AsgiReceive, send: Send) -> None:
         """Pass a request to the endpoint if it is for /graphql, or for a document below it, and not from a
         browser for GraphiQL; otherwise to the router.
         """
@@ -138,6 +142,7 @@ def _routes(served: Routes) -> list[Route | Mount]:
 
     routes: list[Route | Mount] = [Route("/health/live", live), Route("/health/ready", ready)]
     routes += cache_routes(lambda: served.service.cache)
+    routes.append(callback_route(lambda: served.service.callback))
     if served.service.graphiql:
         routes += [Route("/", home), Route("/graphql", page), Route("/graphiql/examples.json", examples)]
         routes.append(Mount("/graphiql", StaticFiles(directory=PAGE, check_dir=False)))

@@ -46,6 +46,7 @@ from gateway.settings.rates import KeySettings, RateRule, RateSettings, RedisSet
 from gateway.settings.signing import SigningSettings
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
 from gateway.settings.subscriptions import (
+    CallbackSettings,
     StreamProtocol,
     SubgraphSubscriptions,
     SubscriptionSettings,
@@ -64,6 +65,7 @@ __all__ = [
     "AuthorizationSettings",
     "AutomaticDocumentSettings",
     "CacheSettings",
+    "CallbackSettings",
     "ClaimRule",
     "ConnectionSettings",
     "CorsSettings",

@@ -83,12 +83,27 @@ class WebSocketSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackSettings:
+    """Subscriptions for which subgraphs post their events to the gateway (HTTP callback 1.0)."""
+
+    url: Annotated[
+        StreamUrl | None,
+        Meta(
+            description="The URL of this gateway's `/callback` as subgraphs reach it, such as"
+            " `http://gateway:4000/callback`. Without it, callbacks are not served."
+        ),
+    ] = None
+    heartbeat: Annotated[Pause, Meta(description="Time between heartbeats of a subgraph; 0: none.")] = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionSettings:
     """Subscriptions of clients."""
 
     enabled: Annotated[bool, Meta(description="Whether subscriptions are served.")] = True
     websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
     redis: EventSettings = field(default_factory=EventSettings)
+    callback: CallbackSettings = field(default_factory=CallbackSettings)
     heartbeat: Annotated[
         Seconds, Meta(description="Time between heartbeats of streams over SSE and multipart.")
     ] = 5.0

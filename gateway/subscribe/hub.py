@@ -18,13 +18,15 @@ from gateway.core.context import Identity, RequestContext
 from gateway.core.errors import RequestError
 from gateway.core.streams import PartSink, StreamEnd, Subscribed
 from gateway.request.graphql_request import GraphQLRequest
-from gateway.settings import SubscriptionSettings
+from gateway.settings import CallbackSettings, SubscriptionSettings
 from gateway.subscribe.event_execution import EventExecution
 from gateway.subscribe.fan_out import Member
 from gateway.subscribe.group import Executes, Group, Planned, same_meaning
 from gateway.subscribe.identities import Identify, IdentityChecks, same_caller
 from gateway.subscribe.remote_execution import RemoteExecution, request_of
 from gateway.subscribe.workers import Workers
+from gateway.transport.base import Transport
+from gateway.transport.stream_callback import NOT_FOUND, CallbackStreams
 from gateway.transport.streams import Streams
 
 RELOADED_AT_ONCE = 100  # streams whose meaning is compared in one turn of the event loop
@@ -72,6 +74,7 @@ class Hub:
     - `source`: the gateway over which they are executed; None before it has started.
     - `groups`: the shared streams by key. `resuming`: the streams that are for one client until it has
       received what it missed.
+    - `callbacks`: the subscriptions whose subgraphs post events to the gateway; None without any.
     - `workers`: the processes of the host, of which one executes each stream; None if there is only this one.
     """
 
@@ -83,6 +86,7 @@ class Hub:
         self.resuming: set[Group] = set()
         self.checks = IdentityChecks(settings.check_identity, clock)
         self.workers: Workers | None = None
+        self.callbacks: CallbackStreams | None = None
 
     def serve(self, source: Source) -> None:
         """Begin to serve subscriptions over a gateway."""
@@ -91,7 +95,31 @@ class Hub:
     async def work_with(self, workers: Workers) -> None:
         """Share streams with the other workers of the host."""
         self.workers = workers
-        await workers.start(self.ask)
+        if self.callbacks is not None:
+            self.callbacks.worker = workers.name
+        await workers.start(self.ask, self.receive)
+
+    def callbacks_at(self, settings: CallbackSettings, transport: Transport) -> CallbackStreams:
+        """Return the subscriptions by callback; those that are open remain, unless the URL has changed."""
+        url, known = str(settings.url), self.callbacks
+        if known is None or known.url != url.rstrip("/"):
+            known = self.callbacks = CallbackStreams(transport, url, settings.heartbeat, self.clock)
+            known.worker = self.workers.name if self.workers is not None else ""
+        known.transport, known.heartbeat = transport, settings.heartbeat
+        return known
+
+    def receive(self, name: str, body: bytes) -> int:
+        """Process a subgraph's post to the callback with this id, in this worker; return the HTTP status."""
+        return NOT_FOUND if self.callbacks is None else self.callbacks.receive(name, body)
+
+    async def callback(self, name: str, body: bytes) -> int:
+        """Process a subgraph's post to the callback with this id, in the worker that has opened the
+        stream.
+        """
+        worker = name.partition("~")[0]
+        if self.workers is None or worker in ("", self.workers.name):
+            return self.receive(name, body)
+        return await self.workers.pass_on(worker, name, body)
 
     def ask(self, asked: dict[str, Any], sink: PartSink) -> Subscribed:
         """Begin the stream that another worker asks for."""

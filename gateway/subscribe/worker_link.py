@@ -2,10 +2,12 @@
 
 A message is its length in four bytes, then msgpack: a tuple of its kind, the number of the stream, and more.
 
-("open", 7, {"query": ..., "headers": [...]})   a worker asks the owner of a key for its stream ("part", 7,
-b"{...}", "1.18b-0")                the owner passes a part on, with its cursor ("end", 7, [...], False)
-the stream has ended, with errors; whether for a moment only ("close", 7)
-the worker needs the stream no longer
+    ("open", 7, {"query": ...})         a worker asks the owner of a key for its stream
+    ("part", 7, b"{...}", "1.18b-0")    the owner passes a part on, with its cursor
+    ("end", 7, [...], False)            the stream has ended, with errors; whether for a moment only
+    ("close", 7)                        the worker needs the stream no longer
+    ("post", 8, "id", b"{...}")         a subgraph's post to the callback of the owner's stream
+    ("status", 8, 204)                  the HTTP status of the reply to it
 """
 
 import asyncio
@@ -20,6 +22,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 OPEN, PART, END, CLOSE = "open", "part", "end", "close"
+POST, STATUS = "post", "status"
 Message = tuple[Any, ...]
 
 

@@ -20,10 +20,13 @@ from typing import Any
 
 from gateway.core.clock import Clock
 from gateway.core.streams import PartSink, StreamEnd, StreamPart, Subscribed
-from gateway.subscribe.worker_link import CLOSE, END, OPEN, PART, Link, Message
+from gateway.subscribe.worker_link import CLOSE, END, OPEN, PART, POST, STATUS, Link, Message
 
 SCAN_SECONDS = 1.0  # how old the list of workers may be
 CONNECT_SECONDS = 2.0
+NOT_FOUND = 404
+Posted = Callable[[str, bytes], int]
+"""Processes the post to a callback, by its id; returns the HTTP status."""
 Opened = Callable[[dict[str, Any], PartSink], Subscribed]
 """Begins the stream that another worker asks for; it passes parts to the sink, and perhaps an end at once."""
 
@@ -74,6 +77,8 @@ class Workers:
         self.clock = clock
         self.name = f"{os.getpid()}.sock"
         self.opened: Opened | None = None
+        self.posted: Posted | None = None
+        self.asked: dict[tuple[Link, int], asyncio.Future[int]] = {}
         self.names: list[str] = [self.name]
         self.scanned = 0.0
         self.is_closing = False
@@ -84,9 +89,12 @@ class Workers:
         self.numbers = count(1)
         self.tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, opened: Opened) -> None:
-        """Listen for the other workers. `opened`: begins the streams that they ask for."""
-        self.opened = opened
+    async def start(self, opened: Opened, posted: Posted) -> None:
+        """Listen for the other workers.
+
+        `opened`: begins the streams that they ask for. `posted`: processes posts to callbacks of this worker.
+        """
+        self.opened, self.posted = opened, posted
         if self.server is not None:
             return
         path = self.folder / self.name
@@ -162,6 +170,19 @@ class Workers:
         self.remote[link, stream.number] = stream
         link.send((OPEN, stream.number, asked))
 
+    async def pass_on(self, owner: str, name: str, body: bytes) -> int:
+        """Pass a post to a callback on to the worker that has the stream; return the HTTP status."""
+        if owner not in self.names and not (self.folder / Path(owner).name).exists():
+            return NOT_FOUND
+        try:
+            link = await asyncio.shield(self._link(Path(owner).name))
+            number = next(self.numbers)
+            waiting = self.asked[link, number] = asyncio.get_running_loop().create_future()
+            link.send((POST, number, name, body))
+            return await asyncio.wait_for(waiting, CONNECT_SECONDS)
+        except (OSError, TimeoutError):
+            return NOT_FOUND
+
     def _link(self, owner: str) -> "asyncio.Task[Link]":
         """Return the connection to a worker, which streams share."""
         known = self.links.get(owner)
@@ -189,6 +210,11 @@ class Workers:
     def _received(self, link: Link, message: Message) -> None:
         """Receive a message of an owner."""
         kind, number = message[0], message[1]
+        if kind == STATUS:
+            waiting = self.asked.pop((link, number), None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message[2])
+            return
         stream = self.remote.get((link, number))
         if stream is None:
             return
@@ -216,6 +242,8 @@ class Workers:
             forwarded.subscribed = self.opened(message[2], forwarded)
         elif kind == CLOSE:
             _end(streams.pop(number, None))
+        elif kind == POST and self.posted is not None:
+            link.send((STATUS, number, self.posted(message[2], message[3])))
 
     def _asker_lost(self, link: Link) -> None:
         for forwarded in self.forwarded.pop(link, {}).values():

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.context import RequestContext
 from gateway.core.errors import SubgraphError
-from gateway.core.jsontext import NotJson, read_json
+from gateway.core.jsontext import NotJson, encode_json, read_json
 from gateway.core.numbers import plain_numbers
 from gateway.transport.headers import NO_HEADERS, Headers
 from gateway.transport.redirects import describe_redirect
@@ -130,6 +130,17 @@ class Call:
             self.timeout,
             self.context,
         )
+
+    def extended(self, extensions: Mapping[str, Any], headers: Headers) -> "Call":
+        """Return the same call with further `extensions` in its body, and other headers."""
+        made = self.replaced(headers=headers)
+        inner = encode_json(extensions)
+        own = self.context.request_extensions if self.context is not None else None
+        if own is not None:
+            inner = own[:-1] + b"," + inner[1:]
+        body = self.template.body(self.members, self.representations)
+        made._body = b'%b,"extensions":%b}' % (body[:-1], inner)
+        return made
 
     def with_query(self, query: str, variables: Mapping[str, Any], *, repeatable: bool) -> "Call":
         """Return another request to the same subgraph, with the same headers, deadline and context.

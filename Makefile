@@ -15,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard bench-cache bench-cache-mix bench-cache-faults bench-subscriptions profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test booking-machine mutants autobahn clean
+.PHONY: help env run test test-libraries schemathesis check lint types contracts schema bench bench-pairs bench-guard bench-cache bench-cache-mix bench-cache-faults bench-subscriptions profile bench-planning bench-matching bench-sagas bench-inbox conformance fuzz oracle-peers crash-test booking-machine mutants autobahn chaos clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ schemathesis: $(READY)  ## random operations against the platform in production 
 
 autobahn: $(READY)  ## every case of Autobahn's WebSocket tests against the frame layer; needs Python 2.7, takes minutes
 	@$(BIN)/python -m tests.conformance.autobahn.report
+
+chaos: $(READY)  ## subscriptions for ten minutes while clients, workers, Redis, subgraph and gateway are killed: make chaos ARGS="--seconds 600"
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 conformance: $(READY)  ## the suites of SHARED/conformance, and the subgraph requests beside the peers'; fails where they are absent
 	@SHARED="$(SHARED)" $(BIN)/python -m tests.conformance.report

@@ -1,0 +1,1 @@
+"""Subscriptions while everything is killed and started again."""

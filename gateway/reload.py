@@ -8,12 +8,16 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import msgspec
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from gateway.answering import Gateway
 from gateway.app import GatewayApp, create_gateway
@@ -32,6 +36,7 @@ class GatewaySource(msgspec.Struct, frozen=True):
 
 
 ReadSource = Callable[[], GatewaySource]
+WAIT = 0.2  # seconds between two looks for signals while a worker is asked whether it is alive
 HANGUP = getattr(signal, "SIGHUP", None)  # missing on Windows
 
 
@@ -131,6 +136,42 @@ class WorkerSupervisor(Multiprocess):
         self.file = file
         self.factory = factory
         self.terminal = Terminal()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace each worker that has ended, or does not answer in time.
+
+        uvicorn's own method would wait for the answer of a worker that is killed meanwhile, and for that time
+        handle no signal.
+        """
+        for index, process in enumerate(self.processes):
+            if self.should_exit.is_set() or self._is_alive(process):
+                continue
+            process.kill()
+            process.join()
+            if process.exitcode == STARTUP_FAILURE:
+                self.should_exit.set()
+                return
+            self.processes[index] = Process(self.config, self.sockets)
+            self.processes[index].start()
+
+    def _is_alive(self, process: Process) -> bool:
+        """Return whether a worker answers, or has not yet had the time to; a signal ends the wait."""
+        pipe, ended = process.parent_conn, process.process.sentinel
+        due = time.monotonic() + self.config.timeout_worker_healthcheck
+        try:
+            pipe.send(b"ping")
+            while time.monotonic() < due:
+                found = wait([pipe, ended], WAIT)
+                if pipe in found:
+                    pipe.recv()
+                    return True
+                if ended in found:
+                    return False
+                if self.signal_queue:
+                    return True
+        except (OSError, EOFError):
+            pass
+        return False
 
     def handle_hup(self) -> None:
         """Reload the workers; but if the terminal was closed, end them."""

@@ -56,11 +56,14 @@ class StreamReader:
             self.task = asyncio.ensure_future(self._run())
 
     async def close(self) -> None:
-        """Stop to read, and close all connections."""
-        if self.task is not None:
+        """Stop to read, and close all connections.
+
+        A cancellation can get lost where a timeout ends at the same moment, so it is repeated.
+        """
+        while self.task is not None and not self.task.done():
             self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
-            self.task = None
+            await asyncio.wait([self.task], timeout=0.5)
+        self.task = None
         await self.nodes.close()
 
     async def _run(self) -> None:

@@ -82,6 +82,7 @@ class Hub:
         self.settings = settings
         self.clock = clock
         self.source: Source | None = None
+        self.is_ending = False
         self.groups: dict[Hashable, Group] = {}
         self.resuming: set[Group] = set()
         self.checks = IdentityChecks(settings.check_identity, clock)
@@ -133,8 +134,9 @@ class Hub:
         Raises RequestError SUBSCRIPTION_LIMIT, or SUBSCRIPTIONS_NOT_SERVED before the gateway has started.
         """
         if self.source is None:
-            message = "the gateway has not started, or is shutting down"
-            raise RequestError(message, "SUBSCRIPTIONS_NOT_SERVED")
+            raise RequestError("the gateway has not started", "SUBSCRIPTIONS_NOT_SERVED")
+        if self.is_ending:
+            raise RequestError("the gateway is shutting down; subscribe again", "SUBSCRIPTION_SERVER_CLOSED")
         streams, after = self.source.streams, planned.request.after
         if after is not None and streams.resumes(planned.subscription.call()):
             return self._begin(planned, sink, streams, after)
@@ -286,6 +288,7 @@ class Hub:
 
     def end_all(self) -> None:
         """End all streams, as the process ends."""
+        self.is_ending = True
         message = "the gateway is shutting down; subscribe again"
         if self.workers is not None:
             self.workers.is_closing = True

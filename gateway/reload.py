@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -21,6 +20,7 @@ from uvicorn.supervisors.multiprocess import Process
 
 from gateway.answering import Gateway
 from gateway.app import GatewayApp, create_gateway
+from gateway.core.clock import SYSTEM_CLOCK
 from gateway.core.errors import GatewayError
 from gateway.observe.facts import Reloaded, ReloadRefused
 from gateway.observe.observer import Observer
@@ -157,10 +157,10 @@ class WorkerSupervisor(Multiprocess):
     def _is_alive(self, process: Process) -> bool:
         """Return whether a worker answers, or has not yet had the time to; a signal ends the wait."""
         pipe, ended = process.parent_conn, process.process.sentinel
-        due = time.monotonic() + self.config.timeout_worker_healthcheck
+        due = SYSTEM_CLOCK.time() + self.config.timeout_worker_healthcheck
         try:
             pipe.send(b"ping")
-            while time.monotonic() < due:
+            while SYSTEM_CLOCK.time() < due:
                 found = wait([pipe, ended], WAIT)
                 if pipe in found:
                     pipe.recv()

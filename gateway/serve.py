@@ -1,9 +1,11 @@
 """Serves a supergraph on a host and port, in one process or several."""
 
 import asyncio
+import ctypes
 import gc
 import importlib
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -41,6 +43,7 @@ from gateway.transport.http import transport_for
 from gateway.transport.tls import server_context
 from gateway.triggers import Sagas
 
+PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _ENVIRONMENT = "GATEWAY_SOURCE"
 SDL_SECONDS = 10.0  # timeout for fetching an SDL
 
@@ -218,8 +221,20 @@ def _config(
     )
 
 
+def end_with_supervisor() -> None:
+    """Have the system end this process when the one that has started it is gone, so that none holds the port.
+
+    Linux only; elsewhere a worker outlives a supervisor that is killed.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 def worker() -> Routes:
     """Return the application of a worker process, from the file that `serve` has written."""
+    end_with_supervisor()
     file = Path(os.environ[_ENVIRONMENT])
     read = partial(read_source, file)
     source = read()

@@ -81,7 +81,7 @@ class StreamReader:
                     self._receive(found)
                     if found:
                         await self.clock.sleep(GATHER)
-            except (RedisFailure, RedisError, ValueError, TypeError) as error:
+            except Exception as error:  # reading must go on, whatever happens
                 if isinstance(error, RedisFailure) and error.reason is Reason.PROTOCOL:
                     self.page = max(self.page // 8, 1)
                 if not attempt:

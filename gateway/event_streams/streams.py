@@ -5,7 +5,6 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from gateway.cache.cache import Cache
 from gateway.cache.keys import entity_tag
-from gateway.cache.resp import RedisError, RedisFailure
 from gateway.core.clock import Clock
 from gateway.core.errors import SubgraphError
 from gateway.event_streams.channels import ChannelReader
@@ -196,8 +195,10 @@ class EventStreams:
             )
         except InvalidCursor as error:
             self._fail(subscriber, f"can't go on: {error}", "INVALID_CURSOR")
-        except (RedisFailure, RedisError, ValueError) as error:
-            self._fail(subscriber, f"can't read the events that were missed: {error}", "SUBGRAPH_UNREACHABLE")
+        except Exception as error:  # the client must learn of it, and come back
+            kind = type(error).__name__
+            message = f"can't read the events that were missed ({kind}: {error}); subscribe again"
+            self._fail(subscriber, message, "SUBGRAPH_UNREACHABLE")
 
     async def _replay(self, subscriber: Subscriber, history: History) -> None:
         rule = subscriber.rule

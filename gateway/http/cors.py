@@ -20,9 +20,13 @@ _HEADER_LIST = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, \t-]{1,4000}")
 
 
 class Cors:
-    """The rules for other origins, with the headers that do not depend on a request."""
+    """The rules for other origins, with the headers that do not depend on a request.
+
+    `credentials`: whether pages may send cookies.
+    """
 
     def __init__(self, settings: CorsSettings) -> None:
+        self.credentials = settings.credentials
         self.any = "*" in settings.origins
         self.origins = frozenset(one.encode() for one in settings.origins)
         self.patterns = tuple(_expression(one) for one in settings.patterns)

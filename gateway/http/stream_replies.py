@@ -50,7 +50,8 @@ def stream_reply(
     if form is None:
         error = RequestError(NOT_ACCEPTED, "STREAM_NOT_ACCEPTED")
         return http_reply(error_envelope(error), accepted.media, None, mode)
-    return _reply(written_stream(response, form, settings), form.content_type, envelope)
+    may_drop = not isinstance(response, IncrementalStream)
+    return _reply(written_stream(response, form, settings, may_drop), form.content_type, envelope)
 
 
 def _reply(parts: AsyncIterator[bytes], content_type: bytes, envelope: Envelope) -> HttpReply:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import encode_json
-from gateway.core.streams import COMPLETED, ResponseStream, StreamEnd, StreamPart, with_notice
+from gateway.core.streams import COMPLETED, ResponseStream, StreamEnd, StreamPart, Subscribed, with_notice
 from gateway.http.negotiate import MULTIPART, SSE
 from gateway.settings import SubscriptionSettings
 from gateway.wire import multipart, sse
@@ -120,14 +120,18 @@ class WaitingParts:
     """The parts that a client has not read yet; it implements `PartSink`.
 
     `dropped`: how many were dropped since the last one that was read. `end`: None while the stream goes on.
+    `subscribed`: the place in the stream, which is left when the client reads too slowly. `may_drop`: whether
+    parts may be dropped; those of one response may not.
     """
 
-    def __init__(self, settings: SubscriptionSettings) -> None:
+    def __init__(self, settings: SubscriptionSettings, may_drop: bool = True) -> None:
         self.settings = settings
+        self.may_drop = may_drop
         self.parts: deque[_Waiting] = deque()
         self.size = 0
         self.dropped = 0
         self.end: StreamEnd | None = None
+        self.subscribed: Subscribed | None = None
         self.changed = asyncio.Event()
 
     def part(self, part: StreamPart) -> None:
@@ -135,9 +139,11 @@ class WaitingParts:
             return
         self.parts.append(_Waiting(part, len(part.body)))
         self.size += len(part.body)
-        while self.size > self.settings.queue and len(self.parts) > 1:
+        while self.may_drop and self.size > self.settings.queue and len(self.parts) > 1:
             if self.settings.overflow == "close":
                 self.ended(StreamEnd([RequestError(SLOW, "SLOW_CLIENT").formatted()]))
+                if self.subscribed is not None:
+                    self.subscribed.cancel()
                 break
             self.size -= self.parts.popleft().size
             self.dropped += 1
@@ -163,13 +169,16 @@ class WaitingParts:
 
 
 async def written_stream(
-    stream: ResponseStream, form: StreamFormat, settings: SubscriptionSettings
+    stream: ResponseStream, form: StreamFormat, settings: SubscriptionSettings, may_drop: bool = True
 ) -> AsyncGenerator[bytes, None]:
-    """Yield a stream as it is written. Closing the generator ends the subscription."""
-    waiting = WaitingParts(settings)
+    """Yield a stream as it is written. Closing the generator ends the subscription.
+
+    `may_drop`: whether a slow client may miss parts.
+    """
+    waiting = WaitingParts(settings, may_drop)
     yield form.start()
     try:
-        subscribed = stream.attach(waiting)
+        subscribed = waiting.subscribed = stream.attach(waiting)
     except RequestError as error:
         yield form.end(StreamEnd([error.formatted()]))
         return
@@ -182,7 +191,10 @@ async def written_stream(
                 return
             waiting.changed.clear()
             try:
-                await asyncio.wait_for(waiting.changed.wait(), settings.heartbeat)
+                async with asyncio.timeout(
+                    settings.heartbeat
+                ):  # `wait_for` of Python 3.11 loses cancellations
+                    await waiting.changed.wait()
             except TimeoutError:
                 yield form.heartbeat()
     finally:

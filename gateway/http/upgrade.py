@@ -42,11 +42,14 @@ def accept(
     door: WebSocketDoor, handshake: Handshake, headers: RequestHeaders, transport: asyncio.Transport
 ) -> Accepted:
     """Return the response to a valid handshake. Raises RequestRefused if the client may not connect."""
-    host = headers.get("host", "")
-    if not door.allows_origin(handshake.origin, host):
+    host, origin = headers.get("host", ""), handshake.origin
+    if not door.allows_origin(origin, host):
         raise RequestRefused(403, "pages of this origin may not connect (subscriptions.websocket.origins)")
     if len(door.connections) >= door.settings.websocket.connections:
         raise RequestRefused(503, "the gateway has too many connections; try again later")
+    if origin is not None and not door.allows_cookies(origin, host):
+        kept = [(name, value) for name, value in headers.raw.items() if name != b"cookie"]
+        headers = RequestHeaders(kept, headers.address)
     machine = door.machine_for(handshake.protocols)
     agreed = _compression(door, handshake)
     inflate = agreed.inflate() if agreed is not None else None

@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from gateway.core.clock import Clock
 from gateway.core.headers import RequestHeaders
+from gateway.core.streams import StreamPart
 from gateway.http.websocket_peer import Door, Operation, WebSocketPeer
 from gateway.settings import SubscriptionSettings
 from gateway.wire.deflate import Deflate
@@ -30,6 +31,7 @@ from gateway.wire.frames import frame as written_frame
 from gateway.wire.messages import Close, Machine, Stage
 
 LINGER = 1.0  # seconds after a close frame until the connection is cut off
+BESIDE = 64  # bytes of a message besides its body, about
 CLIENT_MESSAGE = "expected a text message, got a binary one"
 PING_FRAME = written_frame(PING, b"")
 
@@ -61,8 +63,8 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
     """A connection after its handshake.
 
     - `heard`: the clock's time at which the last bytes arrived; at the start that of the handshake.
-    - `held`: the frames that wait because the client reads too slowly, each with the operation to which it
-      belongs if it may be dropped; None while nothing waits. `size`: their bytes.
+    - `held`: what waits because the client reads too slowly: parts of subscriptions, which may be dropped,
+      each with its operation, and frames; None while nothing waits. `size`: their bytes.
     - `closed`: called when the connection is lost.
     - `deflate`: compresses messages; None if the client has not asked for it.
     """
@@ -84,7 +86,7 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
         self.reader = reader
         self.deflate = deflate
         self.heard = door.clock.time()
-        self.held: deque[tuple[Operation | None, bytes]] | None = None
+        self.held: deque[tuple[Operation, StreamPart] | bytes] | None = None
         self.is_full = False
         self.size = 0
         self.closed: Callable[[WebSocketConnection], object] | None = None
@@ -116,7 +118,7 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
             if kind == TEXT:
                 self.machine.received(self, payload)
             elif kind == PING:
-                self._write(None, written_frame(PONG, payload))
+                self._write(written_frame(PONG, payload))
             elif kind == CLOSE:
                 self._finish(close_reply(payload))
                 self._end_writing()
@@ -159,9 +161,9 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
         """Called when the client has read enough: write what has waited."""
         self.is_full = False
         while self.held and not self.is_full:
-            _, frame = self.held.popleft()
-            self.size -= len(frame)
-            self.transport.write(frame)
+            found = self.held.popleft()
+            self.size -= _size(found)
+            self.transport.write(found if isinstance(found, bytes) else self.frame_of(*found))
         if not self.held:
             self.held = None
 
@@ -173,11 +175,11 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
         return self.machine.tag if self.deflate is None else b"%b%d" % (self.machine.tag, id(self.deflate))
 
     def send(self, text: bytes) -> None:
-        self._write(None, self.frame(text))
+        self._write(self.frame(text))
 
     def send_for(self, operation: Operation, text: bytes) -> None:
         """Send a message of an operation, which is not dropped."""
-        self._write(None, self.frame(text))
+        self._write(self.frame(text))
 
     def frame(self, text: bytes) -> bytes:
         """Return the frame of a message, compressed if the client has asked for it."""
@@ -185,47 +187,46 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
             return written_frame(TEXT, self.deflate.message(text), rsv1=True)
         return text_frame(text)
 
-    def write_part(self, operation: Operation, frame: bytes) -> None:
+    def write_part(self, operation: Operation, part: StreamPart) -> None:
         """Write a part of a subscription, or let it wait."""
         if self.is_full:
-            self._hold(operation, frame)
+            self._hold((operation, part))
         else:
-            self.transport.write(frame)
+            self.transport.write(self.frame_of(operation, part))
 
-    def _write(self, operation: Operation | None, frame: bytes) -> None:
+    def _write(self, frame: bytes) -> None:
         if self.stage == Stage.CLOSED:
             return
         if self.is_full:
-            self._hold(operation, frame)
+            self._hold(frame)
         else:
             self.transport.write(frame)
 
-    def _hold(self, operation: Operation | None, frame: bytes) -> None:
-        """Let a frame wait.
+    def _hold(self, item: tuple[Operation, StreamPart] | bytes) -> None:
+        """Let a part or a frame wait.
 
-        A full queue drops the oldest parts of subscriptions, or closes the connection.
+        A full queue drops the oldest parts of subscriptions, or closes the connection. Then the client has
+        LINGER seconds to read the close frame.
         """
         if self.held is None:
             self.held = deque()
-        self.held.append((operation, frame))
-        self.size += len(frame)
+        self.held.append(item)
+        self.size += _size(item)
         settings = self.door.settings
-        if self.size <= settings.queue:
-            return
-        if settings.overflow == "close" or not self._drop(settings.queue):
+        if self.size > settings.queue and (settings.overflow == "close" or not self._drop(settings.queue)):
             self.close(Close.TOO_SLOW, "The client reads too slowly")
-            self.transport.abort()
 
     def _drop(self, limit: int) -> bool:
         """Drop the oldest parts until the rest fits; return whether it does."""
-        kept: deque[tuple[Operation | None, bytes]] = deque()
-        for operation, frame in self.held or ():
-            if operation is not None and self.size > limit:
-                operation.dropped += 1
-                self.size -= len(frame)
+        held, kept = self.held or deque(), []
+        while held and self.size > limit:
+            item = held.popleft()
+            if isinstance(item, bytes):
+                kept.append(item)
             else:
-                kept.append((operation, frame))
-        self.held = kept
+                item[0].dropped += 1
+                self.size -= _size(item)
+        held.extendleft(reversed(kept))
         return self.size <= limit
 
     def close(self, code: int, reason: str) -> None:
@@ -238,7 +239,7 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
         self.stop_all()
         if not self.transport.is_closing():
             self.transport.write(frame)
-        self.held = None
+        self.held, self.size = None, 0
         self.door.wake(self, LINGER)
 
     # the door
@@ -262,9 +263,14 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
     def _ping(self, seconds: float) -> None:
         if seconds and self.stage == Stage.READY:
             heartbeat = self.machine.heartbeat
-            self._write(None, PING_FRAME if heartbeat is None else PING_FRAME + self.frame(heartbeat))
+            self._write(PING_FRAME if heartbeat is None else PING_FRAME + self.frame(heartbeat))
         self.door.wake(self, seconds or self.door.settings.websocket.silence or 60.0)
 
     def shutdown(self) -> None:
         """Called by the server as the process ends."""
         self.close(Close.GOING_AWAY, "The gateway is shutting down; connect again")
+
+
+def _size(item: tuple[Operation, StreamPart] | bytes) -> int:
+    """Return about how many bytes something that waits will have on the wire."""
+    return len(item) if isinstance(item, bytes) else len(item[1].body) + BESIDE

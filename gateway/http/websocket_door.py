@@ -112,12 +112,20 @@ class WebSocketDoor:
 
         `host`: the Host header. A page's own origin is allowed, and those of the settings.
         """
-        if origin is None:
+        if origin is None or self.allows_cookies(origin, host):
             return True
-        allowed = self.settings.websocket.origins
+        return self.cors is not None and self.cors.allows(origin.encode("latin-1", "replace"))
+
+    def allows_cookies(self, origin: str, host: str) -> bool:
+        """Return whether a page may connect with the cookies that a browser has for the gateway.
+
+        Browsers send them with every handshake, so pages that CORS allows without credentials must not act
+        for a user who is signed in.
+        """
+        allowed, cors = self.settings.websocket.origins, self.cors
         if "*" in allowed or origin in allowed:
             return True
-        if self.cors is not None and self.cors.allows(origin.encode("latin-1", "replace")):
+        if cors is not None and cors.credentials and cors.allows(origin.encode("latin-1", "replace")):
             return True
         try:
             return urlsplit(origin).netloc.lower() == host.lower() != ""

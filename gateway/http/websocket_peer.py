@@ -1,7 +1,7 @@
 """The operations of one WebSocket connection, whatever carries its messages; it implements `wire.Peer`."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol
 
 from gateway.core.context import Identity, RequestContext
@@ -12,11 +12,12 @@ from gateway.core.jsontext import encode_json
 from gateway.core.streams import COMPLETED, StreamEnd, StreamPart, Subscribed, with_notice
 from gateway.http.endpoint import RequestHandler, internal_error_envelope
 from gateway.http.read import DocumentFinder, from_payload
-from gateway.observe.facts import REQUEST
+from gateway.observe.facts import REQUEST, InternalFailure
 from gateway.transport.base import Handle
-from gateway.wire.messages import Machine, Stage
+from gateway.wire.messages import Close, Machine, Stage
 
 FRAMES = 64  # different ids whose messages with one part are made only once
+HELD = 100_000  # bytes of the messages that wait until `connection_init` is accepted
 MANY = "expected at most {:,} operations of one connection at the same time; end one first"
 
 
@@ -107,14 +108,10 @@ class Operation:
             )
 
     def part(self, part: StreamPart) -> None:
-        """Send a part of a subscription; clients with the same id of the operation receive the same bytes."""
+        """Send a part of a subscription."""
         peer = self.peer
-        if peer is None:
-            return
-        frame = part.written.get(self.tagged)
-        if frame is None or self.dropped:
-            frame = peer.frame_of(self, part)
-        peer.write_part(self, frame)
+        if peer is not None:
+            peer.write_part(self, part)
 
     def ended(self, end: StreamEnd) -> None:
         """Send the end, and forget the operation."""
@@ -147,9 +144,10 @@ class WebSocketPeer:
 
     - `headers`: those of the handshake, with those in the payload of `connection_init`.
     - `started`: the operations that run, by id; None if there are none.
+    - `early`: the messages that wait until `connection_init` is accepted; None if there are none.
     """
 
-    __slots__ = ("door", "headers", "machine", "pending", "stage", "started")
+    __slots__ = ("door", "early", "headers", "machine", "pending", "stage", "started")
 
     def __init__(self, door: Door, machine: Machine, headers: RequestHeaders) -> None:
         self.door = door
@@ -158,6 +156,7 @@ class WebSocketPeer:
         self.stage = Stage.NEW
         self.started: dict[str, Operation] | None = None
         self.pending: asyncio.Task[None] | None = None
+        self.early: list[bytes] | None = None
 
     @property
     def tag(self) -> bytes:
@@ -182,22 +181,26 @@ class WebSocketPeer:
         """Return a message as it is written, if it may be written many times."""
         raise NotImplementedError
 
-    def write_part(self, operation: Operation, frame: bytes) -> None:
+    def write_part(self, operation: Operation, part: StreamPart) -> None:
         """Write a part of a subscription, which may be dropped if the client reads too slowly."""
         raise NotImplementedError
 
     # parts
 
     def frame_of(self, operation: Operation, part: StreamPart) -> bytes:
-        """Return the frame with a part; it is stored for other clients, unless it has a notice."""
-        machine, name = self.machine, operation.name
+        """Return the frame with a part; clients with the same id of the operation receive the same bytes.
+
+        It says how many parts were dropped before it.
+        """
         if operation.dropped:
             body = with_notice(part.body, {"dropped": operation.dropped})
             operation.dropped = 0
-            return self.frame(machine.result(name, body))
-        frame = self.frame(machine.next(name, part))
-        if len(part.written) < FRAMES:
-            part.written[operation.tagged] = frame
+            return self.frame(self.machine.result(operation.name, body))
+        frame = part.written.get(operation.tagged)
+        if frame is None:
+            frame = self.frame(self.machine.next(operation.name, part))
+            if len(part.written) < FRAMES:
+                part.written[operation.tagged] = frame
         return frame
 
     # Peer
@@ -205,28 +208,35 @@ class WebSocketPeer:
     def check(self, payload: dict[str, Any]) -> None:
         self.headers = self.door.headers_with(self.headers, payload)
         handler = self.door.handler
+        context = handler.context(self.headers)
         try:
-            found = handler.identify(handler.context(self.headers))
-        except RequestError as error:
-            self.machine.refused(self, error.message)
+            found = handler.identify(context)
+        except Exception as error:
+            self._not_identified(error, context)
             return
         if isinstance(found, Identity):
             self.machine.accepted(self)
         else:
-            self.pending = asyncio.ensure_future(self._check_later(found))
+            self.pending = asyncio.ensure_future(self._check_later(found, context))
 
-    async def _check_later(self, found: Awaitable[Identity]) -> None:
+    async def _check_later(self, found: Awaitable[Identity], context: RequestContext) -> None:
         try:
             await found
-        except RequestError as error:
-            self.machine.refused(self, error.message)
-        except Exception:
-            self.close(4500, "Internal server error")
+        except Exception as error:
+            self._not_identified(error, context)
         else:
             if self.stage == Stage.CHECKING:
                 self.machine.accepted(self)
         finally:
             self.pending = None
+
+    def _not_identified(self, error: Exception, context: RequestContext) -> None:
+        """Refuse the caller, or report an unexpected exception."""
+        if isinstance(error, RequestError):
+            self.machine.refused(self, error.message)
+            return
+        context.observer.emit(InternalFailure(context.id, error))
+        self.close(Close.INTERNAL, "Internal server error")
 
     def renew(self, payload: dict[str, Any]) -> None:
         headers = self.door.headers_with(self.headers, payload)
@@ -267,6 +277,16 @@ class WebSocketPeer:
         operation.cancel()
         return True
 
+    def hold(self, text: bytes) -> None:
+        early = self.early = self.early or []
+        early.append(text)
+        if len(early) > self.door.operations or sum(map(len, early)) > HELD:
+            self.close(Close.BAD_REQUEST, "Too many messages before connection_ack")
+
+    def held_back(self) -> Sequence[bytes]:
+        early, self.early = self.early, None
+        return early or ()
+
     def forget(self, operation: Operation) -> None:
         """Remove an operation that has ended."""
         started = self.started or {}
@@ -276,7 +296,7 @@ class WebSocketPeer:
 
     def stop_all(self) -> None:
         """End all operations without a message, since the connection is closed."""
-        self.stage = Stage.CLOSED
+        self.stage, self.early = Stage.CLOSED, None
         if self.pending is not None:
             self.pending.cancel()
         started, self.started = self.started, None

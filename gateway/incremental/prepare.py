@@ -55,7 +55,8 @@ def prepare_incremental(
 ) -> PreparedOperation:
     """Return the operation as `prepare` does, with what is sent later, if anything is.
 
-    The cost is that of the whole operation. If a part has no plan of its own, nothing is sent later. Raises
+    The cost is that of the whole operation. If a part has no plan of its own, nothing is sent later. Fields
+    that the caller may not see are null in their parts; the first payload has the errors. Raises
     RequestError.
     """
     whole = prepare(engine, checked, node, variables, labels, unmet)
@@ -68,25 +69,30 @@ def prepare_incremental(
     plain = replace(engine, costs=None)
     try:
         first = plan_authorized(plain, Authorized(found.operation, authorized.errors), labels)
-        parts = tuple(_prepared(plain, operation, part, labels) for part in found.parts)
+        parts = tuple(_prepared(plain, authorized, part, labels) for part in found.parts)
     except PlanError:  # a part may need values of objects around it (@fromContext)
         return whole
     return replace(whole, later=Later(first, parts, found.lists))
 
 
-def _prepared(engine: Engine, operation: Operation, part: Part, labels: frozenset[str]) -> PreparedPart:
-    """Return a part with its plan, and those inside it."""
-    inside = tuple(_prepared(engine, operation, one, labels) for one in part.parts)
-    root = engine.supergraph.roots["query"]
+def _prepared(engine: Engine, whole: Authorized, part: Part, labels: frozenset[str]) -> PreparedPart:
+    """Return a part with its plan, and those inside it. `whole`: the operation."""
+    inside = tuple(_prepared(engine, whole, one, labels) for one in part.parts)
+    operation, root = whole.operation, engine.supergraph.roots["query"]
     if not part.key:
         own = Operation("query", operation.name, root, operation.variables, part.selections)
-        prepared = plan_authorized(engine, Authorized(own, ()), labels)
-        return PreparedPart(part, prepared, engine, None, inside)
+        return PreparedPart(part, _planned(engine, own, whole, labels), engine, None, inside)
     known = engine.deferrals.engine(engine)
     objects = Field(OBJECTS, root_field(part.type), root, f"[{part.type}]", selections=part.selections)
     own = Operation("query", operation.name, root, operation.variables, (objects,))
-    prepared = plan_authorized(known, Authorized(own, ()), labels)
+    prepared = _planned(known, own, whole, labels)
     first = next(fetch for fetch in prepared.plan.fetches if fetch.subgraph == SUBGRAPH)
     if len(prepared.plan.fetches) == 1:  # a reply that passes unchanged would have the key, too
         prepared = replace(prepared, program=None)
     return PreparedPart(part, prepared, known, first, inside)
+
+
+def _planned(engine: Engine, own: Operation, whole: Authorized, labels: frozenset[str]) -> PreparedOperation:
+    """Return the operation of a part with its plan, which fetches no denied field."""
+    prepared = plan_authorized(engine, Authorized(own, whole.errors), labels)
+    return replace(prepared, denied=(), program=None) if whole.errors else prepared

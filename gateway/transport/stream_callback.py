@@ -1,8 +1,8 @@
 """Streams of events by HTTP callback 1.0: the subgraph posts each event to the gateway.
 
-The gateway posts the subscription with the URL of a callback, an id and a verifier. The subgraph posts `check`
-to that URL before it replies, again as a heartbeat, then `next` for each event, and `complete`. When a
-subscription has ended here, the next post gets the status 404, and the subgraph stops.
+The gateway posts the subscription with the URL of a callback, an id and a verifier. The subgraph posts
+`check` to that URL before it replies, again as a heartbeat, then `next` for each event, and `complete`. When
+a subscription has ended here, the next post gets the status 404, and the subgraph stops.
 
 See https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/callback-protocol.
 """
@@ -135,8 +135,8 @@ class CallbackStreams:
     """The subscriptions by HTTP callback.
 
     - `transport`: posts the subscriptions. `url`: the public URL of the callback, without the id.
-    - `heartbeat`: seconds between two heartbeats; 0 for none. `worker`: the name of this process, which begins
-      the ids of its subscriptions; "" if there is only one.
+    - `heartbeat`: seconds between two heartbeats; 0 for none. `worker`: the name of this process, which
+      begins the ids of its subscriptions; "" if there is only one.
     """
 
     def __init__(self, transport: Transport, url: str, heartbeat: float, clock: Clock) -> None:

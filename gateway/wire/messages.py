@@ -7,6 +7,7 @@ Example: the client sends `{"type":"subscribe","id":"1",...}` before `connection
 connection with 4401.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -75,6 +76,14 @@ class Peer(Protocol):
 
     def stop(self, name: str) -> bool:
         """End an operation; return whether it ran."""
+        ...
+
+    def hold(self, text: bytes) -> None:
+        """Store a message until `connection_init` is accepted; close the connection if there are too many."""
+        ...
+
+    def held_back(self) -> Sequence[bytes]:
+        """Return the messages that were stored, and forget them."""
         ...
 
 
@@ -222,7 +231,10 @@ class TransportWs:
 
 
 class LegacyWs:
-    """graphql-ws, the legacy protocol. Unlike the new one, it answers invalid messages and remains open."""
+    """graphql-ws, the legacy protocol. Unlike the new one, it answers invalid messages and remains open.
+
+    Its client sends operations right after `connection_init`. They wait until that is accepted.
+    """
 
     name = LEGACY_WS
     tag = b"l"
@@ -234,7 +246,9 @@ class LegacyWs:
             peer.send(_legacy_error(None, "expected a JSON object with a `type`"))
             return
         kind = message["type"]
-        if kind == "connection_init":
+        if peer.stage == Stage.CHECKING and kind in ("start", "stop"):
+            peer.hold(text)
+        elif kind == "connection_init":
             self._init(peer, message)
         elif kind == "start":
             self._start(peer, message)
@@ -269,6 +283,8 @@ class LegacyWs:
         peer.stage = Stage.READY
         peer.send(b'{"type":"connection_ack"}')
         peer.send(b'{"type":"ka"}')
+        for text in peer.held_back():
+            self.received(peer, text)
 
     def refused(self, peer: Peer, message: str) -> None:
         peer.send(b'{"type":"connection_error","payload":%b}' % encode_json({"message": message}))

@@ -28,6 +28,8 @@ class AggregateType(Enum):
     REVIEW = enum_value("review", "A review of a booking.")
     MATCHING_RESULT = enum_value("matching_result", "A ranking of musicians for a request.")
     NOTIFICATION = enum_value("notification", "A notification of a user.")
+    CHAT = enum_value("chat", "The messages between the parties of a booking.")
+    SAGA = enum_value("saga", "An operation over several services.")
     ESCROW = enum_value("escrow", "The payment for a booking.")
     SLOT = enum_value("slot", "A slot in a musician's calendar.")
     OTHER = enum_value("other", "An object of a type that this list does not have.")

@@ -65,13 +65,16 @@ TOUCHED: Final[Mapping[str, tuple[str, ...]]] = {
     # calendar
     "SlotTaken": _SLOT,
     "SlotFreed": _SLOT,
-    # rankings, money and notifications are not cached
+    # rankings, money, notifications, messages and sagas are not cached
     "MatchesRanked": NOTHING,
     "EscrowCreated": NOTHING,
     "EscrowReleased": NOTHING,
     "EscrowRefunded": NOTHING,
     "EscrowRestored": NOTHING,
     "NotificationDue": NOTHING,
+    "NotificationReceived": NOTHING,
+    "MessageSent": NOTHING,
+    "SagaChanged": NOTHING,
 }
 """By event type: entities as `Type:field`, where the payload's field has the id, and names of @cacheTag."""
 

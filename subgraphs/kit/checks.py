@@ -85,6 +85,21 @@ def text(value: str, field: str, longest: int, shortest: int = 1, *, lines: bool
     return cleaned
 
 
+def visible_text(value: str, field: str, longest: int) -> str:
+    """Return a text of 1 to `longest` characters, as `text` does, with line breaks and tabs.
+
+    A text without a visible character is refused.
+    """
+    cleaned = text(value, field, longest, lines=True)
+    if all(char.isspace() or _is_invisible(char) for char in cleaned):
+        raise BadUserInput(f"'{field}' must have a visible character", field)
+    return cleaned
+
+
+def _is_invisible(char: str) -> bool:
+    return char in _BLANK or unicodedata.category(char) in _INVISIBLE
+
+
 def label(value: str, field: str, longest: int, shortest: int = 1) -> str:
     """Return a name or title of one line, as `text` does, whose characters are what they seem.
 
@@ -94,7 +109,7 @@ def label(value: str, field: str, longest: int, shortest: int = 1) -> str:
     cleaned = text(value, field, longest, shortest)
     for char in cleaned:
         variant = char.isalpha() and unicodedata.normalize("NFKC", char) != char
-        if variant or char in _BLANK or unicodedata.category(char) in _INVISIBLE:
+        if variant or _is_invisible(char):
             raise BadUserInput(
                 f"'{field}' must not contain invisible characters or variants of letters,"
                 f" got U+{ord(char):04X}",

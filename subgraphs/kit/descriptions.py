@@ -26,6 +26,7 @@ TYPES: Final[Mapping[str, str]] = {
     "client, its musician and admins.",
     "Payment": "A charge of a client.",
     "Notification": "A notification of a user.",
+    "Message": "A message between the parties of a booking; for them and admins.",
     "CalendarSlot": "A slot in the caller's calendar as a musician.",
     "MatchingAlgorithm": "An algorithm for ranking musicians.",
     "MatchingResult": "A stored ranking; for the client of the request and admins.",

@@ -65,3 +65,30 @@ def key_of(value: object, kind: str | None = None) -> UUID | None:
         return UUID(value) if len(value) <= 45 else None
     except ValueError:
         return None
+
+
+def booking_key(value: object) -> str | None:
+    """Return the UUID of a booking as events have it, from its global id or its UUID; None for other texts.
+
+    The gateway calls this function and the next ones for the arguments of subscriptions (`gateway.yaml`).
+    """
+    return _text(key_of(value, "Booking"))
+
+
+def request_key(value: object) -> str | None:
+    """Return the UUID of a request, as `booking_key` does."""
+    return _text(key_of(value, "MusicianRequest"))
+
+
+def saga_key(value: object) -> str | None:
+    """Return the UUID of a saga, as `booking_key` does."""
+    return _text(key_of(value, "Saga"))
+
+
+def skill_key(value: object) -> str | None:
+    """Return the UUID of a skill, as `booking_key` does."""
+    return _text(key_of(value, "Skill"))
+
+
+def _text(key: UUID | None) -> str | None:
+    return None if key is None else str(key)

@@ -11,7 +11,8 @@ from subgraphs.kit.errors import Forbidden, NotFound
 from subgraphs.kit.messages import Command, Envelope
 from subgraphs.kit.queue.inbox import EventHandler
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.notifications import delivery_store, messages, model, store
+from subgraphs.notifications import appearance, delivery_store, messages, model, store
+from subgraphs.notifications.chat_handlers import BOOKING_EVENTS, send_message, store_booking
 from subgraphs.notifications.delivery_store import DELIVERY_ROWS, DeliveryRecord
 from subgraphs.notifications.drafts import DRAFTS
 from subgraphs.notifications.tables import NOTIFICATION_ROWS
@@ -51,8 +52,10 @@ async def update_settings(uow: UnitOfWork, command: messages.UpdateSettings) -> 
 async def send_due(uow: UnitOfWork, command: messages.SendDue) -> int:
     """Add the deliveries of due notifications, at most `command.most`, and publish NotificationDue for them.
 
-    A notification without a channel is only marked as sent. Returns how many were due.
+    A notification without a channel is only marked as sent. Reminders whose time has come are published as
+    received. Returns how many notifications were due.
     """
+    await appearance.publish_appeared(uow, command.most)
     claimed = await store.claim_due(uow, command.most)
     await delivery_store.add_notifications(uow, claimed)
     for due in claimed:
@@ -94,8 +97,7 @@ async def notify(uow: UnitOfWork, envelope: Envelope) -> None:
     drafts = list(DRAFTS[envelope.event_type](envelope, now))
     settings = await store.settings_of(uow, [draft.user_id for draft in drafts])
     rows = [model.row_of(draft, settings[draft.user_id], envelope.event_id, now) for draft in drafts]
-    if rows:
-        await store.add(uow, rows)
+    await appearance.add(uow, rows)
 
 
 async def delete_reminders(uow: UnitOfWork, envelope: Envelope) -> None:
@@ -113,15 +115,30 @@ async def send_account_mail(uow: UnitOfWork, envelope: Envelope) -> None:
         await delivery_store.add_mail(uow, facts.mail_id, facts.kind, facts.user_id, facts.expires_at)
 
 
+def both(*handlers: EventHandler) -> EventHandler:
+    """Return a handler of events that calls several ones, in their order."""
+
+    async def handle(uow: UnitOfWork, envelope: Envelope) -> None:
+        for handler in handlers:
+            await handler(uow, envelope)
+
+    return handle
+
+
 COMMAND_HANDLERS: Mapping[type[Command[Any]], CommandHandler] = {
     messages.MarkRead: mark_read,
     messages.MarkAllRead: mark_all_read,
     messages.UpdateSettings: update_settings,
     messages.SendDue: send_due,
     messages.SendAgain: send_again,
+    messages.SendMessage: send_message,
 }
 EVENT_HANDLERS: Mapping[str, EventHandler] = {
+    **dict.fromkeys(BOOKING_EVENTS, store_booking),
     **dict.fromkeys(DRAFTS, notify),
     "AccountMailRequested": send_account_mail,
-    **dict.fromkeys(("BookingCancelled", "BookingUndone", "BookingRestored"), delete_reminders),
+    "BookingConfirmed": both(store_booking, notify),
+    **dict.fromkeys(
+        ("BookingCancelled", "BookingUndone", "BookingRestored"), both(store_booking, delete_reminders)
+    ),
 }

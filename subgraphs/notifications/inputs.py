@@ -14,6 +14,14 @@ from subgraphs.notifications.types import NotificationType
 
 
 @input_type
+class SendMessageInput:
+    """A message to the other party of a booking."""
+
+    booking_id: strawberry.ID = strawberry.field(description="A booking of the caller that is not cancelled.")
+    text: str = strawberry.field(description="The text, 1 to 2,000 characters.")
+
+
+@input_type
 class TypeSettingInput:
     """Whether to send notifications of a type."""
 

@@ -14,6 +14,7 @@ import msgspec
 
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.messages import Command, Event
+from subgraphs.notifications.chat_model import MessageRecord
 from subgraphs.notifications.delivery_store import DeliveryRecord
 from subgraphs.notifications.model import DeliverySettings, NotificationRecord
 
@@ -61,6 +62,20 @@ class SendAgain(Command[DeliveryRecord]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SendMessage(Command[MessageRecord]):
+    """Write to the other party of a booking, as the caller; returns the message's record.
+
+    `message_id`: the id for the message; the same key gives the same id.
+    """
+
+    by: Identity
+    booking_id: UUID
+    text: str
+    message_id: UUID
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NotificationDue(Event):
     """A notification is sent from now on by `channels` (email, push, sms); see `deliverer`."""
 
@@ -74,6 +89,35 @@ class NotificationDue(Event):
     message: str
     channels: tuple[str, ...]
     is_urgent: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotificationReceived(Event):
+    """A notification is in its user's list from now on."""
+
+    aggregate_type: ClassVar[str] = "notification"
+    aggregate_key: ClassVar[str] = "notification_id"
+
+    notification_id: UUID
+    user_id: UUID
+    type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageSent(Event):
+    """A party of a booking has written to the other one, `recipient_id`.
+
+    The text is not in the event, since others store events. The messages of a booking are one aggregate, so
+    that their order is kept.
+    """
+
+    aggregate_type: ClassVar[str] = "chat"
+    aggregate_key: ClassVar[str] = "booking_id"
+
+    message_id: UUID
+    booking_id: UUID
+    author_id: UUID
+    recipient_id: UUID
 
 
 class RegisteredUser(msgspec.Struct, frozen=True):
@@ -134,6 +178,17 @@ class BookingFacts(msgspec.Struct, frozen=True):
     starts_at: datetime
     title: str
     time_zone: str = "UTC"
+
+
+class BookingCopyFacts(msgspec.Struct, frozen=True):
+    """The fields that this service stores from events about bookings."""
+
+    booking_id: UUID
+    request_id: UUID
+    client_id: UUID
+    musician_user_id: UUID
+    title: str
+    status: str
 
 
 class ReviewFacts(msgspec.Struct, frozen=True):

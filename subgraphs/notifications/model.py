@@ -66,7 +66,7 @@ class NotificationRecord:
 
     `appears_at`: the time from which the user's list contains it; `deliver_after`: the earliest time to send
     it; `event_id`: the event from which it follows; `is_held`: it waits for the end of the saga that has
-    written it, and is neither visible nor sent before.
+    written it, and is neither visible nor sent before; `is_announced`: NotificationReceived was written.
     """
 
     id: UUID
@@ -84,6 +84,7 @@ class NotificationRecord:
     sent_at: datetime | None
     event_id: UUID | None
     is_held: bool
+    is_announced: bool
     created_at: datetime
 
 
@@ -104,7 +105,12 @@ class NotificationDraft:
 
 
 def row_of(
-    draft: NotificationDraft, settings: DeliverySettings, event_id: UUID, now: datetime
+    draft: NotificationDraft,
+    settings: DeliverySettings,
+    event_id: UUID,
+    now: datetime,
+    *,
+    is_held: bool = False,
 ) -> dict[str, Any]:
     """Return the row of a notification, with channels and delivery time by the user's settings.
 
@@ -122,6 +128,8 @@ def row_of(
         "channels": list(settings.channels(draft.kind)),
         "deliver_after": settings.deliver_after(appears_at, draft.is_urgent),
         "event_id": event_id,
+        "is_held": is_held,
+        "is_announced": not is_held and appears_at <= now,
     }
 
 

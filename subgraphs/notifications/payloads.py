@@ -5,7 +5,7 @@ import strawberry
 from subgraphs.kit.graphql import object_type
 from subgraphs.kit.payloads import Payload
 from subgraphs.notifications.delivery_types import Delivery
-from subgraphs.notifications.types import Notification, NotificationSettings, User
+from subgraphs.notifications.types import Message, Notification, NotificationSettings, User
 
 
 @object_type()
@@ -43,3 +43,10 @@ class SendAgainPayload(Payload):
     """The result of `sendAgain`."""
 
     delivery: Delivery | None = strawberry.field(default=None, description="The message, which is pending.")
+
+
+@object_type()
+class SendMessagePayload(Payload):
+    """The result of `sendMessage`."""
+
+    message: Message | None = strawberry.field(default=None, description="The message, which is sent.")

@@ -1,36 +1,43 @@
 """Queries and mutations of the notifications subgraph, and the hidden mutation for a step of sagas."""
 
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit import checks
+from subgraphs.kit.copies import digests_field, repair_field, rows_field, versions_field
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.graphql import Schema, for_role, for_users, object_type
-from subgraphs.kit.idempotency_keys import IdempotencyKey
+from subgraphs.kit.idempotency_keys import IdempotencyKey, command_id_of
 from subgraphs.kit.loaders import uuid_of
+from subgraphs.kit.own_writes import await_known
 from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
 from subgraphs.kit.payloads import user_errors
 from subgraphs.kit.steps import StepOrder, run_step, step_field
-from subgraphs.notifications import delivery_store, steps
+from subgraphs.notifications import chat_store, delivery_store, steps
+from subgraphs.notifications.chat_model import LONGEST
+from subgraphs.notifications.copies import COPIES, COPY_TABLES
 from subgraphs.notifications.delivery_store import DELIVERY_ROWS
 from subgraphs.notifications.delivery_types import Delivery, DeliveryFilter
-from subgraphs.notifications.inputs import NotificationSettingsInput
-from subgraphs.notifications.messages import MarkAllRead, MarkRead, SendAgain, UpdateSettings
+from subgraphs.notifications.inputs import NotificationSettingsInput, SendMessageInput
+from subgraphs.notifications.messages import MarkAllRead, MarkRead, SendAgain, SendMessage, UpdateSettings
 from subgraphs.notifications.model import TYPES
 from subgraphs.notifications.payloads import (
     MarkAllNotificationsReadPayload,
     MarkNotificationReadPayload,
     SendAgainPayload,
+    SendMessagePayload,
     UpdateNotificationSettingsPayload,
 )
-from subgraphs.notifications.types import Info, Notification, NotificationSettings, User
+from subgraphs.notifications.types import Booking, Info, Message, Notification, NotificationSettings, User
 
 
 @object_type()
 class Query:
-    """Queries about notifications; their list is a field of `User`."""
+    """Queries about notifications; their list is a field of `User`, that of messages one of `Booking`."""
 
     @for_users
     async def notification(self, info: Info, id: strawberry.ID) -> Notification | None:
@@ -58,10 +65,36 @@ class Query:
             lambda: DELIVERY_ROWS.count(database, wanted),
         )
 
+    copy_digests = digests_field(COPY_TABLES)
+    copy_versions = versions_field(COPY_TABLES)
+    copy_rows = rows_field(COPY_TABLES)
+
 
 @object_type()
 class Mutation:
-    """Mutations of notifications."""
+    """Mutations of notifications and messages."""
+
+    repair_copies = repair_field(COPIES, "notifications")
+
+    @for_users
+    @user_errors(SendMessagePayload)
+    async def send_message(
+        self, info: Info, input: SendMessageInput, idempotency_key: IdempotencyKey = None
+    ) -> SendMessagePayload | None:
+        """Write to the other party of a booking, as its client or musician: at most 20 messages a minute."""
+        by, context = info.context.require(), info.context
+        with checks.Mistakes() as mistakes:
+            booking_id = mistakes.check(checks.identifier, input.booking_id, "bookingId", "Booking")
+            text = mistakes.check(checks.visible_text, input.text, "text", LONGEST)
+        await await_known(partial(chat_store.booking, context.database, booking_id), context)
+        command = SendMessage(
+            by=by,
+            booking_id=booking_id,
+            text=text,
+            message_id=command_id_of(idempotency_key, by) or uuid4(),
+            idempotency_key=idempotency_key,
+        )
+        return SendMessagePayload(message=Message.of(await context.bus.handle(command)))
 
     @for_users
     @user_errors(MarkNotificationReadPayload)
@@ -142,4 +175,4 @@ class Mutation:
         return await run_step(info.context, order, given, steps.send, steps.unsend)
 
 
-schema = Schema(Query, Mutation, types=[Notification, User])
+schema = Schema(Query, Mutation, types=[Booking, Message, Notification, User])

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from subgraphs.kit.steps import Given
 from subgraphs.kit.unit_of_work import UnitOfWork
-from subgraphs.notifications import model, store
+from subgraphs.notifications import appearance, model, store
 
 
 async def notify(uow: UnitOfWork, given: Given) -> Given:
@@ -33,6 +33,7 @@ async def send(uow: UnitOfWork, given: Given) -> Given:
     settings = await store.settings_of(uow, [one.user_id for one in held])
     for one in held:
         await store.send_held(uow, one.id, now, settings[one.user_id].deliver_after(now, one.is_urgent))
+    appearance.publish(uow, held)
     return {"sent": len(held)}
 
 
@@ -66,6 +67,6 @@ async def _add_notification(
     )
     settings = await store.settings_of(uow, [user_id])
     notification_id = uuid4()
-    row = {**model.row_of(draft, settings[user_id], uuid4(), now), "id": notification_id, "is_held": is_held}
-    await store.add(uow, [row])
+    row = model.row_of(draft, settings[user_id], uuid4(), now, is_held=is_held)
+    await appearance.add(uow, [{**row, "id": notification_id}])
     return notification_id

@@ -71,10 +71,12 @@ async def change_settings(session: Session, user_id: UUID, changes: Mapping[str,
     return records(DeliverySettings, await session.fetch_all(statement))[0]
 
 
-async def add(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert notifications; an existing notification for the same event and user is not changed."""
-    statement = postgresql.insert(notifications).values([dict(row) for row in rows]).on_conflict_do_nothing()
-    await session.execute(statement)
+async def add(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[NotificationRecord]:
+    """Insert notifications, and return those that were inserted; an existing notification for the same event
+    and user is not changed.
+    """
+    added = postgresql.insert(notifications).values([dict(row) for row in rows]).on_conflict_do_nothing()
+    return records(NotificationRecord, await session.fetch_all(added.returning(notifications)))
 
 
 async def remove_held(session: Session, notification_id: UUID) -> bool:
@@ -92,7 +94,28 @@ async def held(session: Session, ids: Sequence[UUID]) -> list[NotificationRecord
 async def send_held(session: Session, notification_id: UUID, appears_at: datetime, after: datetime) -> None:
     """Let a held notification appear, and be sent after a time."""
     chosen = update(notifications).where(notifications.c.id == notification_id)
-    await session.execute(chosen.values(is_held=False, appears_at=appears_at, deliver_after=after))
+    changed = {"is_held": False, "is_announced": True}
+    await session.execute(chosen.values(appears_at=appears_at, deliver_after=after, **changed))
+
+
+async def claim_appeared(session: Session, most: int) -> list[NotificationRecord]:
+    """Mark up to `most` notifications whose time has come as announced; return their records.
+
+    Concurrent calls return different notifications.
+    """
+    waiting = notifications.c.is_announced.is_(False) & notifications.c.is_held.is_(False)
+    due = select(notifications.c.id).where(waiting, notifications.c.appears_at <= func.now())
+    chosen = due.order_by(notifications.c.appears_at).limit(most).with_for_update(skip_locked=True).cte("due")
+    claimed = update(notifications).where(notifications.c.id == chosen.c.id).values(is_announced=True)
+    return records(NotificationRecord, await session.fetch_all(claimed.returning(notifications)))
+
+
+async def has_unread_message(session: Session, user_id: UUID, booking_id: UUID) -> bool:
+    """Return whether a user has not read that there are messages about a booking."""
+    unread = (notifications.c.user_id == user_id) & notifications.c.is_read.is_(False)
+    of_booking = notifications.c.data["booking_id"].astext == str(booking_id)
+    found = select(notifications.c.id).where(unread, notifications.c.type == "message", of_booking).limit(1)
+    return await session.fetch_one(found) is not None
 
 
 async def delete_reminders(session: Session, booking_id: str) -> None:

@@ -31,6 +31,7 @@ notifications = Table(
     Column("sent_at", DateTime(timezone=True)),
     Column("event_id", Uuid),
     Column("is_held", Boolean),
+    Column("is_announced", Boolean),
     Column("created_at", DateTime(timezone=True)),
 )
 

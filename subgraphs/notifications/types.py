@@ -14,11 +14,14 @@ import strawberry
 from subgraphs.kit.graphql import REFERENCE, enum_type, enum_value, for_users, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.kit.pagination import After, Before, Connection, First, Last, Page
-from subgraphs.notifications import store
+from subgraphs.notifications import chat_store, store
+from subgraphs.notifications.chat_model import MessageRecord
 from subgraphs.notifications.loaders import NotificationsContext
 from subgraphs.notifications.model import TYPES, DeliverySettings, NotificationRecord
 
 Info = strawberry.Info[NotificationsContext, None]
+NIL = UUID(int=0)
+"""The id of no object, for the lists of unknown ones."""
 
 
 @enum_type
@@ -56,17 +59,80 @@ class MusicianRequest:
 
 
 @object_type(keys=[REFERENCE])
-class Booking:
-    """A booking, of which this subgraph has the id only."""
-
-    uuid: strawberry.ID
-
-
-@object_type(keys=[REFERENCE])
 class Application:
     """An application, of which this subgraph has the id only."""
 
     uuid: strawberry.ID
+
+
+@object_type(keys=["uuid"])
+class Booking:
+    """A booking, with what its parties write to each other."""
+
+    uuid: strawberry.ID
+    key: strawberry.Private[UUID]
+
+    @for_users
+    async def messages(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> "Connection[Message] | None":
+        """What the client and the musician write to each other, the newest first; for them and admins."""
+        info.context.require()
+        page = Page.of(chat_store.NEWEST, first, after, last, before)
+        known = await info.context.bookings.load(self.key)
+        if known is not None:
+            info.context.require_owner_or_admin(*known.parties)
+        key = NIL if known is None else self.key  # no event about it has arrived, so nobody could write
+        return await info.context.messages_of_bookings.connection(key, page, Message.of)
+
+    @classmethod
+    def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "Booking | None":
+        """Return the booking with this id, without a check that it exists: the requests service does it."""
+        return cls.of(uuid_of(uuid))
+
+    @classmethod
+    def of(cls, key: UUID | None) -> "Booking | None":
+        """Return the booking with this id; None for None."""
+        return cls(uuid=strawberry.ID(str(key)), key=key) if key else None
+
+
+@object_type(keys=["uuid"])
+class Message:
+    """A message between the parties of a booking; for them and admins."""
+
+    uuid: strawberry.ID
+    text: str = strawberry.field(description="The text.")
+    sent_at: datetime = strawberry.field(description="When the message was sent.")
+    record: strawberry.Private[MessageRecord]
+
+    @resolver
+    def booking(self) -> Booking | None:
+        """The booking whose parties write."""
+        return Booking.of(self.record.booking_id)
+
+    @resolver
+    def author(self) -> "User | None":
+        """The party who has sent the message."""
+        return User(uuid=strawberry.ID(str(self.record.author_id)), key=self.record.author_id)
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, uuid: strawberry.ID) -> "Message | None":
+        """Return the message with this id, None if there is none. Raises Unauthenticated, Forbidden."""
+        info.context.require()
+        key = uuid_of(uuid)
+        record = await info.context.messages.load(key) if key else None
+        if record is None:
+            return None
+        known = await info.context.bookings.load(record.booking_id)
+        info.context.require_owner_or_admin(*(known.parties if known is not None else ()))
+        return cls.of(record)
+
+    @classmethod
+    def of(cls, record: MessageRecord) -> "Message":
+        """Return the GraphQL object of a record."""
+        return cls(
+            uuid=strawberry.ID(str(record.id)), text=record.text, sent_at=record.sent_at, record=record
+        )
 
 
 @object_type(keys=["uuid"])
@@ -98,8 +164,7 @@ class Notification:
     @resolver
     def booking(self) -> Booking | None:
         """The booking that the notification is about; null if it is about none."""
-        key = self.record.data.get("booking_id")
-        return Booking(uuid=strawberry.ID(key)) if key else None
+        return Booking.of(uuid_of(self.record.data.get("booking_id")))
 
     @resolver
     def application(self) -> Application | None:

@@ -15,6 +15,7 @@ from subgraphs.kit.client import ServiceClient, authorization
 from subgraphs.kit.database import Database
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.queue.inbox import Inbox
+from subgraphs.kit.queue.relay import Relay
 from subgraphs.kit.queue.streams import Queue
 from subgraphs.kit.service import Caller, Part, Service
 from subgraphs.kit.settings import ServiceSettings, ServiceSettingsError
@@ -61,13 +62,17 @@ def bootstrap(
         verifier=verifier,
         database=database,
         migrations=MIGRATIONS,
-        parts=[engine, *_consumer(settings, database, engine)],
+        parts=[engine, *_queue_parts(settings, database, engine)],
     )
     service.asgi = Dashboard(service.asgi, engine, verifier, settings.clock)
     return service
 
 
-def _consumer(settings: ServiceSettings, database: Database, engine: SagaEngine) -> list[Part]:
-    """Return what consumes the events from which sagas follow."""
+def _queue_parts(settings: ServiceSettings, database: Database, engine: SagaEngine) -> list[Part]:
+    """Return what publishes the changes of sagas, and consumes the events from which sagas follow."""
     queue = Queue(settings.redis_url)
-    return [queue, Inbox(database, queue.redis, settings.name, ["users"], event_handlers(engine))]
+    return [
+        queue,
+        Relay(database, queue.redis, settings.name),
+        Inbox(database, queue.redis, settings.name, ["users"], event_handlers(engine)),
+    ]

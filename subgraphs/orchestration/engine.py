@@ -15,9 +15,10 @@ from gateway.saga.definition import Definitions, Saga
 from gateway.saga.journal import SagaRequest, SagaView, wait_until_settled
 from gateway.saga.machine import Verb
 from gateway.saga.operators import operate
-from gateway.saga.postgres import CHANNEL, PostgresJournal
+from gateway.saga.postgres import CHANNEL
 from gateway.saga.runner import Runner, RunnerSettings
 from subgraphs.kit.errors import BadUserInput, Conflict, DomainError, IdempotencyKeyReused, NotFound
+from subgraphs.orchestration.journal import PublishedJournal
 
 MAX_WAIT = 20.0  # the longest time that a mutation waits for the end of its saga, in seconds
 
@@ -29,7 +30,7 @@ class SagaEngine:
         self.url = database_url
         self.definitions = Definitions.of(sagas)
         self.pace = pace or RunnerSettings()
-        self.journal = PostgresJournal(database_url)
+        self.journal = PublishedJournal(database_url)
         self._runner: Runner | None = None
         self._listener: asyncpg.Connection | None = None
 

@@ -10,8 +10,9 @@ from typing import Final
 
 from subgraphs.platform.options import Options
 from subgraphs.platform.preparation import KeyFiles
+from subgraphs.platform.schema_files import has_live
 from subgraphs.platform.servers import Servers
-from subgraphs.platform.tables import SERVERS, ServiceRow
+from subgraphs.platform.tables import SERVERS, VALKEY, ServiceRow
 
 CACHED: Final = True
 """Whether the gateway caches replies, unless the variable MUSSIKON_CACHE (`true`, `false`) says otherwise."""
@@ -44,13 +45,19 @@ def gateway_environment(options: Options, servers: Servers, keys: KeyFiles) -> M
     """Return the variables that `gateway.yaml` refers to.
 
     All processes of the gateway count rates together, in Valkey, read the revoked tokens there, and share
-    cached replies; a single process counts in its memory, and its services refuse revoked tokens.
+    cached replies; a single process counts in its memory, and its services refuse revoked tokens. Events for
+    subscriptions are read from the queue; without one, subscriptions are refused.
     """
     found = {
         "MUSSIKON_KEY_SET": str(keys.key_set),
         "MUSSIKON_API_KEYS": str(keys.partners),
         "MUSSIKON_MANIFEST": str(options.manifest.resolve()),
     }
+    queue = servers.urls.get(VALKEY)
+    if queue is None or not has_live(options.services):
+        found["GATEWAY__SUBSCRIPTIONS__REDIS__FIELDS"] = "{}"
+    else:
+        found["MUSSIKON_QUEUE"] = queue
     if not options.in_process:
         found |= {
             "MUSSIKON_RATES": "redis",

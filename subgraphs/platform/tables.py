@@ -247,7 +247,9 @@ SERVICES: Final = ServiceTable(
             "sync",
             12,
             signs="services",
-            calls=("musicians", "requests", "matching", "payments", "calendar", "read_side"),
+            calls=(
+                *("musicians", "requests", "matching", "notifications", "payments", "calendar", "read_side"),
+            ),
             reads_all_events=True,
         ),
     )

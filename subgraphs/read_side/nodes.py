@@ -28,6 +28,7 @@ OWNERS: Final[Mapping[str, str]] = {
     "MatchingAlgorithm": "matching",
     "MatchingResult": "matching",
     "Notification": "notifications",
+    "Message": "notifications",
     "Escrow": "payments",
     "Payment": "payments",
     "CalendarSlot": "calendar",

@@ -72,6 +72,7 @@ BOOKINGS: Final = EventSourcedTable(
 )
 ORIGINALS: Final = {
     "musician_request": KeyedTable("musician_requests", "id", "request_facts(it)"),
+    "booking": KeyedTable("bookings", "id", "booking_facts(it)"),
     "escrow_of_booking": KeyedTable("bookings_in_escrow", "id"),
     "time_of_booking": KeyedTable("bookings_with_time", "id"),
 }

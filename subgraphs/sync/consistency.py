@@ -51,6 +51,7 @@ PAIRS: Final = (
     CopyPair("musician_request", "requests", "matching"),
     CopyPair("musician", "musicians", "read_side"),
     CopyPair("musician_request", "requests", "read_side"),
+    CopyPair("booking", "requests", "notifications"),
     CopyPair("escrow_of_booking", "requests", "payments", is_repaired=False),
     CopyPair("time_of_booking", "requests", "calendar", is_repaired=False),
 )

@@ -10,7 +10,7 @@ from subgraphs.kit.queue.confirmations import Outcome
 Operation = Literal["create", "update", "delete"]
 Status = Literal["pending", "processing", "completed", "failed", "retry"]
 
-_CREATES: Final = ("Created", "Registered", "Published", "Submitted", "Added", "Taken")
+_CREATES: Final = ("Created", "Registered", "Published", "Submitted", "Added", "Taken", "Received", "Sent")
 _DELETES: Final = ("Deleted", "Removed", "Freed")
 _STATUS: Final[Mapping[Outcome, Status]] = {
     "done": "completed",

@@ -16,8 +16,8 @@ class Client:
 
     - `seen`: the numbers by key, in the order in which they came. `gaps`: how often a gap was said.
     - `failed`: events whose entity could not be fetched.
-    - `current`: the last number of each key in this connection, since the last gap that was said. `unsaid`: how
-      often numbers were missing in it.
+    - `current`: the last number of each key in this connection, since the last gap that was said. `unsaid`:
+      how often numbers were missing in it.
     """
 
     def __init__(self, port: int, *, resumes: bool) -> None:

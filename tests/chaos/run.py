@@ -1,8 +1,8 @@
 """Subscriptions under chaos: `python -m tests.chaos.run --seconds 600`.
 
-Events are published all the time, while clients, workers, Redis, the subgraph and the whole gateway are killed
-and started again. A client with cursors must have each event once, those of a key in order; a client without
-must be told of each gap. The last line has the counts.
+Events are published all the time, while clients, workers, Redis, the subgraph and the whole gateway are
+killed and started again. A client with cursors must have each event once, those of a key in order; a client
+without must be told of each gap. The last line has the counts.
 """
 
 import argparse
@@ -117,6 +117,9 @@ def judge(clients: list[Client], last: dict[str, int], counts: Counts) -> None:
             seen = client.seen[key]
             different = set(seen)
             counts.lost += number - len(different)
+            if missing := sorted(set(range(1, number + 1)) - different):
+                where = f"key {key}: {len(missing)} of {number} missing, from {missing[0]} to {missing[-1]}"
+                print(f"client after {client.connections} connections, {client.gaps} gaps: {where}")
             counts.doubled += len(seen) - len(different)
             counts.disordered += sum(a > b for a, b in pairwise(seen))
 

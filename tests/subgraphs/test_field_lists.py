@@ -249,6 +249,12 @@ READERS: Final[Sequence[tuple[str, type[Any], Sequence[type[Event]], str]]] = [
         [requests.BookingMade, requests.BookingConfirmed, requests.BookingCompleted],
         "",
     ),
+    (
+        "copy of a booking in notifications",
+        notifications.BookingCopyFacts,
+        [requests.BookingMade, requests.BookingConfirmed, requests.BookingCancelled],
+        "",
+    ),
     ("moved request in notifications", notifications.MovedRequestFacts, [requests.RequestMoved], ""),
     ("payout in reviews", reviews.Payout, [payments.EscrowReleased, payments.EscrowRefunded], ""),
     (

@@ -10,13 +10,12 @@ import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, build_schema, specified_scalar_types
 
 from gateway.compose.compose import compose
-from gateway.compose.ingest import SubgraphSource
 from gateway.pipeline import check
 from gateway.supergraph.load import load_supergraph
 from gateway.supergraph.model import Supergraph
 from gateway.supergraph.query_graph import QueryGraph
 from gateway.transport.local import LocalTransport
-from subgraphs.platform.schema_files import print_all, sdl_of
+from subgraphs.platform.schema_files import LIVE, print_all, sources
 from subgraphs.platform.tables import SERVICES
 from subgraphs.read_side.nodes import OWNERS
 from tests.gateway.support import engine_of
@@ -45,7 +44,7 @@ def supergraph() -> Supergraph:
 def test_the_committed_schemas_are_current() -> None:
     """`make schema` would change nothing."""
     printed = print_all()
-    assert set(printed) == {f"{name}.graphql" for name in (*SERVICES.names, "supergraph")}
+    assert set(printed) == {f"{name}.graphql" for name in (*SERVICES.names, LIVE, "supergraph")}
     for name, text in printed.items():
         assert (SCHEMA / name).read_text() == text, f"{name} is stale: make schema"
 
@@ -139,8 +138,7 @@ def test_what_is_not_described_is_found() -> None:
 
 def test_composition_gives_no_hint() -> None:
     """The subgraphs agree in every detail: composing them gives no hint of any level."""
-    sources = [SubgraphSource(one.name, f"http://{one.name}", sdl_of(one)) for one in SERVICES]
-    assert [f"{hint.level} {hint}" for hint in compose(sources).hints] == []
+    assert [f"{hint.level} {hint}" for hint in compose(sources()).hints] == []
 
 
 def test_requires_and_provides_are_in_use(supergraph: Supergraph) -> None:

@@ -60,6 +60,8 @@ PRIVATE = {
     ("orchestration", "Saga"): all_of("Saga"),
     ("notifications", "User"): {"notifications", "notificationSettings", "unreadNotificationCount"},
     ("notifications", "Notification"): all_of("Notification"),
+    ("notifications", "Message"): all_of("Message"),
+    ("notifications", "Booking"): {"messages"},
     ("sync", "PendingSync"): all_of("PendingSync"),
     ("sync", "SyncLog"): all_of("SyncLog"),
     ("sync", "ConsistencyCheck"): all_of("ConsistencyCheck"),
@@ -102,7 +104,9 @@ def things(url: str) -> dict[str, dict[str, Any]]:
     request = encode("MusicianRequest", named_id("request/open"))
     result = platform.post(find, {"id": request}, client)["data"]["findMatches"]["result"]
     booking = encode("Booking", named_id("booking/booked"))
-    paid = platform.post("query ($id: ID!) { booking(id: $id) { escrow { id } } }", {"id": booking}, client)
+    read = """query ($id: ID!) { booking(id: $id) {
+        escrow { id } messages(first: 1) { edges { node { id } } } } }"""
+    paid = platform.post(read, {"id": booking}, client)["data"]["booking"]
     begin = """mutation ($r: ID!, $m: ID!) {
         assignMusician(requestId: $r, musicianId: $m, idempotencyKey: "fields", wait: true) {
           saga { id } } }"""
@@ -116,7 +120,8 @@ def things(url: str) -> dict[str, dict[str, Any]]:
         *(desk["me"]["id"], desk["me"]["notifications"]["edges"][0]["node"]["id"]),
         *(desk["myPayments"]["edges"][0]["node"]["id"], review["edges"][0]["node"]["id"]),
         *(next(edges for edges in applications if edges)[0]["node"]["id"], saga["id"]),
-        *(result["id"], result["algorithm"]["id"], paid["data"]["booking"]["escrow"]["id"]),
+        *(result["id"], result["algorithm"]["id"], paid["escrow"]["id"]),
+        paid["messages"]["edges"][0]["node"]["id"],
         *(booked, booking, demo_musician, platform.post("{ skills { id } }")["data"]["skills"][0]["id"]),
         platform.post(block, token=musician)["data"]["blockTime"]["slot"]["id"],
         *of_admins(platform),

@@ -33,6 +33,8 @@ def test_the_commands_work_as_printed(platform: Platform) -> None:
         "1",
         "COMPLETED",
         "CONFIRMED",
+        "When do you come?",
+        "1",
         "CANCELLED",
         "450.00",
         "CANCELLED",

@@ -28,23 +28,34 @@ def run(command: list[str | Path], folder: Path) -> str:
     return done.stdout
 
 
-def copy_operations(folder: Path) -> None:
-    """Copy the operations, except that on the schema's types, which ariadne-codegen does not support."""
-    shutil.copytree(
-        ROOT / "schema" / "operations",
-        folder / "operations",
-        ignore=shutil.ignore_patterns("schemaTypes.graphql", "*.json"),
-    )
+def copy_operations(folder: Path, *, subscriptions: bool | None = None) -> None:
+    """Copy the operations, except that on the schema's types, which ariadne-codegen does not support.
+
+    `subscriptions`: whether to copy subscriptions only, or all others; None: all operations.
+    """
+    (folder / "operations").mkdir(parents=True)
+    for path in (ROOT / "schema" / "operations").glob("*.graphql"):
+        text = path.read_text()
+        is_copied = subscriptions is None or subscriptions is ("\nsubscription " in text)
+        if path.name != "schemaTypes.graphql" and is_copied:
+            (folder / "operations" / path.name).write_text(text)
 
 
 @only_processes
 def test_the_python_client(platform: Platform, tmp_path: Path) -> None:
-    """The generated Python client registers, publishes, applies, books, confirms, cancels and is refunded."""
+    """The generated Python client registers, publishes, applies, books, confirms, cancels and is refunded; an
+    asynchronous one has the subscriptions, which a synchronous one can't have.
+    """
     programs = folder_of_programs("clients", CLIENTS / "python")
-    copy_operations(tmp_path)
-    settings = (CLIENTS / "python" / "pyproject.toml").read_text()
-    (tmp_path / "pyproject.toml").write_text(f'{settings}remote_schema_url = "{platform.url}/graphql"\n')
-    run([programs / "ariadne-codegen", "client"], tmp_path)
+    given = (CLIENTS / "python" / "pyproject.toml").read_text()
+    settings = f'{given}remote_schema_url = "{platform.url}/graphql"\n'
+    for folder, is_async in ((tmp_path, False), (tmp_path / "async", True)):
+        copy_operations(folder, subscriptions=is_async)
+        chosen = settings.replace("async_client = false", f"async_client = {str(is_async).lower()}")
+        (folder / "pyproject.toml").write_text(chosen)
+        run([programs / "ariadne-codegen", "client"], folder)
+    imported = "from mussikon_client import Mussikon; print(Mussikon.booking_updated.__name__)"
+    assert run([programs / "python", "-c", imported], tmp_path / "async") == "booking_updated\n"
     journey = CLIENTS / "python" / "journey.py"
     printed = run([programs / "python", journey, f"{platform.url}/graphql", tmp_path], tmp_path)
     assert len(printed.splitlines()) == 9

@@ -9,14 +9,25 @@ from typing import Any
 
 import pytest
 
+from gateway.config.load import read_config
+from subgraphs.platform.options import GATEWAY_CONFIG
 from tests.system.conftest import Platform
 
 pytestmark = pytest.mark.system
 FOLDER = Path(__file__).parents[2] / "schema" / "operations"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.graphql"))
+VARIABLES = {"MUSSIKON_KEY_SET": "keys", "MUSSIKON_API_KEYS": "partners"}
 LOGIN = re.compile(r"demo_(?:client|musician|admin)")
-REFUSED = {"refreshSession": "UNAUTHENTICATED", "saga": "NOT_FOUND", "sentMutation": "NOT_FOUND"}
-"""The codes of operations whose variables stand for what no file can have."""
+SUBSCRIPTIONS = [name for name in NAMES if "\nsubscription " in (FOLDER / f"{name}.graphql").read_text()]
+REFUSED = {
+    "refreshSession": "UNAUTHENTICATED",
+    "saga": "NOT_FOUND",
+    "sentMutation": "NOT_FOUND",
+    **dict.fromkeys(SUBSCRIPTIONS, "STREAM_NOT_ACCEPTED"),
+}
+"""The codes of operations whose variables stand for what no file can have, and of those that need a
+stream.
+"""
 MISTAKEN = {
     **dict.fromkeys(("resetPassword", "confirmEmail", "blockTime", "freeTime", "register"), "BAD_USER_INPUT"),
     **dict.fromkeys(("changePassword", "closeAccount"), "WRONG_CREDENTIALS"),
@@ -59,8 +70,11 @@ def token_for(platform: Platform, name: str, login: str) -> str:
 
 
 def test_there_are_enough() -> None:
-    """There are at least 15 operations, and every file of variables belongs to one."""
+    """There are at least 15 operations, and every file of variables belongs to one; each subscription has a
+    file.
+    """
     assert len(NAMES) >= 15
+    assert set(SUBSCRIPTIONS) == read_config(GATEWAY_CONFIG, VARIABLES).subscriptions.redis.fields.keys()
     assert {path.stem for path in FOLDER.glob("*.json")} <= set(NAMES)
 
 

@@ -129,7 +129,7 @@ def compile_plan(
         layout = lay_out(supergraph, operation, plan)
     except NoLayout:
         return None
-    reply_is_answer = _reply_is_answer(layout, plan)
+    reply_is_answer = not denied and _reply_is_answer(layout, plan)
     structs = Structs(supergraph.api, layout, reply_is_answer, bool(extensions))
     writer = SourceWriter(layout, plan, structs)
     source = writer.write()

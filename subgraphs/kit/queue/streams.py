@@ -74,7 +74,11 @@ def replays_of(consumer: str) -> str:
 
 
 def entry_of(row: Row[Any]) -> dict[Any, Any]:
-    """Return the fields of the stream entry for a row of the outbox; `envelope_of` is the inverse."""
+    """Return the fields of the stream entry for a row of the outbox; `envelope_of` is the inverse.
+
+    `attempts` is above 0 if the event is published again because a service has not confirmed it; readers that
+    confirm nothing, such as the gateway's subscriptions, ignore such entries.
+    """
     return {
         "event_id": str(row.event_id),
         "position": row.id,
@@ -87,6 +91,7 @@ def entry_of(row: Row[Any]) -> dict[Any, Any]:
         "correlation_id": row.correlation_id,
         "causation_id": str(row.causation_id or ""),
         "version": row.version,
+        "attempts": row.attempts,
     }
 
 

@@ -139,6 +139,27 @@ def _notification(
     return number, user, kind, title, text, data, read is not None, read, at, ["email", "push"], at, at, at
 
 
+def _known_bookings(world: SampleData) -> Iterator[Row]:
+    for gig, musician in world.booked():
+        who = (gig.id, gig.client.id, musician.person.id)
+        yield gig.booking_id, *who, gig.title, gig.booking_status, 1
+
+
+def _chat(world: SampleData) -> Iterator[Row]:
+    """Yield the rows of messages: the client's question and the musician's answer about each booking of the
+    last two weeks, and about all of the demo accounts.
+    """
+    for gig, musician in world.booked():
+        chosen, booking, is_shown = gig.booked, gig.booking_id, gig.client.username.startswith("demo_")
+        if chosen is None or booking is None or not (is_shown or chosen.at > world.now - timedelta(days=14)):
+            continue
+        question = f"Hello {musician.stage_name}, when would you like to set up for {gig.title}?"
+        asked, answered = (min(world.now, chosen.at + timedelta(hours=hours)) for hours in (1, 3))
+        yield uuid5(booking, "question"), booking, gig.client.id, question, asked
+        answer = "An hour before the start would be fine. Is there a power socket near the stage?"
+        yield uuid5(booking, "answer"), booking, musician.person.id, answer, answered
+
+
 REQUEST_TABLES = (
     Table(
         "requests",
@@ -224,5 +245,17 @@ NOTIFICATION_TABLES = (
         "id user_id type title message data is_read read_at appears_at channels deliver_after sent_at "
         "created_at",
         _notifications,
+    ),
+    Table(
+        "notifications",
+        "known_bookings",
+        "booking_id request_id client_id musician_user_id title status version",
+        _known_bookings,
+    ),
+    Table(
+        "notifications",
+        "chat_messages",
+        "id booking_id author_id text sent_at",
+        _chat,
     ),
 )

@@ -22,6 +22,7 @@ def test_texts_are_cleaned() -> None:
     assert checks.text("  Robert'); DROP TABLE users;-- ", "name", 50) == "Robert'); DROP TABLE users;--"
     assert checks.text("e\u0301", "name", 1) == "é"
     assert checks.text("a\nb", "text", 10, lines=True) == "a\nb"
+    assert checks.visible_text(" a\u200d\n\tb ", "text", 10) == "a\u200d\n\tb"
     assert checks.optional_text("  ", "name", 10) is None
     assert checks.optional_text(None, "name", 10) is None
 
@@ -31,6 +32,10 @@ def test_texts_are_cleaned() -> None:
     [
         (lambda value: checks.text(value, "x", 3), ["", "   ", "abcd", "a\0b", "a\nb", "a\x1bb"]),
         (lambda value: checks.text(value, "x", 9, lines=True), ["a\0b", "a\x07"]),
+        (
+            lambda value: checks.visible_text(value, "x", 9),
+            ["", " \n", "\u200b", "\u3164 \u2800\n\u2060", "\u202e", "a\0", "x" * 10],
+        ),
         (
             checks.email,
             ["", "a", "@b.c", "a@b", "a b@c.de", "a@b@c.de", "a" * 65 + "@b.de", f"a@{'b' * 255}.de"],

@@ -1,13 +1,15 @@
 """Global ids: what clients see, and what is refused."""
 
 import base64
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from subgraphs.kit import checks
+from subgraphs.kit import checks, global_ids
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.global_ids import GlobalId, decode, encode, key_of
 
@@ -68,3 +70,22 @@ def test_an_id_of_another_type_is_named() -> None:
         checks.identifier(encode("Musician", uuid4()), "bookingId", "Booking")
     with pytest.raises(BadUserInput, match="which is a UUID"):
         checks.identifier(encode("Musician", uuid4()), "musicianId")
+
+
+@pytest.mark.parametrize(
+    ("convert", "kind"),
+    [
+        (global_ids.booking_key, "Booking"),
+        (global_ids.request_key, "MusicianRequest"),
+        (global_ids.saga_key, "Saga"),
+        (global_ids.skill_key, "Skill"),
+    ],
+)
+def test_keys_for_conditions_of_events(convert: Callable[[object], str | None], kind: str) -> None:
+    """A global id of the right type and a UUID become the UUID as events have it; anything else None."""
+    key = str(uuid4())
+    for right in (encode(kind, key), key, key.upper()):
+        assert convert(right) == key
+    others: list[Any] = [encode("User", key), "x", None, 7, [key], {}]
+    for wrong in others:
+        assert convert(wrong) is None

@@ -48,12 +48,12 @@ def person(keys: SigningKeys) -> ApiUser:
 def tell(client: Client) -> Tell:
     """A function that calls the service's handler with an event of another service."""
 
-    async def told(kind: str, /, event_id: UUID | None = None, **facts: Any) -> None:
+    async def told(kind: str, /, event_id: UUID | None = None, position: int = 1, **facts: Any) -> None:
         payload = {name: str(value) if isinstance(value, UUID) else value for name, value in facts.items()}
         envelope = Envelope(
             event_id=event_id or uuid4(),
             source="requests",
-            position=1,
+            position=position,
             event_type=kind,
             aggregate_type="booking",
             aggregate_id=uuid4(),

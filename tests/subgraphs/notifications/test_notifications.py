@@ -48,7 +48,7 @@ def booking(client_id: UUID, musician: UUID, days: float = 9) -> dict[str, Any]:
     """Return the fields of an event about a booking of these two users."""
     starts_at = datetime.now(UTC) + timedelta(days=days)
     ids = {name: uuid4() for name in ("booking_id", "request_id", "musician_id")}
-    people = {"client_id": client_id, "musician_user_id": musician, "title": "A band", "price": "1.00"}
+    people = {"client_id": client_id, "musician_user_id": musician, "title": "A band", "status": "confirmed"}
     return {**ids, **people, "starts_at": starts_at.isoformat(), "ends_at": starts_at.isoformat()}
 
 

@@ -22,6 +22,7 @@ from subgraphs.kit.testing import ApiUser, Client, Running, SigningKeys
 from subgraphs.kit.unit_of_work import UnitOfWork
 from subgraphs.matching.app import bootstrap as matching
 from subgraphs.musicians.app import bootstrap as musicians
+from subgraphs.notifications.app import bootstrap as notifications
 from subgraphs.payments.app import bootstrap as payments
 from subgraphs.read_side.app import bootstrap as read_side
 from subgraphs.requests.app import bootstrap as requests
@@ -47,6 +48,7 @@ OTHERS = {
     "requests": requests,
     "matching": matching,
     "read_side": read_side,
+    "notifications": notifications,
     "payments": payments,
     "calendar": calendar,
 }
@@ -139,7 +141,7 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
     await city.musician()
     request = await publish(Client(city.services["requests"]), ApiUser.make(city.keys))
     await city.arrived(request["uuid"], "request")
-    for deep, checks in ((False, 6), (True, 10)):
+    for deep, checks in ((False, 7), (True, 11)):
         found = await city.check(deep=deep)
         assert [(counts(report), report["errorMessage"]) for report in found.values()] == [
             ((0, 0, 0, 0, 0), None)
@@ -149,11 +151,12 @@ async def test_equal_stores_have_no_drift(city: City) -> None:
             report["compared"] >= 1 for kind, report in found.items() if kind[0].startswith("musician")
         )
     admin = ApiUser.make(city.keys, "admin")
-    kept = (await city.sync.data(FOUND, admin, first=6))["consistencyChecks"]
-    assert kept["totalCount"] >= 12
+    kept = (await city.sync.data(FOUND, admin, first=7))["consistencyChecks"]
+    assert kept["totalCount"] >= 14
     assert {edge["node"]["kind"] for edge in kept["edges"]} == {
         "MUSICIAN",
         "MUSICIAN_REQUEST",
+        "BOOKING",
         "ESCROW_OF_BOOKING",
         "TIME_OF_BOOKING",
     }
@@ -290,6 +293,25 @@ async def test_a_service_that_does_not_answer_is_named(city: City) -> None:
         await city.execute("matching", "ALTER TABLE away RENAME TO matching_requests")
     assert found["musician_request", "matching"]["errorMessage"]
     assert found["musician", "matching"]["errorMessage"] is None
+
+
+async def test_copies_of_bookings_are_made_and_repaired(city: City) -> None:
+    """The notifications service has each booking by its events; a lost copy, and one with another status, are
+    replaced by the owner's data.
+    """
+    request = UUID((await publish(Client(city.services["requests"]), ApiUser.make(city.keys)))["uuid"])
+    lost, wrong = uuid4(), uuid4()
+    for key, status in ((lost, "cancelled"), (wrong, "pending")):
+        await city.execute("requests", BOOKED, id=key, request=request, status=status, offered=False)
+        known = "SELECT status FROM known_bookings WHERE booking_id = :key"
+        await until(partial(city.value, "notifications", known, key=key), status)
+    await city.execute("notifications", "DELETE FROM known_bookings WHERE booking_id = :key", key=lost)
+    change = "UPDATE known_bookings SET status = 'x' WHERE booking_id = :key"
+    await city.execute("notifications", change, key=wrong)
+    assert counts((await city.check())["booking", "notifications"]) == (1, 0, 0, 0, 1)
+    assert counts((await city.check(deep=True))["booking", "notifications"]) == (0, 0, 1, 0, 1)
+    for key, status in ((lost, "cancelled"), (wrong, "pending")):
+        assert await city.value("notifications", known, key=key) == status
 
 
 async def test_only_admins_check(city: City) -> None:

@@ -140,10 +140,9 @@ class Hub:
         streams, after = self.source.streams, planned.request.after
         if after is not None and streams.resumes(planned.subscription.call()):
             return self._begin(planned, sink, streams, after)
+        if planned.is_local:
+            planned = self._executed_here(planned)
         group = self.groups.get(planned.key)
-        if group is not None and planned.is_local and not isinstance(group.execution, EventExecution):
-            planned = replace(planned, key=("owned", planned.key))  # that group waits for another owner
-            group = self.groups.get(planned.key)
         if group is not None:
             return group.fan_out.join(sink)
         return self._begin(planned, sink, streams, None)
@@ -166,6 +165,16 @@ class Hub:
             raise
         self.checks.watch(group)
         return member
+
+    def _executed_here(self, planned: Planned) -> Planned:
+        """Return a subscription with a key under which no stream of another worker is.
+
+        Otherwise two workers could each wait for the stream of the other one.
+        """
+        known = self.groups.get(planned.key)
+        if known is None or isinstance(known.execution, EventExecution):
+            return planned
+        return replace(planned, key=("owned", planned.key))
 
     def _execution(self, planned: Planned, sink: PartSink, settled: Callable[[], object]) -> Executes:
         """Return the execution of a stream: by this worker if it owns the key, else by the owner."""
@@ -190,6 +199,7 @@ class Hub:
         """
         if group not in self.resuming:
             return
+        group.planned = self._executed_here(group.planned)
         shared = self.groups.get(group.planned.key)
         if shared is None:
             self.resuming.discard(group)

@@ -19,6 +19,7 @@ LONGEST = (
     "tests/conformance/test_peers_load.py",
     "tests/docs/test_documents.py",
     "tests/conformance/test_http_cache.py",
+    "tests/clients/test_stream_clients.py",
     "tests/gateway/http/test_corners.py",
     "tests/libraries/test_libraries.py",
     "tests/subgraphs/read_side/test_fallback.py",

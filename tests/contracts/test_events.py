@@ -51,6 +51,8 @@ EXAMPLES = settings(
     suppress_health_check=list(HealthCheck),
 )
 NUMBER = st.integers(-(2**31), 2**31 - 1)
+BY_HAND = {("notifications", "BookingUpdated")}
+"""Consumer and event of changes that no service makes: triggers record them when a row is changed by hand."""
 BY_NAME: Mapping[str, st.SearchStrategy[Any]] = {
     "rating": st.integers(1, 5),
     "latitude": st.floats(-90, 90),
@@ -226,7 +228,7 @@ def test_every_event_that_is_waited_for_is_emitted(consumers: list[Consumer]) ->
     wanted = [(one.service, one.event_type, one.sources) for one in consumers]
     wanted += [("read_side", name, SOURCES) for model in MODELS for name in model().handlers]
     producers = {one[:2]: [source for source in one[2] if one[1] in produced(source)] for one in wanted}
-    assert {each: found for each, found in producers.items() if len(found) != 1} == {}
+    assert {each for each, found in producers.items() if len(found) != 1} == BY_HAND
 
 
 def test_names_of_sources_are_services(inboxes: Mapping[str, Inbox]) -> None:
@@ -261,7 +263,7 @@ def test_what_is_emitted_can_be_read(consumers: list[Consumer]) -> None:
             if event := produced(source).get(consumer.event_type):
                 check_reading(event, consumer.reading())
                 checked += 1
-    assert checked == len(consumers)
+    assert checked == len(consumers) - len(BY_HAND)
 
 
 def forms(event: type[Event]) -> list[Event]:

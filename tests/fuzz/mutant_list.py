@@ -239,7 +239,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "request: variables of conditions declared",
         _NORMALIZE,
-        "if one.name.value not in CONDITIONS)",
+        "if one.name.value not in OWN)",
         "if one)",
     ),
     Mutant(

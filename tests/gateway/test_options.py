@@ -28,7 +28,7 @@ def test_every_setting_is_reachable(kind: type[Any]) -> None:
     ("given", "words"),
     [
         ("dept=5", "did you mean depth"),
-        ("nonsense=5", "expected one of body, tokens"),
+        ("nonsense=5", "expected one of body, batch, tokens"),
         ("depth", "NAME=VALUE"),
         ("depth=", "NAME=VALUE"),
         ("depth=five", "a whole number, got 'five'"),

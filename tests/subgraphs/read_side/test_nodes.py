@@ -37,7 +37,7 @@ FIELDS = """id __typename ... on User { username } ... on Musician { stageName r
   ... on MusicianRequest { title }
   ... on Application { applied: status } ... on Booking { booked: status client { username } }
   ... on Escrow { escrowed: status } ... on MatchingAlgorithm { name }
-  ... on MatchingResult { matches { totalScore } } ... on Notification { title }
+  ... on MatchingResult { matches { totalScore } } ... on Notification { title } ... on Message { said: text }
   ... on Payment { paid: status } ... on CalendarSlot { slot: kind } ... on Saga { progress: status }
   ... on AuditEvent { service } ... on PendingSync { state: status }
   ... on SyncLog { outcome } ... on ConsistencyCheck { compared }"""
@@ -71,6 +71,13 @@ ROWS: Mapping[str, tuple[str, str]] = {
         "notifications",
         "INSERT INTO notifications (id, user_id, type, title, message)"
         " VALUES (:id, :host, 'system', 'Welcome', 'Hello')",
+    ),
+    "Message": (
+        "notifications",
+        "WITH booking AS (INSERT INTO known_bookings (booking_id, request_id, client_id, musician_user_id,"
+        " title, status) VALUES (gen_random_uuid(), gen_random_uuid(), :host, gen_random_uuid(), 'Gig',"
+        " 'confirmed') RETURNING booking_id, client_id) INSERT INTO chat_messages (id, booking_id, author_id,"
+        " text) SELECT :id, booking_id, client_id, 'Hello' FROM booking",
     ),
     "CalendarSlot": (
         "calendar",

@@ -355,7 +355,7 @@ class AskedStream:
             planned = replace(source.plan_subscription(request, context), is_local=True)
             self.member = self.hub.join(planned, sink)
         except RequestError as error:
-            self._refuse(error)
+            self._refuse(error, error.code == "SUBSCRIPTION_SERVER_CLOSED")
 
     def _refuse(self, error: RequestError, is_temporary: bool = False) -> None:
         sink, self.sink = self.sink, None

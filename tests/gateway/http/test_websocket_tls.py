@@ -2,12 +2,14 @@
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.core.clock import run_ready_callbacks
 from gateway.settings import Settings, SubscriptionSettings
 from tests.gateway.certificates import Authority
 from tests.gateway.http.raw_clients import TRANSPORT_WS, Closed, RawSocket
@@ -16,14 +18,21 @@ from tests.gateway.http.stream_doors import PRICE, Doors, doors
 from tests.gateway.http.test_websocket_limits import EVENT, LOOPS, QUEUE, run
 
 
-async def secured(served: Doors, context: ssl.SSLContext) -> RawSocket:
-    """Return a client that is connected by TLS, after its handshake."""
+@asynccontextmanager
+async def secured(served: Doors, context: ssl.SSLContext) -> AsyncIterator[RawSocket]:
+    """Yield a client that is connected by TLS, after `connection_init`; it vanishes afterwards."""
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", served.port, ssl=context, server_hostname="localhost", limit=EVENT * 2
     )
     client = RawSocket(reader, writer)
-    await client.open(f"Sec-WebSocket-Protocol: {TRANSPORT_WS}")
-    return client
+    try:
+        await client.open(f"Sec-WebSocket-Protocol: {TRANSPORT_WS}")
+        await client.init()
+        yield client
+    finally:
+        writer.transport.abort()
+        await until(lambda: not served.sockets)
+        await run_ready_callbacks()
 
 
 @pytest.fixture
@@ -40,27 +49,21 @@ def test_messages_over_tls(loop: Callable[[], asyncio.AbstractEventLoop], tls: A
 
     async def scenario() -> None:
         async with doors(ssl_context_factory=tls[0]) as served:
-            client = await secured(served, tls[1])
-            await client.init()
-            client.subscribe("1", PRICE)
-            await served.opened()
-            served.event()
-            assert (await client.receive())["type"] == "next"
-            client.frame(0x88, (1000).to_bytes(2, "big"))
-            assert await client.receive() == Closed(1000, "")
-            await until(lambda: not served.sockets)
-            other = await secured(served, tls[1])
-            await other.init()
-            other.subscribe("1", PRICE)
-            await served.opened(2)
-            other.frame(0x82, b"binary")
-            assert (await other.receive()).code == 4400
-            other.writer.close()
-            gone = await secured(served, tls[1])
-            await gone.init()
-            gone.subscribe("1", PRICE)
-            await served.opened(3)
-            gone.writer.transport.abort()
+            async with secured(served, tls[1]) as client:
+                client.subscribe("1", PRICE)
+                await served.opened()
+                served.event()
+                assert (await client.receive())["type"] == "next"
+                client.frame(0x88, (1000).to_bytes(2, "big"))
+                assert await client.receive() == Closed(1000, "")
+            async with secured(served, tls[1]) as client:
+                client.subscribe("1", PRICE)
+                await served.opened(2)
+                client.frame(0x82, b"binary")
+                assert (await client.receive()).code == 4400
+            async with secured(served, tls[1]) as client:
+                client.subscribe("1", PRICE)
+                await served.opened(3)
             await served.left()
 
     run(scenario(), loop)
@@ -72,9 +75,7 @@ def test_a_client_that_reads_late(loop: Callable[[], asyncio.AbstractEventLoop],
 
     async def scenario() -> None:
         settings = Settings(subscriptions=SubscriptionSettings(queue=QUEUE))
-        async with doors(settings, ssl_context_factory=tls[0]) as served:
-            late = await secured(served, tls[1])
-            await late.init()
+        async with doors(settings, ssl_context_factory=tls[0]) as served, secured(served, tls[1]) as late:
             late.subscribe("1", PRICE)
             await served.opened()
             (connection,) = served.sockets
@@ -94,6 +95,5 @@ def test_a_client_that_reads_late(loop: Callable[[], asyncio.AbstractEventLoop],
                 assert number == last + notice + 1
                 last, dropped = number, dropped + notice
             assert dropped > 50
-            late.writer.transport.abort()
 
     run(scenario(), loop)

@@ -29,8 +29,10 @@ ROOT = Path(__file__).parents[3]
 
 
 def free_ports(count: int) -> int:
-    """Return the first of several successive free ports."""
-    for port in range(4200 + secrets.randbelow(2000), 30000, count):
+    """Return the first of several successive free ports; those of each pytest worker are its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 6
+    first = 4200 + worker * 4000
+    for port in range(first + secrets.randbelow(2000), first + 4000 - count, count):
         if all(processes.port_is_free(port + offset) for offset in range(count)):
             return port
     raise AssertionError("no free ports")
@@ -287,9 +289,7 @@ def refused(*arguments: str) -> str:
 def test_a_taken_port(tmp_path: Path, offset: int, name: str) -> None:
     """The error names the port, what needs it, and what to do."""
     port = free_ports(len(SERVICES) + 1)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port + offset))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", port + offset)):
         said = refused("run", "--port", str(port), "--data", str(tmp_path / "data"))
     assert f"Port {port + offset}" in said
     assert name in said

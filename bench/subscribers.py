@@ -2,7 +2,8 @@
 
 Each client subscribes by graphql-transport-ws to one of TOPICS topics; FIRST is the number of the first one.
 Commands come as lines on standard input, replies are lines of JSON on standard output: `ready`, then for
-`expect N` the times in seconds at which each client had its N-th message, in ascending order.
+`expect N` the times in seconds at which each client had its N-th message, in ascending order, and how many
+subscriptions have ended.
 """
 
 import asyncio
@@ -25,13 +26,16 @@ AT_ONCE = 400  # connections that are opened at the same time
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 MASK = b"\0\0\0\0"
 BIND_ADDRESS_NO_PORT = 24  # IP_BIND_ADDRESS_NO_PORT of Linux
+ENDS = (b'"complete"', b'"error"')
 PATIENCE = 120.0  # seconds for the messages of one command
 
 
 class Subscriber(asyncio.Protocol):
-    """One client. `count`: its messages so far. `got`: called for each."""
+    """One client. `count`: its messages so far. `got`: called for each. `ended`: how often its subscription
+    or connection has ended.
+    """
 
-    __slots__ = ("count", "got", "hello", "opened", "reader", "topic", "transport")
+    __slots__ = ("count", "ended", "got", "hello", "opened", "reader", "topic", "transport")
 
     def __init__(
         self, hello: bytes, topic: int, opened: Callable[[], None], got: Callable[[int], None]
@@ -40,7 +44,7 @@ class Subscriber(asyncio.Protocol):
         self.topic = topic
         self.opened: Callable[[], None] | None = opened
         self.got = got
-        self.count = 0
+        self.count = self.ended = 0
         self.reader: FrameReader | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,6 +73,12 @@ class Subscriber(asyncio.Protocol):
             elif kind == TEXT and b'"next"' in payload_bytes:
                 self.count += 1
                 self.got(self.count)
+            elif kind == TEXT and any(word in payload_bytes for word in ENDS):
+                self.ended += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count the end of the connection."""
+        self.ended += 1
 
     def topic_frame(self, subscribe: bytes) -> None:
         """Store the frame that subscribes, until the acknowledgement."""
@@ -139,7 +149,8 @@ async def main(port: int, count: int, first: int, topics: int) -> None:
     say({"ready": len(crowd.clients)})
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        say({"times": await crowd.expect(int(line.split()[1]))})
+        times = await crowd.expect(int(line.split()[1]))
+        say({"times": times, "ended": sum(client.ended for client in crowd.clients)})
 
 
 def say(value: object) -> None:

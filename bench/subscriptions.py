@@ -5,10 +5,13 @@ subgraph; clients over WebSocket in several processes.
 
 - How much memory the gateway's workers have with this many idle subscribers.
 - How long after an event all subscribers have it, and what each message costs.
+- Whether a reload ends subscriptions that it does not change.
 """
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 from redis import Redis
 
 from bench.data import WORK
@@ -29,6 +33,7 @@ from gateway.compose.ingest import SubgraphSource
 from subgraphs.platform.valkey import start_valkey
 
 PYTHON = sys.executable
+PATIENCE = 120  # seconds for a reload
 LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key"])\n'
 SDLS = {
     "live": LINK
@@ -77,23 +82,48 @@ class Row:
     all_s: float
     us_message: float
     delivered: int
+    reload: tuple[int, int, float] | None = None
+    """After a reload: the subscribers that had the next event, those whose subscription ended, and seconds
+    until the new schema was served.
+    """
 
 
 @contextmanager
 def gateway(folder: Path, things: int, redis: str, workers: int, where: str) -> Iterator[tuple[int, int]]:
     """Run a gateway; yield the process id of its supervisor, and the port."""
-    sources = [
-        SubgraphSource("live", "", SDLS["live"]),
-        SubgraphSource("things", f"http://127.0.0.1:{things}/things", SDLS["things"]),
-    ]
     schema, file, port = folder / "live.graphql", folder / "gateway.yaml", free_port()
-    schema.write_text(compose(sources).supergraph)
+    write_schema(schema, things, "x: Int")
     file.write_text(CONFIG.format(schema=schema, port=port, workers=workers, redis=redis, where=where))
     command = [PYTHON, "-m", "gateway.cli", "serve", "--config", str(file)]
     with running("subscriptions", command, gateway=False) as pid:
         wait_for("subscriptions", f"http://127.0.0.1:{port}/graphql")
         time.sleep(2 + workers / 2)  # until all workers have started
         yield pid, port
+
+
+def write_schema(file: Path, things: int, query: str) -> None:
+    """Write the supergraph. `query`: the fields of the query type."""
+    sdl = SDLS["things"].replace("x: Int", query)
+    sources = [
+        SubgraphSource("live", "", SDLS["live"]),
+        SubgraphSource("things", f"http://127.0.0.1:{things}/things", sdl),
+    ]
+    file.write_text(compose(sources).supergraph)
+
+
+def reload(folder: Path, things: int, pid: int, port: int, workers: int) -> float:
+    """Have the gateway load a schema with another query field; return the seconds until all workers do."""
+    write_schema(folder / "live.graphql", things, "x: Int later: Int")
+    begun = time.time()
+    os.kill(pid, signal.SIGHUP)
+    in_a_row = 0
+    while in_a_row < 5 * workers:  # each answer is from any worker
+        body = {"query": '{ __type(name: "Query") { fields { name } } }'}
+        answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json=body, timeout=60)
+        in_a_row = in_a_row + 1 if "later" in answer.text else 0
+        if time.time() - begun > PATIENCE:
+            raise TimeoutError("the gateway has not loaded the new schema")
+    return time.time() - begun
 
 
 def workers_of(pid: int) -> list[int]:
@@ -127,10 +157,11 @@ def cpu(pids: Sequence[int]) -> float:
 
 
 class Clients:
-    """The processes with the clients."""
+    """The processes with the clients. `ended`: the subscriptions that have ended."""
 
     def __init__(self, stack: ExitStack, port: int, count: int, processes: int, topics: int) -> None:
         self.processes = []
+        self.ended = 0
         for number in range(processes):
             mine = count // processes + (number < count % processes)
             words = [str(port), str(mine), str(number * (count // processes)), str(topics)]
@@ -161,8 +192,9 @@ class Clients:
 
     def times(self) -> list[float]:
         """Return the times of all clients, in ascending order."""
-        found = [json.loads(self._line(one))["times"] for one in self.processes]
-        return sorted(time_ for times in found for time_ in times)
+        found = [json.loads(self._line(one)) for one in self.processes]
+        self.ended = sum(one["ended"] for one in found)
+        return sorted(time_ for one in found for time_ in one["times"])
 
 
 def measure(subscribers: int, topics: int, workers: int, events: int, *, each: bool) -> Row:
@@ -183,16 +215,14 @@ def measure(subscribers: int, topics: int, workers: int, events: int, *, each: b
         found: list[float] = []
         before = cpu(pids)
         for number in range(1, events + 1):
-            clients.expect(number)
-            time.sleep(0.5)
-            begun = time.time()
-            for topic in range(topics) if each else [0]:
-                payload = json.dumps({"id": f"{number}-{topic}", "topic": topic})
-                queue.xadd("ticks", {"payload": payload})
-            found.append(0.0)
-            times = [one - begun for one in clients.times()]
-            found[-1:] = times
+            found += publish(queue, clients, number, topics if each else 1)
         found.sort()
+        used = cpu(pids) - before
+        again = None
+        if each:
+            seconds = reload(folder, things, pid, port, workers)
+            got = publish(queue, clients, events + 1, topics)
+            again = len(got), clients.ended, round(seconds, 1)
         return Row(
             clients.count,
             topics,
@@ -203,9 +233,20 @@ def measure(subscribers: int, topics: int, workers: int, events: int, *, each: b
             round(found[len(found) // 2], 3),
             round(found[int(len(found) * 0.99)], 3),
             round(found[-1], 3),
-            round((cpu(pids) - before) / max(len(found), 1) * 1e6, 2),
+            round(used / max(len(found), 1) * 1e6, 2),
             len(found),
+            again,
         )
+
+
+def publish(queue: "Redis", clients: Clients, number: int, topics: int) -> list[float]:
+    """Publish the events with a number; return after how many seconds each client had its own."""
+    clients.expect(number)
+    time.sleep(0.5)
+    begun = time.time()
+    for topic in range(topics):
+        queue.xadd("ticks", {"payload": json.dumps({"id": f"{number}-{topic}", "topic": topic})})
+    return [one - begun for one in clients.times()]
 
 
 def main() -> None:
@@ -230,12 +271,17 @@ def main() -> None:
 def lines(row: Row) -> list[tuple[str, str]]:
     """Return the figures of a run as lines of the report."""
     what = f"{row.subscribers:,} subscribers of {row.subscriptions:,} subscriptions"
-    return [
+    found = [
         (f"{what}: idle, {row.workers} workers", f"{row.idle_mb} MB, shared pages once {row.idle_pss_mb} MB"),
         (f"{what}: memory for each, processes included", f"{row.kb_each} kB"),
         (f"{what}: until they have an event (p50, p99, all)", f"{row.p50_s}, {row.p99_s}, {row.all_s} s"),
         (f"{what}: CPU of a message ({row.delivered:,})", f"{row.us_message} µs"),
     ]
+    if row.reload is not None:
+        got, ended, seconds = row.reload
+        words = f"{got:,} have the next event, {ended:,} have ended, {seconds} s until all workers serve it"
+        found.append((f"{what}: a new schema that does not change them", words))
+    return found
 
 
 if __name__ == "__main__":

@@ -95,6 +95,12 @@ class Gateway:
         guard = self.guards.identity
         return ANONYMOUS if guard is None else guard.identify(context)
 
+    def connect(self, context: RequestContext, every: bool = False) -> Identity | Awaitable[Identity]:
+        """Return the identity of a caller that opens a connection for later requests; see
+        `Guards.connect`.
+        """
+        return self.guards.connect(context, every)
+
     def end_streams(self) -> None:
         """End all subscriptions, as the process ends; clients may subscribe again elsewhere."""
         self.hub.end_all()

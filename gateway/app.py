@@ -25,7 +25,6 @@ from gateway.http.endpoint import Endpoint
 from gateway.http.examples import read_examples
 from gateway.http.read import DocumentFinder
 from gateway.http.routes import HttpService, Routes
-from gateway.http.websocket_door import WebSocketDoor
 from gateway.observe.log import Log
 from gateway.observe.observer import Observer
 from gateway.plugins import Hooks
@@ -42,6 +41,7 @@ from gateway.transport.local import LocalExecutor, LocalTransport
 from gateway.transport.make_streams import make_streams
 from gateway.transport.observed import observed
 from gateway.transport.streams import NoStreams, Streams
+from gateway.transport.uploads import FormTransport, UploadTransport
 from gateway.triggers import Sagas, TriggeringTransport
 
 
@@ -88,7 +88,10 @@ def make_transport(
         raise SettingsError(message, "UNKNOWN_SUBGRAPH")
     if local is not None:
         return LocalTransport(local, clock)
-    return transport_for(urls, settings, clock)
+    transport = transport_for(urls, settings, clock)
+    if not settings.uploads.enabled:
+        return transport
+    return UploadTransport(transport, transport_for(urls, settings, clock, FormTransport))
 
 
 def check_labels(supergraph: Supergraph, settings: Settings) -> None:
@@ -217,7 +220,7 @@ class GatewayApp:
         self.sagas = sagas
         self.started = started
         self.routes = Routes(http_service(gateway), self.lifespan)
-        serve_websockets(self.routes.websockets, self.routes.service)
+        serve_connections(self.routes)
 
     async def replace(self, gateway: Gateway) -> None:
         """Serve another gateway from now on.
@@ -228,7 +231,7 @@ class GatewayApp:
         before, self.gateway = self.gateway, gateway
         gateway.start()
         self.routes.service = service
-        serve_websockets(self.routes.websockets, service)
+        serve_connections(self.routes)
         await gateway.take_over_subscriptions()
         await before.close(successor=gateway)
 
@@ -241,6 +244,7 @@ class GatewayApp:
             await self.sagas.opened()
         self.gateway.start()
         if self.workers is not None:
+            self.routes.single.work_with(self.workers)
             await self.gateway.hub.work_with(self.workers)
         if self.started:
             await self.started()
@@ -265,6 +269,7 @@ def http_service(gateway: Gateway) -> HttpService:
         documents,
         settings.subscriptions,
         settings.limits.batch,
+        settings.uploads if settings.uploads.enabled else None,
     )
     examples = read_examples(settings.operations)
     clock = gateway.engine.clock
@@ -281,12 +286,13 @@ def http_service(gateway: Gateway) -> HttpService:
     )
 
 
-def serve_websockets(door: WebSocketDoor, service: HttpService) -> None:
-    """Have the door for WebSockets serve what the HTTP routes serve."""
-    endpoint, settings = service.endpoint, service.settings
+def serve_connections(routes: Routes) -> None:
+    """Have the doors for WebSockets and for single connections serve what the HTTP routes serve."""
+    endpoint, settings = routes.service.endpoint, routes.service.settings
+    routes.single.serve(endpoint)
     finder = None if endpoint.documents is None else DocumentFinder(endpoint.documents, b"", "")
     identity_headers = ("authorization", settings.authentication.header, settings.keys.header)
-    door.serve(
+    routes.websockets.serve(
         endpoint.handler, settings.subscriptions, endpoint.max_body, identity_headers, finder, endpoint.cors
     )
 

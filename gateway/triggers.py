@@ -101,6 +101,10 @@ class TriggeringTransport:
         fields = [node for node in operation.selection_set.selections if isinstance(node, FieldNode)]
         if not any(node.name.value in self.triggers for node in fields):
             return await send(self.transport, call)
+        uploads = call.context.uploads if call.context is not None else None
+        if uploads is not None and uploads.used_in(call.body):  # a saga may run later than the request
+            message = "could not be called: a mutation that starts a saga takes no files"
+            raise SubgraphError(message, "BAD_USER_INPUT", subgraph=call.subgraph)
         data: dict[str, Any] = {}
         errors: list[Any] = []
         headers: list[tuple[bytes, bytes]] = []

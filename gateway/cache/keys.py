@@ -18,12 +18,12 @@ from typing import Any
 import msgspec
 
 from gateway.core.jsontext import read_json
-from gateway.core.numbers import encode_exact_number
+from gateway.core.marked import encode_special
 
 LONGEST_TAG = 1_024
 """Characters of a tag at most; an entry with a longer one is not stored, since nobody could invalidate it."""
 _PLACE = re.compile(r"\{\$(key|args)\.([A-Za-z_][A-Za-z0-9_.]*)\}")
-_encode = msgspec.json.Encoder(enc_hook=encode_exact_number, order="sorted").encode
+_encode = msgspec.json.Encoder(enc_hook=encode_special, order="sorted").encode
 
 
 def canonical(value: Any) -> bytes:

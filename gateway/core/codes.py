@@ -44,6 +44,10 @@ def code_tables(codes: Mapping[str, Code]) -> str:
 _REQUEST = """
 BAD_REQUEST | The HTTP request is not a GraphQL request. \
     | Send a JSON object with a string `query`, or GET with ?query=.
+UPLOAD_LIMIT | The gateway can't receive further files at the moment. \
+    | Try again; an operator can raise `uploads.at_once`.
+UPLOAD_INCOMPLETE | A file of the request has not arrived whole. \
+    | Send the request again, with each file that its `map` names.
 BATCH_LIMIT | A list of requests has too many elements, or none. \
     | Send fewer at a time; an operator can raise `limits.batch`.
 INVALID_JSON | The body is not JSON. | Correct the body at the position named in the message.
@@ -95,6 +99,8 @@ SUBSCRIPTION_LIMIT | The gateway has too many different subscriptions. \
 OPERATION_LIMIT | A connection has too many operations at the same time. \
     | End one first; an operator can raise `subscriptions.websocket.operations`.
 SUBSCRIPTION_JWT_EXPIRED | The token of a subscription is no longer valid. | Subscribe again with a new token.
+STREAM_CONFLICT | The event stream with this token is open already, or the operation's id is in use. \
+    | Reserve another token by PUT, or give each operation an id of its own.
 INVALID_CURSOR | The cursor does not belong to the subscription. \
     | Use the last one that it has sent, unchanged.
 SLOW_CLIENT | The client reads its events too slowly. | Read faster, or select fewer fields.

@@ -101,6 +101,7 @@ class RequestContext:
     - `cache_mode`: whether it reads from the cache and whether its replies are stored; None if not yet known.
     - `cache_trace`: receives what was found in the cache, for a request that asks for it; else None.
     - `spending`: what its execution costs (`cost/spending`); None if nothing is measured.
+    - `uploads`: the files that the request brings (`uploads/files`); None if it brings none.
     - `request_extensions`: the `extensions` of its subgraph requests as JSON; None for none.
     - `response_headers`: added to those of the reply, also of an error: a lower-case name and a value each.
     - `observer`: receives facts about this request. `notes`: values that plugins pass between hooks.
@@ -117,6 +118,7 @@ class RequestContext:
     cache_mode: tuple[bool, bool] | None = None
     cache_trace: list[dict[str, Any]] | None = None
     request_extensions: bytes | None = None
+    uploads: Any = None
     document_hash: str | None = None
     response_headers: tuple[tuple[bytes, bytes], ...] = ()
     _id: str | None = None

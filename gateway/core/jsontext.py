@@ -13,12 +13,13 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from gateway.core.numbers import encode_exact_number, exact_number
+from gateway.core.marked import encode_special
+from gateway.core.numbers import exact_number
 
 MAX_EXPLAINED = 1_000_000  # bytes; for a longer text the error has only the decoder's message
 MARKS = ((b"\xef\xbb\xbf", "UTF-8"), (b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 SPACE = " \t\n\r"
-_encode = msgspec.json.Encoder(enc_hook=encode_exact_number).encode
+_encode = msgspec.json.Encoder(enc_hook=encode_special).encode
 _decode = msgspec.json.Decoder(float_hook=exact_number).decode
 _PAIR = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf"\\(?:{_PAIR}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{{2}})|.)")

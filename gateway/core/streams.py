@@ -53,6 +53,17 @@ class StreamEnd:
 
 
 COMPLETED = StreamEnd()
+SERVER_CLOSED = "SUBSCRIPTION_SERVER_CLOSED"
+"""The code of the only error that ends a stream for a moment: the client should subscribe again."""
+
+
+def end_with(errors: Sequence[Mapping[str, Any]]) -> StreamEnd:
+    """Return the end of a stream that these errors end, or that could not begin for them.
+
+    It is temporary if all of them say that only this process ends.
+    """
+    codes = {error.get("extensions", {}).get("code") for error in errors}
+    return StreamEnd(errors, is_temporary=codes == {SERVER_CLOSED})
 
 
 class PartSink(Protocol):

@@ -32,10 +32,12 @@ def make_guards(settings: Settings, hooks: Hooks, observer: Observer, clock: Clo
     if identity is not None:
         guards.append(identity)
     guards += make_document_guards(settings, hooks, redis, observer, clock)
-    return Guards([*guards, *rest, *late], redis.close, identity)
+    return Guards([*guards, *rest, *late], redis.close, identity, next(iter(first), None))
 
 
-def _rate_guards(settings: Settings, redis: SharedRedis, clock: Clock) -> tuple[list[Guard], ...]:
+def _rate_guards(
+    settings: Settings, redis: SharedRedis, clock: Clock
+) -> tuple[list[RateGuard], list[RateGuard], list[LateRateGuard]]:
     """Return the guards of rates that come before the identity, after it, and after the plan.
 
     What needs no identity is counted first, so that guessing tokens and keys is limited, too.

@@ -83,6 +83,12 @@ class RateGuard(_RateGuard):
         waiting = self.count(charges, context) if charges else None
         return request if waiting is None else _later(waiting, request)
 
+    def count_connection(self, context: RequestContext) -> Awaitable[None] | None:
+        """Count a caller that connects for later requests, as a request."""
+        found = (one.charge(context, 1) for one in self.limits)
+        charges = [charge for charge in found if charge is not None]
+        return self.count(charges, context) if charges else None
+
 
 async def _later(waiting: Awaitable[None], request: GraphQLRequest) -> GraphQLRequest:
     await waiting

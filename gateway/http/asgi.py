@@ -5,12 +5,15 @@ uvicorn.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gateway.core.clock import SYSTEM_CLOCK
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
 from gateway.http.endpoint import Endpoint
+from gateway.http.respond import HttpReply
+from gateway.http.upload_arrival import ClientLeft, UploadArrival
+from gateway.uploads.form import is_form
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -19,25 +22,82 @@ T = TypeVar("T")
 WATCH_AFTER = 0.02  # seconds that a request may run before a task waits for the client's disconnect
 
 
-class ClientLeft(Exception):
-    """The client closed its connection before the response was sent."""
+class SingleConnections(Protocol):
+    """Serves graphql-sse's single connection mode; see `single_door`."""
+
+    def serves(self, method: str, query_string: bytes, headers: RequestHeaders) -> bool:
+        """Return whether a request is of that mode."""
+        ...
+
+    async def reply(
+        self,
+        method: str,
+        query_string: bytes,
+        headers: RequestHeaders,
+        body: bytes | RequestError,
+        path: str = "",
+    ) -> HttpReply:
+        """Return the reply to it."""
+        ...
 
 
 async def serve_graphql(
-    endpoint: Endpoint, scope: Scope, receive: Receive, send: Send, path: str = ""
+    endpoint: Endpoint,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    path: str = "",
+    single: "SingleConnections | None" = None,
 ) -> None:
-    """Answer one ASGI request. `path`: that of the URL, below the endpoint's."""
+    """Answer one ASGI request. `path`: that of the URL, below the endpoint's.
+
+    `single`: serves single connections; None if they are not served.
+    """
     client = scope.get("client")
     headers = RequestHeaders(scope["headers"], client[0] if client else None)
     method, query_string = scope["method"], scope.get("query_string", b"")
+    if endpoint.uploads is not None and method == "POST" and is_form(headers):
+        await serve_form(endpoint, scope, headers, receive, send, path)
+        return
     try:
         body = await read_body(endpoint, headers, receive) if method == "POST" else b""
-        found = await while_connected(endpoint.reply(method, query_string, headers, body, path), receive)
+        is_single = single is not None and single.serves(method, query_string, headers)
+        reply = single.reply if single is not None and is_single else endpoint.reply
+        found = await while_connected(reply(method, query_string, headers, body, path), receive)
     except ClientLeft:
         return
     reply_headers = found.headers()
-    if isinstance(body, RequestError) and expects_continue(scope, headers):
+    ends = found.parts is not None and endpoint.is_ending
+    if ends or (isinstance(body, RequestError) and expects_continue(scope, headers)):
         reply_headers.append((b"connection", b"close"))
+    await send_reply(found, reply_headers, receive, send)
+
+
+async def serve_form(
+    endpoint: Endpoint, scope: Scope, headers: RequestHeaders, receive: Receive, send: Send, path: str
+) -> None:
+    """Answer a request with files: its operation runs while they arrive."""
+    arrival = UploadArrival(endpoint, receive)
+    query_string = scope.get("query_string", b"")
+    try:
+        body = await arrival.begin(headers)
+        found = await while_connected(
+            endpoint.reply("POST", query_string, headers, body, path), arrival.watch
+        )
+        reply_headers = found.headers()
+        if isinstance(body, RequestError):  # the rest of the form is not read
+            reply_headers.append((b"connection", b"close"))
+        await send_reply(found, reply_headers, arrival.watch, send)
+    except ClientLeft:
+        return
+    finally:
+        arrival.close()
+
+
+async def send_reply(
+    found: HttpReply, reply_headers: list[tuple[bytes, bytes]], receive: Receive, send: Send
+) -> None:
+    """Send a reply, part after part if it has parts."""
     await send({"type": "http.response.start", "status": found.status, "headers": reply_headers})
     if found.parts is not None:
         try:

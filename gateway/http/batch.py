@@ -30,16 +30,20 @@ def is_batch(body: bytes) -> bool:
     return body.lstrip(SPACE)[:1] == b"["
 
 
-def read_batch(body: bytes, content_type: str, limit: int) -> list[Any]:
-    """Return the elements of a body that is a list. Raises RequestError.
+def read_batch(body: bytes, content_type: str) -> Any:
+    """Return the decoded body, which begins as a list. Raises RequestError."""
+    check_type(content_type)
+    try:
+        return read_json(body)
+    except NotJson as error:
+        raise RequestError(f"the body is not JSON: {error}", "INVALID_JSON") from error
+
+
+def batch_elements(found: Any, limit: int) -> list[Any]:
+    """Return the elements of a decoded list of requests. Raises RequestError.
 
     `limit`: how many operations one request may have.
     """
-    check_type(content_type)
-    try:
-        found = read_json(body)
-    except NotJson as error:
-        raise RequestError(f"the body is not JSON: {error}", "INVALID_JSON") from error
     if limit < 2:
         message = "expected one JSON object, got a list; send one operation at a time"
         raise RequestError(message, "BAD_REQUEST")

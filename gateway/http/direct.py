@@ -19,6 +19,7 @@ import uvicorn
 
 from gateway.core.clock import Timer
 from gateway.core.headers import RequestHeaders
+from gateway.http.read_watch import ReadWatch, watch_reading
 from gateway.http.request_head import VERSIONS
 from gateway.http.respond import HttpReply
 from gateway.http.strict import MAX_HEAD, NEVER, StrictProtocol
@@ -29,7 +30,14 @@ REQUEST_SECONDS = 30.0  # the seconds within which a client must send a whole re
 MAX_COPIED_BODY = 16_384  # bytes; a larger body is written separately from its head, not copied
 NO_CHUNKS = -NEVER  # the overhead of a body with a Content-Length, which has no chunks
 INDIRECT_HEADERS = frozenset(
-    {b"expect", b"upgrade", b"transfer-encoding", b"x-forwarded-for", b"x-forwarded-proto"}
+    {
+        b"expect",
+        b"upgrade",
+        b"transfer-encoding",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-graphql-event-stream-token",
+    }
 )
 
 
@@ -126,7 +134,8 @@ class DirectProtocol(StrictProtocol):
     - `direct`: the request on the direct path; None if there is none. `reading`: the request in `direct`
       until its body is complete, then None.
     - `idle_since`: the clock's time when the connection became idle; NEVER while a request is processed.
-    - `timer`: the timer that closes an idle or slow connection.
+    - `timer`: the timer that closes an idle or slow connection. `unread`: watches a client that does not
+      read.
     """
 
     def __init__(
@@ -141,6 +150,7 @@ class DirectProtocol(StrictProtocol):
         self.reading: DirectCycle | None = None
         self.idle_since = NEVER
         self.timer: Timer | None = None
+        self.unread: ReadWatch | None = None
 
     # httptools
 
@@ -181,7 +191,7 @@ class DirectProtocol(StrictProtocol):
                 hosts += 1
             elif name in INDIRECT_HEADERS:
                 return False
-        if hosts != 1:
+        if hosts != 1 or (self.endpoint.uploads is not None and self.has_form()):
             return False
         return length.isdigit() and len(length) < 16 and int(length) <= self.endpoint.max_body
 
@@ -218,8 +228,25 @@ class DirectProtocol(StrictProtocol):
         """Called when the client has disconnected; cancel its request."""
         super().connection_lost(exc)
         self.abort_request()
-        if self.timer is not None:
-            self.timer.cancel()
+        self._end_timers()
+
+    def pause_writing(self) -> None:
+        """Called when the client reads too slowly; one that reads nothing at all is cut off after a time."""
+        super().pause_writing()
+        seconds = self.endpoint.subscriptions.read_timeout
+        self.unread = watch_reading(self.clock, self.transport, seconds)
+
+    def resume_writing(self) -> None:
+        """Called when the client has read enough."""
+        super().resume_writing()
+        if self.unread is not None:
+            self.unread.cancel()
+            self.unread = None
+
+    def _end_timers(self) -> None:
+        for timer in (self.timer, self.unread):
+            if timer is not None:
+                timer.cancel()
 
     def abort_request(self) -> bool:
         """Cancel the request in progress; see StrictProtocol."""
@@ -238,8 +265,7 @@ class DirectProtocol(StrictProtocol):
     def let_go(self) -> None:
         """Forget the connection, which another protocol serves from now on."""
         super().let_go()
-        if self.timer is not None:
-            self.timer.cancel()
+        self._end_timers()
 
     # answering
 
@@ -261,7 +287,7 @@ class DirectProtocol(StrictProtocol):
         HTTP/1.0 has no chunks: there the end of the connection ends the response.
         """
         chunked = self.parser.get_http_version() == "1.1"
-        cycle.keep_alive = cycle.keep_alive and chunked
+        cycle.keep_alive = cycle.keep_alive and chunked and not self.endpoint.is_ending
         extra = b"transfer-encoding: chunked\r\n" if chunked else b""
         cycle.response_started = True
         self.transport.write(self.head_of(cycle, reply, extra))

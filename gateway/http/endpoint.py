@@ -6,7 +6,7 @@ Both doors, the direct protocol and ASGI, use it.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.core.context import Identity, RequestContext
 from gateway.core.envelope import BY_CODE, Envelope, error_envelope
@@ -14,7 +14,7 @@ from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
 from gateway.documents.selectors import DocumentSelectors
 from gateway.execution import EnvelopeCallback
-from gateway.http.batch import BATCH_STARTS, Batch, is_batch, read_batch
+from gateway.http.batch import BATCH_STARTS, Batch, batch_elements, is_batch, read_batch
 from gateway.http.cors import Cors
 from gateway.http.csrf import CsrfCheck
 from gateway.http.negotiate import ACCEPTS_JSON, negotiate
@@ -23,6 +23,7 @@ from gateway.http.read import (
     DocumentFinder,
     check_type,
     from_body,
+    from_payload,
     from_query_string,
     too_large,
     unpacked,
@@ -30,11 +31,12 @@ from gateway.http.read import (
 from gateway.http.request_head import WEBSOCKET
 from gateway.http.respond import HttpReply, http_reply
 from gateway.http.statuses import StatusMode
-from gateway.http.stream_replies import stream_reply, streamed
+from gateway.http.stream_replies import is_for_stream, stream_reply, streamed
 from gateway.observe.facts import REQUEST, InternalFailure
 from gateway.request.graphql_request import GraphQLRequest, PlanWish
-from gateway.settings import SubscriptionSettings
+from gateway.settings import SubscriptionSettings, UploadSettings
 from gateway.transport.base import Handle
+from gateway.uploads.form import UploadForm
 
 PLAN_HEADER = "x-gateway-plan"
 PLAN_HEADER_BYTES = PLAN_HEADER.encode()
@@ -59,6 +61,12 @@ class RequestHandler(Protocol):
         """Return the identity of a request; see `answering.Gateway.identify`."""
         ...
 
+    def connect(self, context: RequestContext, every: bool = False) -> Identity | Awaitable[Identity]:
+        """Return the identity of a caller that connects for later requests, and count it; see
+        `Guards.connect`.
+        """
+        ...
+
     def end_streams(self) -> None:
         """End all subscriptions, as the process ends."""
         ...
@@ -71,7 +79,8 @@ class Endpoint:
     statuses responses get, "audited" or "draft-2026" (see `statuses`). `csrf`: the check of requests by GET;
     `cors`: the rules for other origins' pages; None if there is none. `documents`: where requests have the
     ids of documents; None if they have none. `subscriptions`: the settings of streams.
-    `batch`: how many operations one request may have, as a list.
+    `batch`: how many operations one request may have, as a list. `uploads`: the limits on files; None if
+    requests may have none. `forms`: how many requests with files are being received.
     """
 
     def __init__(
@@ -84,8 +93,11 @@ class Endpoint:
         documents: DocumentSelectors | None = None,
         subscriptions: SubscriptionSettings | None = None,
         batch: int = 1,
+        uploads: UploadSettings | None = None,
     ) -> None:
         self.batch = batch
+        self.uploads = uploads
+        self.forms = 0
         self.subscriptions = subscriptions or SubscriptionSettings()
         self.handler = handler
         self.max_body = max_body
@@ -93,6 +105,12 @@ class Endpoint:
         self.csrf = csrf
         self.cors = cors
         self.documents = documents
+        self.is_ending = False
+
+    def end_streams(self) -> None:
+        """End all subscriptions, as the process ends; streams that begin later close their connections."""
+        self.is_ending = True
+        self.handler.end_streams()
 
     def begin(
         self,
@@ -118,7 +136,8 @@ class Endpoint:
             documents = self.documents
             finder = None if documents is None else DocumentFinder(documents, query_string, path)
             if method == "POST" and isinstance(body, bytes) and body[:1] in BATCH_STARTS and is_batch(body):
-                return self._begin_batch(exchange, headers, body, finder)
+                found = read_batch(body, headers.get("content-type", ""))
+                return self._begin_batch(exchange, headers, found, finder)
             request = read_request(method, query_string, headers, body, self.csrf, finder)
             if exchange.accepted.stream is not None:
                 request = streamed(request, headers, exchange.accepted)
@@ -127,21 +146,57 @@ class Endpoint:
             return asyncio.get_running_loop().call_soon(exchange.answered, error)
 
     def _begin_batch(
-        self, exchange: "ClientExchange", headers: RequestHeaders, body: bytes, finder: DocumentFinder | None
+        self, exchange: "ClientExchange", headers: RequestHeaders, found: Any, finder: DocumentFinder | None
     ) -> Handle:
         """Start to reply to a list of requests. Raises RequestError if it is not valid as a whole."""
-        elements = read_batch(body, headers.get("content-type", ""), self.batch)
+        elements = batch_elements(found, self.batch)
         contexts = [exchange.context, *(self.handler.context(headers) for _ in elements[1:])]
+        for context in contexts[1:]:
+            context.uploads = exchange.context.uploads
         batch = Batch(contexts, exchange.answered, internal_error_envelope)
         batch.begin(elements, self.handler.begin, finder)
         return batch
+
+    def form_seconds(self, length: int | None) -> float:
+        """Return the seconds that a client may need, at the slowest, to send a form.
+
+        `length`: its bytes; None if they are not known.
+        """
+        limits = self.uploads or UploadSettings()
+        largest = limits.files * limits.size + self.max_body
+        return (largest if length is None else min(length, largest)) / limits.slowest
+
+    def begin_form(
+        self,
+        query_string: bytes,
+        headers: RequestHeaders,
+        form: UploadForm,
+        replied: ReplyCallback,
+        path: str = "",
+    ) -> Handle:
+        """Start to reply to a request with files, whose operation is known; see `begin`."""
+        exchange = ClientExchange(self, "POST", headers, replied)
+        try:
+            exchange.accepted = negotiate(headers.get("accept"))
+            if self.csrf is not None:
+                self.csrf.check_form(headers.raw)
+            finder = None if self.documents is None else DocumentFinder(self.documents, query_string, path)
+            exchange.context.uploads = form.uploads
+            if isinstance(form.payload, list):
+                return self._begin_batch(exchange, headers, form.payload, finder)
+            request = from_payload(form.payload, plan_wish(headers), finder)
+            if exchange.accepted.stream is not None:
+                request = streamed(request, headers, exchange.accepted)
+            return self.handler.begin(request, exchange.context, exchange.answered)
+        except Exception as error:
+            return asyncio.get_running_loop().call_soon(exchange.answered, error)
 
     async def reply(
         self,
         method: str,
         query_string: bytes,
         headers: RequestHeaders,
-        body: bytes | RequestError,
+        body: bytes | UploadForm | RequestError,
         path: str = "",
     ) -> HttpReply:
         """Return the complete reply to a request; see `begin`. Cancelling the caller cancels the request."""
@@ -151,7 +206,10 @@ class Endpoint:
             if not future.done():
                 future.set_result(found)
 
-        handle = self.begin(method, query_string, headers, body, replied, path)
+        if isinstance(body, UploadForm):
+            handle = self.begin_form(query_string, headers, body, replied, path)
+        else:
+            handle = self.begin(method, query_string, headers, body, replied, path)
         try:
             return await future
         finally:
@@ -222,11 +280,12 @@ class ClientExchange:
         return self.refusal(envelope, allow)
 
     def refusal(self, envelope: Envelope, allow: bytes | None = None) -> HttpReply:
-        """Return the reply to a request that is not executed; as a stream for a client that accepts
-        only SSE.
+        """Return the reply to a request that is not executed: with the HTTP status of its error.
+
+        What GraphQL itself refuses is a stream for a client that accepts only streams.
         """
         accepted = self.accepted
-        if accepted.only_stream and envelope.refused == BY_CODE:
+        if accepted.only_stream and is_for_stream(envelope):
             return stream_reply(envelope, accepted, self.streams, self.mode)
         return http_reply(envelope, accepted.media, allow, self.mode)
 
@@ -279,7 +338,7 @@ def read_request(
 
 def plan_wish(headers: RequestHeaders) -> PlanWish:
     """Return what the header `x-gateway-plan` demands: "", 0 and false nothing, `only` the plan alone."""
-    given = headers.get(PLAN_HEADER).strip().lower()
+    given = headers.get(PLAN_HEADER, "").strip().lower()
     return "only" if given == "only" else given not in ("", "0", "false")
 
 

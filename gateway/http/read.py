@@ -115,6 +115,8 @@ def check_type(content_type: str) -> None:
     media, _, parameters = content_type.partition(";")
     if media.strip().lower() not in ("application/json", "application/graphql+json"):
         message = f"expected the content type application/json, got {media.strip() or 'none'}"
+        if media.strip().lower() == "multipart/form-data":
+            message += "; files are accepted only with the setting uploads.enabled"
         raise RequestError(message, "UNSUPPORTED_MEDIA_TYPE")
     charset = parameters.lower().partition("charset=")[2].strip(' "')
     if charset and charset not in ("utf-8", "utf8"):

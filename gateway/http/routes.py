@@ -21,6 +21,7 @@ from gateway.http.cache_admin import CacheAdmin, cache_routes
 from gateway.http.callback import Receive, callback_route
 from gateway.http.endpoint import Endpoint
 from gateway.http.negotiate import prefers_html
+from gateway.http.single_door import SingleDoor
 from gateway.http.statuses import STATUSES
 from gateway.http.websocket_door import WebSocketDoor
 from gateway.settings import Settings
@@ -64,12 +65,14 @@ class Routes:
     """The ASGI application.
 
     `service` can be replaced while requests run; each request uses the one that was set when it arrived.
-    `websockets`: the door for WebSocket connections, which remain when the service is replaced.
+    `websockets`, `single`: the doors for WebSocket connections, and for single connections of graphql-sse,
+    which remain when the service is replaced.
     """
 
     def __init__(self, service: HttpService, lifespan: Callable[[Starlette], Any]) -> None:
         self.service = service
         self.websockets = WebSocketDoor(service.clock)
+        self.single = SingleDoor(service.clock)
         self.router = Starlette(routes=_routes(self), lifespan=lifespan, exception_handlers={404: _missing})
 
     @property
@@ -82,7 +85,8 @@ class Routes:
         browser for GraphiQL; otherwise to the router.
         """
         if scope["type"] == "http" and scope["path"] == ENDPOINT and not self._page(scope):
-            await serve_graphql(self.service.endpoint, scope, receive, send)
+            single = self.single if self.single.is_on else None
+            await serve_graphql(self.service.endpoint, scope, receive, send, single=single)
             return
         if scope["type"] == "http" and scope["path"].startswith(BELOW) and self._serves_paths():
             path = scope["path"].removeprefix(ENDPOINT)
@@ -96,7 +100,8 @@ class Routes:
     def end_streams(self) -> None:
         """End all WebSocket connections and all other streams, as the process ends."""
         self.websockets.close()
-        self.service.endpoint.handler.end_streams()
+        self.single.close()
+        self.service.endpoint.end_streams()
 
     def _serves_paths(self) -> bool:
         """Return whether the paths below /graphql belong to the endpoint: they may have a document id."""

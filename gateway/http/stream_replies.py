@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator, Mapping
 
-from gateway.core.envelope import Envelope, encoded_body, error_envelope
+from gateway.core.envelope import BY_CODE, Envelope, encoded_body, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
-from gateway.http.negotiate import MULTIPART, SSE, Accepted
+from gateway.core.streams import end_with
+from gateway.http.negotiate import JSON, MULTIPART, SSE, Accepted
 from gateway.http.respond import HttpReply, http_reply
-from gateway.http.statuses import StatusMode
-from gateway.http.streams import FORMATS, INCREMENTAL, single_result, written_stream
+from gateway.http.statuses import StatusMode, status_of
+from gateway.http.streams import FORMATS, INCREMENTAL, only_end, single_result, written_stream
 from gateway.incremental.stream import IncrementalStream
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import SubscriptionSettings
@@ -30,6 +31,20 @@ def streamed(request: GraphQLRequest, headers: RequestHeaders, accepted: Accepte
     return request._replace(streams=True, after=after, incremental=accepted.incremental)
 
 
+def is_for_stream(envelope: Envelope) -> bool:
+    """Return whether a refusal is an event of a stream, for a client that accepts only streams.
+
+    It is if GraphQL refuses the operation of a request that is accepted: clients that read only JSON get the
+    status 200 for it. And it is if the process ends, so that the stream may end for a moment. Other refusals
+    (by CSRF checks, a mutation by GET, a token that is not valid) have the same status for all clients.
+    """
+    if envelope.refused != BY_CODE or not isinstance(envelope.response, Mapping):
+        return False
+    if end_with(envelope.response["errors"]).is_temporary:
+        return True
+    return status_of(envelope, JSON, "audited") == 200
+
+
 def stream_reply(
     envelope: Envelope, accepted: Accepted, settings: SubscriptionSettings, mode: StatusMode
 ) -> HttpReply:
@@ -44,6 +59,10 @@ def stream_reply(
     if isinstance(response, bytes | Mapping):
         if form is None or not accepted.only_stream:
             return http_reply(envelope, accepted.media, None, mode)
+        if envelope.refused is not None and isinstance(response, Mapping):
+            end = end_with(response["errors"])
+            if end.is_temporary:
+                return _reply(only_end(end, form), form.content_type, envelope)
         return _reply(single_result(encoded_body(envelope), form), form.content_type, envelope)
     if isinstance(response, AsyncIterator):  # of a plugin
         return http_reply(envelope, accepted.media, None, mode)

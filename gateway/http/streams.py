@@ -14,7 +14,15 @@ from typing import NamedTuple, Protocol
 
 from gateway.core.errors import RequestError
 from gateway.core.jsontext import encode_json
-from gateway.core.streams import COMPLETED, ResponseStream, StreamEnd, StreamPart, Subscribed, with_notice
+from gateway.core.streams import (
+    COMPLETED,
+    ResponseStream,
+    StreamEnd,
+    StreamPart,
+    Subscribed,
+    end_with,
+    with_notice,
+)
 from gateway.http.negotiate import MULTIPART, SSE
 from gateway.settings import SubscriptionSettings
 from gateway.wire import multipart, sse
@@ -168,6 +176,17 @@ class WaitingParts:
         return body, part.cursor
 
 
+async def has_changed(changed: asyncio.Event, seconds: float) -> bool:
+    """Wait until something has changed from now on; return False if nothing has in this time."""
+    changed.clear()
+    try:
+        async with asyncio.timeout(seconds):  # `wait_for` of Python 3.11 loses cancellations
+            await changed.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
 async def written_stream(
     stream: ResponseStream, form: StreamFormat, settings: SubscriptionSettings, may_drop: bool = True
 ) -> AsyncGenerator[bytes, None]:
@@ -180,7 +199,7 @@ async def written_stream(
     try:
         subscribed = waiting.subscribed = stream.attach(waiting)
     except RequestError as error:
-        yield form.end(StreamEnd([error.formatted()]))
+        yield form.end(end_with([error.formatted()]))
         return
     try:
         while True:
@@ -189,13 +208,7 @@ async def written_stream(
             if waiting.end is not None:
                 yield form.end(waiting.end)
                 return
-            waiting.changed.clear()
-            try:
-                async with asyncio.timeout(
-                    settings.heartbeat
-                ):  # `wait_for` of Python 3.11 loses cancellations
-                    await waiting.changed.wait()
-            except TimeoutError:
+            if not await has_changed(waiting.changed, settings.heartbeat):
                 yield form.heartbeat()
     finally:
         subscribed.cancel()
@@ -204,3 +217,8 @@ async def written_stream(
 async def single_result(body: bytes, form: StreamFormat) -> AsyncGenerator[bytes, None]:
     """Yield a stream with the only result of a query or mutation, or with the errors of a refused request."""
     yield form.start() + form.part(body, None) + form.end(COMPLETED)
+
+
+async def only_end(end: StreamEnd, form: StreamFormat) -> AsyncGenerator[bytes, None]:
+    """Yield a stream that ends as it begins."""
+    yield form.start() + form.end(end)

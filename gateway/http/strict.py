@@ -26,6 +26,7 @@ from gateway.http.request_head import (
 from gateway.http.routes import Routes
 from gateway.http.upgrade import accept
 from gateway.http.uvicorn_internals import STATUS_LINE, HttpToolsProtocol, ServerState
+from gateway.uploads.form import FORM
 from gateway.wire.handshake import Handshake, HandshakeRefused, read_handshake
 
 NEVER = float("inf")
@@ -100,6 +101,9 @@ class StrictProtocol(HttpToolsProtocol):
         self.url, self.expect_100_continue = url, expects
         self.headers.extend(given)
         super().on_headers_complete()
+        if self.endpoint.uploads is not None and self.has_form():
+            length = dict(self.headers).get(b"content-length", b"")
+            self.receiving_since += self.endpoint.form_seconds(int(length) if length else None)
         self.headers = []  # receives trailers, which must not become headers (RFC 9110, 6.5.1)
 
     def read_handshake(self, method: bytes, version: str) -> Handshake | None:
@@ -118,6 +122,10 @@ class StrictProtocol(HttpToolsProtocol):
             return read_handshake(method, version, self.headers)
         except HandshakeRefused as error:
             raise RequestRefused(error.status, error.text, error.headers) from error
+
+    def has_form(self) -> bool:
+        """Return whether the request has a form as its body."""
+        return any(name == b"content-type" and value[:19].lower() == FORM for name, value in self.headers)
 
     def check_size(self) -> None:
         """Raise RequestRefused when a complete head is too large."""

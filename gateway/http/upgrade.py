@@ -34,6 +34,8 @@ class Accepted(NamedTuple):
         connection.door.opened(connection)
         if not self.is_known:
             connection.close(Close.NO_PROTOCOL, "Subprotocol not acceptable")
+        elif connection.door.is_ending:
+            connection.shutdown()
         elif rest:
             connection.data_received(rest)
 

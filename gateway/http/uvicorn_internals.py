@@ -28,6 +28,8 @@ METHODS = frozenset(
         "on_message_begin",
         "on_message_complete",
         "on_response_complete",
+        "pause_writing",
+        "resume_writing",
         "shutdown",
     }
 )

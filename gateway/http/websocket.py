@@ -5,14 +5,16 @@ that of the operations. Frames that the client does not read fast enough wait he
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
 
 from gateway.core.clock import Clock
 from gateway.core.headers import RequestHeaders
 from gateway.core.streams import StreamPart
-from gateway.http.websocket_peer import Door, Operation, WebSocketPeer
+from gateway.http.held import Held, Item
+from gateway.http.operations import Operation
+from gateway.http.read_watch import ReadWatch, watch_reading
+from gateway.http.websocket_peer import Door, WebSocketPeer
 from gateway.settings import SubscriptionSettings
 from gateway.wire.deflate import Deflate
 from gateway.wire.frames import (
@@ -31,7 +33,6 @@ from gateway.wire.frames import frame as written_frame
 from gateway.wire.messages import Close, Machine, Stage
 
 LINGER = 1.0  # seconds after a close frame until the connection is cut off
-BESIDE = 64  # bytes of a message besides its body, about
 CLIENT_MESSAGE = "expected a text message, got a binary one"
 PING_FRAME = written_frame(PING, b"")
 
@@ -40,6 +41,7 @@ class ConnectionDoor(Door, Protocol):
     """What a connection on a socket needs besides: limits, and calls at certain times."""
 
     clock: Clock
+    is_ending: bool
 
     def opened(self, connection: "WebSocketConnection") -> None:
         """Add a connection."""
@@ -64,12 +66,12 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
 
     - `heard`: the clock's time at which the last bytes arrived; at the start that of the handshake.
     - `held`: what waits because the client reads too slowly: parts of subscriptions, which may be dropped,
-      each with its operation, and frames; None while nothing waits. `size`: their bytes.
-    - `closed`: called when the connection is lost.
+      each with its operation, and frames; None while nothing waits.
+    - `closed`: called when the connection is lost. `unread`: watches a client that does not read.
     - `deflate`: compresses messages; None if the client has not asked for it.
     """
 
-    __slots__ = ("closed", "deflate", "heard", "held", "is_full", "reader", "size", "transport")
+    __slots__ = ("closed", "deflate", "heard", "held", "is_full", "reader", "transport", "unread")
     door: ConnectionDoor
 
     def __init__(
@@ -86,10 +88,15 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
         self.reader = reader
         self.deflate = deflate
         self.heard = door.clock.time()
-        self.held: deque[tuple[Operation, StreamPart] | bytes] | None = None
+        self.held: Held | None = None
         self.is_full = False
-        self.size = 0
+        self.unread: ReadWatch | None = None
         self.closed: Callable[[WebSocketConnection], object] | None = None
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes wait."""
+        return 0 if self.held is None else self.held.size
 
     # asyncio.Protocol
 
@@ -148,6 +155,7 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End all operations."""
         self.stop_all()
+        self._end_watch()
         self.held = None
         self.door.gone(self)
         if self.closed is not None:
@@ -156,16 +164,21 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
     def pause_writing(self) -> None:
         """Called when the client reads too slowly: from now on frames wait here."""
         self.is_full = True
+        self.unread = watch_reading(self.door.clock, self.transport, self.door.settings.read_timeout)
+
+    def _end_watch(self) -> None:
+        if self.unread is not None:
+            self.unread.cancel()
+            self.unread = None
 
     def resume_writing(self) -> None:
         """Called when the client has read enough: write what has waited."""
         self.is_full = False
+        self._end_watch()
         while self.held and not self.is_full:
-            found = self.held.popleft()
-            self.size -= _size(found)
+            found = self.held.take()
             self.transport.write(found if isinstance(found, bytes) else self.frame_of(*found))
-        if not self.held:
-            self.held = None
+        self.held = self.held or None
 
     # WebSocketPeer
 
@@ -202,32 +215,15 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
         else:
             self.transport.write(frame)
 
-    def _hold(self, item: tuple[Operation, StreamPart] | bytes) -> None:
+    def _hold(self, item: Item) -> None:
         """Let a part or a frame wait.
 
         A full queue drops the oldest parts of subscriptions, or closes the connection. Then the client has
         LINGER seconds to read the close frame.
         """
-        if self.held is None:
-            self.held = deque()
-        self.held.append(item)
-        self.size += _size(item)
-        settings = self.door.settings
-        if self.size > settings.queue and (settings.overflow == "close" or not self._drop(settings.queue)):
+        held = self.held = self.held or Held()
+        if not held.add(item, self.door.settings):
             self.close(Close.TOO_SLOW, "The client reads too slowly")
-
-    def _drop(self, limit: int) -> bool:
-        """Drop the oldest parts until the rest fits; return whether it does."""
-        held, kept = self.held or deque(), []
-        while held and self.size > limit:
-            item = held.popleft()
-            if isinstance(item, bytes):
-                kept.append(item)
-            else:
-                item[0].dropped += 1
-                self.size -= _size(item)
-        held.extendleft(reversed(kept))
-        return self.size <= limit
 
     def close(self, code: int, reason: str) -> None:
         self._finish(close_frame(code, reason))
@@ -239,7 +235,7 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
         self.stop_all()
         if not self.transport.is_closing():
             self.transport.write(frame)
-        self.held, self.size = None, 0
+        self.held = None
         self.door.wake(self, LINGER)
 
     # the door
@@ -265,12 +261,3 @@ class WebSocketConnection(WebSocketPeer, asyncio.Protocol):
             heartbeat = self.machine.heartbeat
             self._write(PING_FRAME if heartbeat is None else PING_FRAME + self.frame(heartbeat))
         self.door.wake(self, seconds or self.door.settings.websocket.silence or 60.0)
-
-    def shutdown(self) -> None:
-        """Called by the server as the process ends."""
-        self.close(Close.GOING_AWAY, "The gateway is shutting down; connect again")
-
-
-def _size(item: tuple[Operation, StreamPart] | bytes) -> int:
-    """Return about how many bytes something that waits will have on the wire."""
-    return len(item) if isinstance(item, bytes) else len(item[1].body) + BESIDE

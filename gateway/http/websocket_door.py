@@ -35,7 +35,7 @@ class WebSocketDoor:
 
     - `handler`: answers requests. `finder`: finds documents' ids. `cors`: whose origins may connect.
     - `max_message`: bytes of a message. `payload_headers`: the headers that payloads may contain.
-    - `lists`: the connections that are due, by second.
+    - `lists`: the connections that are due, by second. `is_ending`: whether the process ends.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -49,6 +49,7 @@ class WebSocketDoor:
         self.connections: set[WebSocketConnection] = set()
         self.lists: dict[int, list[WebSocketConnection]] = {}
         self.timer: Timer | None = None
+        self.is_ending = False
 
     def serve(
         self,
@@ -142,7 +143,8 @@ class WebSocketDoor:
         self.connections.discard(connection)
 
     def close(self) -> None:
-        """Close all connections, as the process ends."""
+        """Close all connections, as the process ends, and those that are opened from now on."""
+        self.is_ending = True
         for connection in list(self.connections):
             connection.shutdown()
 

@@ -71,7 +71,12 @@ class SignableRequest(NamedTuple):
 
 def digest(body: bytes) -> bytes:
     """Return the value of Content-Digest for a body (RFC 9530)."""
-    return b"sha-256=:%b:" % base64.b64encode(hashlib.sha256(body).digest())
+    return digest_line(hashlib.sha256(body).digest())
+
+
+def digest_line(checksum: bytes) -> bytes:
+    """Return the value of Content-Digest for the SHA-256 of a body."""
+    return b"sha-256=:%b:" % base64.b64encode(checksum)
 
 
 def signature_base(request: SignableRequest, components: Sequence[str], parameters: bytes) -> bytes:
@@ -103,11 +108,16 @@ class RequestSigner:
 
     def lines(self, headers: RawHeaders, body: bytes) -> bytes:
         """Return the header lines to add to a request by POST. `headers`: those of the call."""
+        return self.lines_for(headers, digest(body))
+
+    def lines_for(
+        self, headers: RawHeaders, checksum: bytes, content_type: bytes = b"application/json"
+    ) -> bytes:
+        """Return the header lines to add to a request by POST. `checksum`: the `digest` of its body."""
         sent = [(name, value) for name, value in headers if b"\r" not in value and b"\n" not in value]
         covered = [name for name, _ in sent if name.decode("latin-1") not in CHANGED_ON_THE_WAY]
-        checksum = digest(body)
-        own = [(b"content-type", b"application/json"), (b"content-digest", checksum)]
-        request = SignableRequest("POST", self.path, self.query, [*own, *sent], body)
+        own = [(b"content-type", content_type), (b"content-digest", checksum)]
+        request = SignableRequest("POST", self.path, self.query, [*own, *sent], b"")
         components = [*REQUIRED, *dict.fromkeys(name.decode("latin-1") for name in covered)]
         parameters = self._parameters(components)
         signature = base64.b64encode(mac(self.key, signature_base(request, components, parameters)))

@@ -41,12 +41,13 @@ from gateway.settings.headers import (
     ResponseHeaderRule,
     SubgraphHeaderRules,
 )
-from gateway.settings.limits import Limits
+from gateway.settings.limits import Limits, UploadSettings
 from gateway.settings.rates import KeySettings, RateRule, RateSettings, RedisSettings, RevocationSettings
 from gateway.settings.signing import SigningSettings
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
 from gateway.settings.subscriptions import (
     CallbackSettings,
+    SingleConnectionSettings,
     StreamProtocol,
     SubgraphSubscriptions,
     SubscriptionSettings,
@@ -100,6 +101,7 @@ __all__ = [
     "ServerTls",
     "Settings",
     "SigningSettings",
+    "SingleConnectionSettings",
     "StreamProtocol",
     "SubgraphBudgets",
     "SubgraphCacheSettings",
@@ -109,5 +111,6 @@ __all__ = [
     "SubgraphTls",
     "SubscriptionSettings",
     "TypeCacheSettings",
+    "UploadSettings",
     "WebSocketSettings",
 ]

@@ -9,6 +9,25 @@ from gateway.settings.units import Bytes, Count, Seconds
 
 
 @dataclass(frozen=True, slots=True)
+class UploadSettings:
+    """Files that clients upload with an operation (GraphQL multipart request specification). Off by default.
+
+    A file goes on to its subgraph while it arrives; what the subgraph has not read yet is in a temporary
+    file. Requests with files have connections of their own to the subgraphs.
+    """
+
+    enabled: Annotated[bool, Meta(description="Whether requests may have files.")] = False
+    files: Annotated[Count, Meta(description="Files of one request.")] = 10
+    size: Annotated[Bytes, Meta(description="Bytes of one file.")] = 10_000_000
+    at_once: Annotated[
+        Count, Meta(description="Requests with files that one process receives at the same time.")
+    ] = 50
+    slowest: Annotated[
+        Bytes, Meta(description="Bytes per second that a client must send; a slower one is cut off.")
+    ] = 10_000
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Limits on one request, checked before the expensive stages. "Expanded": with fragments expanded."""
 

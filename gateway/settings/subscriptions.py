@@ -83,6 +83,21 @@ class WebSocketSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SingleConnectionSettings:
+    """Single connections of graphql-sse: one event stream for all operations of a client."""
+
+    enabled: Annotated[bool, Meta(description="Whether clients may reserve streams, by PUT at /graphql.")] = (
+        True
+    )
+    connections: Annotated[
+        Count, Meta(description="Streams of one process, with those that are only reserved.")
+    ] = 10_000
+    expires: Annotated[
+        Seconds, Meta(description="The time in which a client must open the stream that it has reserved.")
+    ] = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class CallbackSettings:
     """Subscriptions for which subgraphs post their events to the gateway (HTTP callback 1.0)."""
 
@@ -102,6 +117,7 @@ class SubscriptionSettings:
 
     enabled: Annotated[bool, Meta(description="Whether subscriptions are served.")] = True
     websocket: WebSocketSettings = field(default_factory=WebSocketSettings)
+    single_connection: SingleConnectionSettings = field(default_factory=SingleConnectionSettings)
     redis: EventSettings = field(default_factory=EventSettings)
     callback: CallbackSettings = field(default_factory=CallbackSettings)
     heartbeat: Annotated[
@@ -117,6 +133,13 @@ class SubscriptionSettings:
             " and the next event says how many. `close`: the connection is closed."
         ),
     ] = "drop"
+    read_timeout: Annotated[
+        Pause,
+        Meta(
+            description="A client that reads nothing for this time, while data waits for it, is cut off;"
+            " 0: never."
+        ),
+    ] = 60.0
     events: Annotated[
         Count, Meta(description="Events of one subscription that may wait for their entities.")
     ] = 1_000

@@ -13,7 +13,7 @@ from gateway.settings.documents import DocumentSettings
 from gateway.settings.door import CorsSettings, CsrfSettings
 from gateway.settings.errors import ErrorSettings
 from gateway.settings.headers import HeaderRules, RequestHeaderRule, SubgraphHeaderRules
-from gateway.settings.limits import Limits
+from gateway.settings.limits import Limits, UploadSettings
 from gateway.settings.rates import KeySettings, RateSettings, RedisSettings, RevocationSettings
 from gateway.settings.signing import SigningSettings
 from gateway.settings.subgraphs import ConnectionSettings, SubgraphSettings
@@ -52,6 +52,7 @@ class Settings:
         Mapping[str, SubgraphSettings], Meta(description="Settings of single subgraphs, by name.")
     ] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    uploads: UploadSettings = field(default_factory=UploadSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     revocation: RevocationSettings = field(default_factory=RevocationSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)

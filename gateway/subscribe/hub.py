@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from gateway.core.clock import Clock
 from gateway.core.context import Identity, RequestContext
 from gateway.core.errors import RequestError
-from gateway.core.streams import PartSink, StreamEnd, Subscribed
+from gateway.core.streams import SERVER_CLOSED, PartSink, Subscribed, end_with
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.settings import CallbackSettings, SubscriptionSettings
 from gateway.subscribe.event_execution import EventExecution
@@ -133,10 +133,10 @@ class Hub:
 
         Raises RequestError SUBSCRIPTION_LIMIT, or SUBSCRIPTIONS_NOT_SERVED before the gateway has started.
         """
+        if self.is_ending:
+            raise shut_down()
         if self.source is None:
             raise RequestError("the gateway has not started", "SUBSCRIPTIONS_NOT_SERVED")
-        if self.is_ending:
-            raise RequestError("the gateway is shutting down; subscribe again", "SUBSCRIPTION_SERVER_CLOSED")
         streams, after = self.source.streams, planned.request.after
         if after is not None and streams.resumes(planned.subscription.call()):
             return self._begin(planned, sink, streams, after)
@@ -299,11 +299,10 @@ class Hub:
     def end_all(self) -> None:
         """End all streams, as the process ends."""
         self.is_ending = True
-        message = "the gateway is shutting down; subscribe again"
         if self.workers is not None:
-            self.workers.is_closing = True
+            self.workers.leave()
         for group in self.all_groups:
-            group.end(RequestError(message, "SUBSCRIPTION_SERVER_CLOSED"), is_temporary=True)
+            group.end(shut_down(), is_temporary=True)
 
     async def close(self) -> None:
         """End all streams, and close what opens them."""
@@ -314,6 +313,11 @@ class Hub:
             await self.workers.close()
         if source is not None:
             await source.streams.close()
+
+
+def shut_down() -> RequestError:
+    """Return the error for a subscription of a process that ends."""
+    return RequestError("the gateway is shutting down; subscribe again", SERVER_CLOSED)
 
 
 def reloaded(reason: str) -> RequestError:
@@ -336,7 +340,7 @@ class AskedStream:
         """Find the caller, and begin."""
         source = self.hub.source
         if source is None:
-            self._refuse(RequestError("the worker is shutting down", "SUBSCRIPTION_SERVER_CLOSED"), True)
+            self._refuse(shut_down())
             return
         request, headers = request_of(asked)
         context = source.context(headers)
@@ -355,12 +359,12 @@ class AskedStream:
             planned = replace(source.plan_subscription(request, context), is_local=True)
             self.member = self.hub.join(planned, sink)
         except RequestError as error:
-            self._refuse(error, error.code == "SUBSCRIPTION_SERVER_CLOSED")
+            self._refuse(error)
 
-    def _refuse(self, error: RequestError, is_temporary: bool = False) -> None:
+    def _refuse(self, error: RequestError) -> None:
         sink, self.sink = self.sink, None
         if sink is not None:
-            self.hub.clock.call_soon(sink.ended, StreamEnd([error.formatted()], is_temporary=is_temporary))
+            self.hub.clock.call_soon(sink.ended, end_with([error.formatted()]))
 
     def cancel(self) -> None:
         """End the stream for that worker."""

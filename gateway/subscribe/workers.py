@@ -20,9 +20,11 @@ from typing import Any
 
 from gateway.core.clock import Clock
 from gateway.core.streams import PartSink, StreamEnd, StreamPart, Subscribed
+from gateway.subscribe.exchanges import TO_ASKER, TO_OWNER, Exchanges, RemoteReply, RemoteRequest, WorkerGone
 from gateway.subscribe.worker_link import CLOSE, END, OPEN, PART, POST, STATUS, Link, Message
 
 SCAN_SECONDS = 1.0  # how old the list of workers may be
+LEAVING_SECONDS = 60.0  # for which a worker that ends owns nothing; its socket is gone long before
 CONNECT_SECONDS = 2.0
 NOT_FOUND = 404
 Posted = Callable[[str, bytes], int]
@@ -70,7 +72,10 @@ class RemoteStream:
 
 
 class Workers:
-    """This worker among the others. `folder`: that of the sockets; `name`: of this worker's."""
+    """This worker among the others. `folder`: that of the sockets; `name`: of this worker's.
+
+    `leaving`: the workers that have said that they end, with the time until which they own nothing.
+    """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self.folder = folder
@@ -78,9 +83,11 @@ class Workers:
         self.name = f"{os.getpid()}.sock"
         self.opened: Opened | None = None
         self.posted: Posted | None = None
+        self.exchanges = Exchanges()
         self.asked: dict[tuple[Link, int], asyncio.Future[int]] = {}
         self.names: list[str] = [self.name]
         self.scanned = 0.0
+        self.leaving: dict[str, float] = {}
         self.is_closing = False
         self.server: asyncio.AbstractServer | None = None
         self.links: dict[str, asyncio.Task[Link]] = {}
@@ -103,15 +110,22 @@ class Workers:
         self.server = await loop.create_unix_server(self._accepted, str(path))
         path.chmod(0o600)
 
+    def leave(self) -> None:
+        """Own nothing any more, as the process ends; its connections remain until `close`."""
+        self.is_closing = True
+        with suppress(OSError):
+            (self.folder / self.name).unlink(missing_ok=True)
+
     async def close(self) -> None:
         """Stop to listen, and close all connections."""
-        (self.folder / self.name).unlink(missing_ok=True)
+        self.leave()
         for task in (*self.links.values(), *self.tasks):
             if task.done() and not task.cancelled() and task.exception() is None:
                 found = task.result()
                 if isinstance(found, Link):
                     found.close()
             task.cancel()
+        self.exchanges.close()
         for link in list(self.forwarded):
             link.close()
         if self.server is not None:
@@ -129,12 +143,24 @@ class Workers:
         if now - self.scanned > SCAN_SECONDS:
             self.scanned = now
             with suppress(OSError):
-                self.names = sorted({self.name, *(one.name for one in self.folder.glob("*.sock"))})
+                self.names = self._found(now)
         if len(self.names) == 1:
             return None
         text = repr(key).encode("utf-8", "surrogatepass")
         best = max(self.names, key=lambda name: blake2b(text, key=name.encode()[:64], digest_size=8).digest())
         return None if best == self.name else best
+
+    def _found(self, now: float) -> list[str]:
+        """Return the names of the workers, without those that end."""
+        self.leaving = {name: until for name, until in self.leaving.items() if until > now}
+        found = {one.name for one in self.folder.glob("*.sock")}
+        return sorted({self.name, *(found - self.leaving.keys())})
+
+    def left(self, name: str) -> None:
+        """Let a worker that ends own nothing; its connection remains, since its streams still end over it."""
+        if name != self.name:
+            self.leaving[name] = self.clock.time() + LEAVING_SECONDS
+            self.names = [one for one in self.names if one != name]
 
     def gone(self, name: str) -> None:
         """Forget a worker that can't be reached, with the socket that it has left."""
@@ -183,6 +209,18 @@ class Workers:
         except (OSError, TimeoutError):
             return NOT_FOUND
 
+    async def ask(self, owner: str, request: RemoteRequest) -> RemoteReply:
+        """Pass a request on to the worker that has what it is about; return its reply. Raises WorkerGone."""
+        name = Path(owner).name
+        if not (self.folder / name).exists() or not name.endswith(".sock"):
+            raise WorkerGone
+        try:
+            link = await asyncio.shield(self._link(name))
+        except (OSError, TimeoutError) as error:
+            self.links.pop(name, None)
+            raise WorkerGone from error
+        return await self.exchanges.ask(link, next(self.numbers), request)
+
     def _link(self, owner: str) -> "asyncio.Task[Link]":
         """Return the connection to a worker, which streams share."""
         known = self.links.get(owner)
@@ -201,6 +239,7 @@ class Workers:
         """Begin the streams of a worker that is gone again, elsewhere."""
         self.links.pop(owner, None)
         self.gone(owner)
+        self.exchanges.lost(link)
         mine = [key for key in self.remote if key[0] is link]
         for key in mine:
             stream = self.remote.pop(key)
@@ -214,6 +253,9 @@ class Workers:
             waiting = self.asked.pop((link, number), None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(message[2])
+            return
+        if kind in TO_ASKER:
+            self.exchanges.received(link, message)
             return
         stream = self.remote.get((link, number))
         if stream is None:
@@ -236,6 +278,8 @@ class Workers:
     def _asked(self, link: Link, message: Message) -> None:
         """Receive a message of a worker for which this one owns a key."""
         streams = self.forwarded.setdefault(link, {})
+        if message[0] in TO_OWNER and self.exchanges.requested(link, message):
+            return
         kind, number = message[0], message[1]
         if kind == OPEN and self.opened is not None:
             forwarded = streams[number] = Forwarded(link, number)
@@ -246,6 +290,7 @@ class Workers:
             link.send((STATUS, number, self.posted(message[2], message[3])))
 
     def _asker_lost(self, link: Link) -> None:
+        self.exchanges.lost(link)
         for forwarded in self.forwarded.pop(link, {}).values():
             _end(forwarded)
 

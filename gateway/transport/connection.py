@@ -70,6 +70,8 @@ class Connection(asyncio.Protocol):
         self._head = 0
         self._started = False
         self._complete = False
+        self._paused = False
+        self._drained: asyncio.Future[None] | None = None
 
     def request(self, owner: ReplyReceiver, head: bytes, body: bytes) -> None:
         """Send a request.
@@ -86,6 +88,28 @@ class Connection(asyncio.Protocol):
         self._started = self._complete = False
         self._encoding = b""
         self.transport.write(head + body)
+
+    def write(self, data: bytes) -> None:
+        """Send a further part of the request's body."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the peer has read enough for more data to be sent."""
+        if self._paused and self.transport is not None and not self.transport.is_closing():
+            self._drained = asyncio.get_running_loop().create_future()
+            await self._drained
+
+    def pause_writing(self) -> None:
+        """Called by asyncio when the peer reads too slowly."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Called by asyncio when more data may be sent, and here when no more can be."""
+        self._paused = False
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
 
     def close(self) -> None:
         """Close the connection at once; unsent data is discarded, and the owner is not called back."""
@@ -153,6 +177,7 @@ class Connection(asyncio.Protocol):
         9112, 6.3).
         """
         self.usable = False
+        self.resume_writing()
         if (
             self._owner is not None
             and exc is None

@@ -52,8 +52,10 @@ class HttpTransport:
     """Sends each call to the URL of its subgraph (`urls`), within the limits of `settings`.
 
     `tls`, `signing`: the settings of those subgraphs that have some. Subgraphs share connections only if they
-    have the same server and the same TLS settings.
+    have the same server and the same TLS settings. `exchange`: makes one call and its reply.
     """
+
+    exchange: type[SubgraphExchange] = SubgraphExchange
 
     def __init__(
         self,
@@ -105,7 +107,7 @@ class HttpTransport:
             error = SubgraphError(message, "SUBGRAPH_UNREACHABLE", subgraph=call.subgraph)
             return self.clock.call_soon(done, error)
         origin = target.origin
-        exchange = SubgraphExchange(self, call, origin, target.head, done, target.signer)
+        exchange = self.exchange(self, call, origin, target.head, done, target.signer)
         self.deadlines.watch(exchange, now)
         if origin.busy < origin.limit:
             exchange.begin()
@@ -123,13 +125,18 @@ class HttpTransport:
                 origin.idle.pop().close()
 
 
-def transport_for(urls: Mapping[str, str], settings: Settings, clock: Clock = SYSTEM_CLOCK) -> HttpTransport:
+def transport_for(
+    urls: Mapping[str, str],
+    settings: Settings,
+    clock: Clock = SYSTEM_CLOCK,
+    kind: type[HttpTransport] = HttpTransport,
+) -> HttpTransport:
     """Return the transport to subgraphs, given by name and URL, with all that the settings say about them.
 
-    Raises SettingsError for an invalid URL or certificate.
+    `kind`: its class. Raises SettingsError for an invalid URL or certificate.
     """
     own = settings.subgraphs
     tls = {name: one.tls for name, one in own.items()}
     found = {name: (own[name].signing if name in own else None) or settings.signing for name in urls}
     signing = {name: one for name, one in found.items() if one is not None}
-    return HttpTransport(urls, settings.connections, clock, tls, signing)
+    return kind(urls, settings.connections, clock, tls, signing)

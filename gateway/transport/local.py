@@ -10,6 +10,7 @@ from gateway.core.clock import SYSTEM_CLOCK, Clock
 from gateway.core.errors import SubgraphError
 from gateway.core.jsontext import encode_json
 from gateway.transport.base import Call, Done, Handle, Reply, run_in_task
+from gateway.uploads.files import UploadFailed
 
 LocalExecutor = Callable[
     [str, Mapping[str, Any] | None, str | None, Mapping[str, str]], Awaitable[Mapping[str, Any]]
@@ -38,11 +39,15 @@ class LocalTransport:
                 "SUBGRAPH_UNREACHABLE",
                 subgraph=call.subgraph,
             )
+        variables = call.variables
         try:
             async with asyncio.timeout(max(call.deadline - self.clock.time(), 0.0)):
-                payload = await executor(
-                    call.query, call.variables, call.operation_name, dict(call.headers.pairs)
-                )
+                if call.context is not None and call.context.uploads is not None:
+                    await call.context.uploads.read_in(variables)
+                payload = await executor(call.query, variables, call.operation_name, dict(call.headers.pairs))
+        except UploadFailed as failure:
+            message = f"did not get the files: {failure}"
+            raise SubgraphError(message, failure.code, subgraph=call.subgraph) from failure
         except TimeoutError as error:
             message = f"did not reply within {call.timeout:g} s"
             raise SubgraphError(message, "SUBGRAPH_TIMEOUT", subgraph=call.subgraph) from error

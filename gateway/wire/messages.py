@@ -87,12 +87,29 @@ class Peer(Protocol):
         ...
 
 
-class Machine(Protocol):
+class Messages(Protocol):
+    """How the results of operations are written in one protocol."""
+
+    tag: bytes
+    """Distinguishes the messages of protocols where those of several are stored."""
+
+    def next(self, name: bytes, part: StreamPart) -> bytes:
+        """Return the message with a result. `name`: the id of the operation as JSON."""
+        ...
+
+    def result(self, name: bytes, body: bytes) -> bytes:
+        """Return the message with the only result of an operation."""
+        ...
+
+    def end(self, name: bytes, end: StreamEnd) -> bytes:
+        """Return the message that ends an operation."""
+        ...
+
+
+class Machine(Messages, Protocol):
     """One sub-protocol."""
 
     name: str
-    tag: bytes
-    """Distinguishes the messages of sub-protocols where both are stored."""
     heartbeat: bytes | None
     """The message to an idle client, besides pings of WebSocket; None for none."""
 
@@ -110,18 +127,6 @@ class Machine(Protocol):
 
     def late(self, peer: Peer) -> None:
         """Close a connection whose client has sent no `connection_init` in time."""
-        ...
-
-    def next(self, name: bytes, part: StreamPart) -> bytes:
-        """Return the message with a result. `name`: the id of the operation as JSON."""
-        ...
-
-    def result(self, name: bytes, body: bytes) -> bytes:
-        """Return the message with the only result of an operation."""
-        ...
-
-    def end(self, name: bytes, end: StreamEnd) -> bytes:
-        """Return the message that ends an operation."""
         ...
 
 

@@ -8,6 +8,7 @@ Example: `SseReader(1_000).feed(b'id: 7\\nevent: next\\ndata: {}\\n\\n')` return
 
 from typing import NamedTuple
 
+from gateway.core.streams import StreamEnd, StreamPart
 from gateway.wire.stream_error import StreamError
 
 BOM = b"\xef\xbb\xbf"
@@ -131,3 +132,27 @@ def event(name: bytes, data: bytes, id: bytes | None = None) -> bytes:
 def comment() -> bytes:
     """Return a comment, which clients ignore: a heartbeat."""
     return HEARTBEAT
+
+
+class SingleMessages:
+    """The events of graphql-sse's single connection mode, each with the id of its operation; it implements
+    `messages.Messages`.
+
+    Example: `SINGLE.result(b'"1"', b'{"data":{}}')` returns
+    `b'event: next\\ndata: {"id":"1","payload":{"data":{}}}\\n\\n'`.
+    """
+
+    tag = b"e"
+
+    def next(self, name: bytes, part: StreamPart) -> bytes:
+        return self.result(name, part.body)
+
+    def result(self, name: bytes, body: bytes) -> bytes:
+        return event(b"next", b'{"id":%b,"payload":%b}' % (name, body))
+
+    def end(self, name: bytes, end: StreamEnd) -> bytes:
+        last = self.result(name, end.body) if end.errors else b""
+        return last + event(b"complete", b'{"id":%b}' % name)
+
+
+SINGLE = SingleMessages()

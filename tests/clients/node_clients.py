@@ -36,6 +36,7 @@ class NodeClients:
             "graphql-ws",
             "subscriptions-transport-ws",
             "graphql-sse",
+            "graphql-sse-single",
             "eventsource",
             "meros",
             "apollo",

@@ -26,6 +26,7 @@ GATEWAY = {
     "graphql-core",
     "httptools",
     "msgspec",
+    "multipart",
     "orjson",
     "pyyaml",
     "starlette",
@@ -165,6 +166,13 @@ def test_sagas_say_what_to_install(installed: Path, wheel: Path, tmp_path: Path)
     assert done.returncode == 1, done.stdout
     assert "pip install 'mussikon[sagas]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_helpers_for_strawberry_say_what_to_install(installed: Path, tmp_path: Path) -> None:
+    """A subgraph without the extra: the message names it."""
+    done = run(installed, tmp_path, "python", "-c", "import gateway.strawberry_subgraphs")
+    assert done.returncode == 1
+    assert "pip install 'mussikon[strawberry]'" in done.stderr.splitlines()[-1]
 
 
 def test_what_the_platform_needs_is_in_the_wheel(wheel: Path) -> None:

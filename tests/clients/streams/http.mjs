@@ -5,19 +5,23 @@ import {meros} from 'meros/browser'; // that for `fetch`
 
 const auth = (token) => (token ? {authorization: `Bearer ${token}`} : {});
 
+const graphqlSse = (singleConnection) => (url, token) => {
+  const client = createClient({
+    url,
+    singleConnection,
+    headers: () => auth(token),
+    retryAttempts: 1_000,
+    retry: () => new Promise((done) => setTimeout(done, 50)),
+  });
+  return {
+    subscribe: (request, sink) =>
+      client.subscribe(request, {next: sink.next, error: sink.lost, complete: sink.complete}),
+  };
+};
+
 export const overHttp = {
-  'graphql-sse'(url, token) {
-    const client = createClient({
-      url,
-      headers: auth(token),
-      retryAttempts: 1_000,
-      retry: () => new Promise((done) => setTimeout(done, 50)),
-    });
-    return {
-      subscribe: (request, sink) =>
-        client.subscribe(request, {next: sink.next, error: sink.lost, complete: sink.complete}),
-    };
-  },
+  'graphql-sse': graphqlSse(false),
+  'graphql-sse-single': graphqlSse(true), // one stream for all operations
 
   // It connects again by itself, and then sends the id of the last event.
   eventsource(url) {

@@ -199,6 +199,11 @@ class RawStream:
         (found,) = [line for line in self.head.split("\r\n") if line.lower().startswith("content-type:")]
         return found.partition(":")[2].strip()
 
+    @property
+    def is_json(self) -> bool:
+        """Return whether the response has a body, rather than parts."""
+        return self.content_type.startswith("application/json")
+
     async def chunk(self) -> bytes:
         """Return the next chunk; b"" at the end of the response."""
         async with asyncio.timeout(GUARD):

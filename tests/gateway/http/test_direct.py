@@ -168,7 +168,7 @@ async def test_pipelined_requests_are_answered_in_order(served: Served, step: in
     others = {
         "4": GET,
         "5": LAST.replace(b"connection: close\r\n", b""),
-        "11": raw(line=b"PUT /graphql HTTP/1.1"),
+        "11": raw(line=b"PATCH /graphql HTTP/1.1"),
     }
     sent = b"".join(others.get(name) or post(HELLO, name) for name in names)
     async with connected(served) as (reader, writer):

@@ -77,16 +77,18 @@ async def by_list(served: Doors, payload: Payload) -> Any:
 
 
 async def by_sse(served: Doors, payload: Payload) -> Any:
-    """Return the first event."""
+    """Return the first event, or the refusal of the request."""
     async with raw_stream(served) as client:
         await client.post(accept=SSE, **payload)
-        return (await client.event()).data
+        return await client.body() if client.is_json else (await client.event()).data
 
 
 async def by_multipart(served: Doors, payload: Payload) -> Any:
-    """Return the first part."""
+    """Return the first part, or the refusal of the request."""
     async with raw_stream(served) as client:
         await client.post(accept=MULTIPART, **payload)
+        if client.is_json:
+            return await client.body()
         found = await client.part()
         return found["payload"] or found
 

@@ -177,7 +177,8 @@ class Endpoint:
         """Start to reply to a request with files, whose operation is known; see `begin`."""
         exchange = ClientExchange(self, "POST", headers, replied)
         try:
-            exchange.accepted = negotiate(headers.get("accept"))
+            if b"accept" in headers.raw:
+                exchange.accepted = negotiate(headers.get("accept"))
             if self.csrf is not None:
                 self.csrf.check_form(headers.raw)
             finder = None if self.documents is None else DocumentFinder(self.documents, query_string, path)

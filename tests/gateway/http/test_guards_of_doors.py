@@ -25,6 +25,7 @@ from gateway.settings import (
     RateRule,
     RateSettings,
     Settings,
+    UploadSettings,
 )
 from tests.gateway.documents.support import manifest
 from tests.gateway.http.raw_clients import (
@@ -37,9 +38,11 @@ from tests.gateway.http.raw_clients import (
     ready,
     websocket,
 )
+from tests.gateway.http.single import opened, post, reserve
 from tests.gateway.http.sockets import until
 from tests.gateway.http.stream_doors import Doors, doors
 from tests.gateway.security.test_authenticate import KEY_SET, token
+from tests.gateway.uploads.rig import form
 
 LINK = """extend schema
 @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@authenticated"])
@@ -76,6 +79,15 @@ async def by_list(served: Doors, payload: Payload) -> Any:
         return found[0] if isinstance(found, list) else found
 
 
+async def by_form(served: Doors, payload: Payload) -> Any:
+    """Return the response to a form without files."""
+    body = form(payload, {})
+    async with raw_stream(served) as client:
+        lines = ["Content-Type: multipart/form-data; boundary=x", f"Content-Length: {len(body)}"]
+        await client.send("POST /graphql HTTP/1.1", *lines, body=body)
+        return await client.body()
+
+
 async def by_sse(served: Doors, payload: Payload) -> Any:
     """Return the first event, or the refusal of the request."""
     async with raw_stream(served) as client:
@@ -91,6 +103,17 @@ async def by_multipart(served: Doors, payload: Payload) -> Any:
             return await client.body()
         found = await client.part()
         return found["payload"] or found
+
+
+async def by_single(served: Doors, payload: Payload) -> Any:
+    """Return the refusal of an operation, or its first event in the single stream of the client."""
+    reserved = await reserve(served)
+    if reserved.status != 201:
+        return orjson.loads(reserved.text)
+    async with opened(served, reserved.text) as stream:
+        await stream.chunk()
+        reply = await post(served, reserved.text, "1", **payload)
+        return orjson.loads(reply.text) if reply.status != 202 else (await stream.event()).data["payload"]
 
 
 async def by_websocket(served: Doors, payload: Payload) -> Any:
@@ -119,8 +142,8 @@ async def by_legacy(served: Doors, payload: Payload) -> Any:
 
 
 Door = Callable[[Doors, Payload], Awaitable[Any]]
-STREAMS: tuple[Door, ...] = (by_sse, by_multipart, by_websocket, by_legacy)
-EVERY: tuple[Door, ...] = (by_post, by_get, by_list, *STREAMS)
+STREAMS: tuple[Door, ...] = (by_sse, by_single, by_multipart, by_websocket, by_legacy)
+EVERY: tuple[Door, ...] = (by_post, by_get, by_list, by_form, *STREAMS)
 
 
 def codes(found: Any) -> list[str]:
@@ -218,8 +241,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(**given: Any) -> Settings:
-    """Return settings that allow lists."""
-    return Settings(**{"limits": Limits(batch=2), **given})
+    """Return settings that allow lists and forms."""
+    return Settings(**{"limits": Limits(batch=2), "uploads": UploadSettings(enabled=True), **given})
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -303,7 +326,8 @@ async def test_an_operation_with_another_token(protocol: str) -> None:
 @pytest.mark.parametrize("door", EVERY)
 async def test_rates(door: Door) -> None:
     """Each door counts, and all count together: the second operation of an address is refused."""
-    rule = RateRule("one", requests=2, window=60.0)
+    requests = 3 if door is by_single else 2  # reserving a stream counts, too
+    rule = RateRule("one", requests=requests, window=60.0)
     async with doors(settings(rates=RateSettings((rule,))), FakeClock(), sdls=SUPERGRAPH) as served:
         assert await door(served, {"query": "{ y }"}) == {"data": {"y": 2}}
         assert await by_post(served, {"query": "{ y }"}) == {"data": {"y": 2}}

@@ -16,7 +16,9 @@ from typing import Any
 import httpx
 import pytest
 from graphql import parse, validate
+from typer.testing import CliRunner
 
+from gateway import cli
 from gateway.app import create_gateway
 from gateway.compose.compose import compose
 from gateway.compose.ingest import SubgraphSource
@@ -29,6 +31,7 @@ from gateway.request.graphql_request import GraphQLRequest
 from gateway.security.signatures import RequestSigner
 from gateway.settings import ConnectionSettings, Limits, Settings
 from gateway.supergraph.load import load_supergraph
+from subgraphs.platform import cli as platform_cli
 from tests.folders import temporary_folder
 from tests.gateway.subgraph import Subgraph
 from tests.libraries.libraries import NODE
@@ -97,10 +100,11 @@ def help_texts() -> str:
     """The help of every command, in one text."""
     texts = [(ROOT / "Makefile").read_text()]
     for program, names in COMMANDS.items():
-        module = "gateway.cli" if program == "gateway" else "subgraphs.platform.cli"
+        app = cli.app if program == "gateway" else platform_cli.app
         for name in names:
-            command = [sys.executable, "-m", module, *name.split(), "--help"]
-            texts.append(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+            shown = CliRunner().invoke(app, [*name.split(), "--help"], terminal_width=200)
+            assert shown.exit_code == 0, shown.output
+            texts.append(shown.output)
     return "\n".join(texts)
 
 

@@ -1,19 +1,25 @@
 """The HTTP endpoint of a service: GraphQL and two health checks, as an ASGI application without a framework.
 
-It reads and checks the HTTP request; `Service.execute` executes it.
+It reads and checks the HTTP request; `Service.execute` executes it. A service that takes files gets them as
+forms.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
 from typing import Any, NamedTuple
 
 import orjson
 import structlog
 
+from gateway.core.headers import RequestHeaders
+from gateway.settings import UploadSettings
+from gateway.uploads.form import is_form
+from subgraphs.kit.form_requests import FormReader
+from subgraphs.kit.http_requests import Message, Receive, Refused, read_json_request
+
 log = structlog.get_logger("subgraphs.http")
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -27,25 +33,26 @@ class Reply(NamedTuple):
 Execute = Callable[[str, dict[str, Any] | None, str | None, dict[str, str]], Awaitable[Reply]]
 """Executes query, variables, operation name and headers (names in lower case)."""
 
-BODY_LIMIT = 1_000_000  # bytes
 NO_STORE = "no-store"
 TRUSTED_PROXIES = frozenset({"127.0.0.1", "::1"})
 """Addresses of clients whose header `x-forwarded-for` is trusted: the gateway on this machine."""
 
 
-class _Refused(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
 class GraphQLEndpoint:
-    """Serves `/graphql`, `/health/live` and `/health/ready` (503 while `is_ready` returns False)."""
+    """Serves `/graphql`, `/health/live` and `/health/ready` (503 while `is_ready` returns False).
 
-    def __init__(self, execute: Execute, is_ready: Callable[[], Awaitable[bool]]) -> None:
+    `uploads`: the limits on files; None: the service takes none.
+    """
+
+    def __init__(
+        self,
+        execute: Execute,
+        is_ready: Callable[[], Awaitable[bool]],
+        uploads: UploadSettings | None = None,
+    ) -> None:
         self._execute = execute
         self._is_ready = is_ready
+        self._forms = FormReader(uploads) if uploads is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; scopes other than HTTP are ignored."""
@@ -71,15 +78,15 @@ class GraphQLEndpoint:
                     return *await self._ready(), NO_STORE
                 case _, "/graphql" | "/health/live" | "/health/ready":
                     expected = "POST" if scope["path"] == "/graphql" else "GET"
-                    raise _Refused(
+                    raise Refused(
                         405, f"{scope['path']} must be requested by {expected}, got {scope['method']}"
                     )
                 case _:
-                    raise _Refused(
+                    raise Refused(
                         404,
                         f"There is no path {scope['path']}: use /graphql, /health/live or /health/ready",
                     )
-        except _Refused as refused:
+        except Refused as refused:
             error = {"message": refused.message, "extensions": {"code": "BAD_REQUEST"}}
             return refused.status, orjson.dumps({"errors": [error]}), NO_STORE
 
@@ -90,55 +97,16 @@ class GraphQLEndpoint:
 
     async def _graphql(self, scope: Scope, receive: Receive) -> tuple[bytes, str]:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        _check_media_type(headers)
-        _check_length(headers)
-        request = _read(await _body(receive))
-        _set_address(scope, headers)
-        reply = await self._execute(
-            request["query"], request.get("variables"), request.get("operationName"), headers
-        )
+        async with AsyncExitStack() as files:
+            if self._forms is not None and is_form(given := RequestHeaders(scope["headers"], None)):
+                request = await files.enter_async_context(self._forms.read(given, receive))
+            else:
+                request = await read_json_request(headers, receive)
+            _set_address(scope, headers)
+            reply = await self._execute(
+                request["query"], request.get("variables"), request.get("operationName"), headers
+            )
         return orjson.dumps(reply.response, option=orjson.OPT_NON_STR_KEYS), reply.cache_control
-
-
-def _check_media_type(headers: dict[str, str]) -> None:
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise _Refused(415, f"The content type must be application/json, got {media_type or 'none'}")
-
-
-def _check_length(headers: dict[str, str]) -> None:
-    length = headers.get("content-length", "0")
-    if length.isdigit() and int(length) > BODY_LIMIT:
-        raise _Refused(413, f"The body must have at most {BODY_LIMIT} bytes, got {length}")
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Refused(400, "The client disconnected before the end of the body")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > BODY_LIMIT:
-            raise _Refused(413, f"The body must have at most {BODY_LIMIT} bytes, got at least {size}")
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _read(body: bytes) -> dict[str, Any]:
-    try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _Refused(400, f"The body is not JSON: {error}") from None
-    if not isinstance(request, dict) or not isinstance(request.get("query"), str):
-        raise _Refused(400, "The body must be an object with a string 'query'")
-    if not isinstance(request.get("variables"), dict | None):
-        raise _Refused(400, "'variables' must be an object or null")
-    if not isinstance(request.get("operationName"), str | None):
-        raise _Refused(400, "'operationName' must be a string or null")
-    return request
 
 
 def _set_address(scope: Scope, headers: dict[str, str]) -> None:

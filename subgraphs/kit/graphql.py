@@ -14,6 +14,7 @@ from strawberry.extensions import MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.federation.schema import FederationAny
 from strawberry.federation.schema_directives import Cost, Key, ListSize
 from strawberry.federation.types import FieldSet
+from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.field import StrawberryField
 from strawberry.types.private import is_private
@@ -22,6 +23,7 @@ from subgraphs.kit import descriptions
 from subgraphs.kit.cache_hints import NEVER_SHARED, CacheControl, directives_of
 from subgraphs.kit.errors import BadUserInput
 from subgraphs.kit.global_ids import encode
+from subgraphs.kit.uploads import SCALARS
 
 MAX_TOKENS = 15_000
 _CACHED = 512
@@ -232,6 +234,7 @@ class Schema(strawberry.federation.Schema):
                 lambda: ParserCache(maxsize=_CACHED),
                 lambda: ValidationCache(maxsize=_CACHED),
             ],
+            config=StrawberryConfig(scalar_map=SCALARS),
             federation_version="2.9",
         )
         self._describe_arguments()
@@ -251,7 +254,10 @@ class Schema(strawberry.federation.Schema):
     ) -> list[FederationAny]:
         """Resolve each representation by its type's `resolve_reference`.
 
-        Unlike strawberry's method it does not change the caller's variables.
+        Unlike strawberry's method it does not change the caller's variables. References are batched by the
+        services' loaders (`kit/loaders`), not by `gateway.strawberry_subgraphs`: fields load the same
+        objects, so that one statement serves references and fields of a request. Keys are converted by
+        `loaders.uuid_of`, for which an id that no object can have is no error.
         """
         return [self._entity(info, representation) for representation in representations]
 

@@ -45,8 +45,28 @@ async def claim(session: Session, key: str | None, by: str, mutation: str, given
     if await session.execute(_CLAIM.bindparams(key_hash=key_hash, input_hash=input_hash)) == 1:
         return False
     if await session.fetch_value(_FIND, key_hash=key_hash) != input_hash:
-        raise IdempotencyKeyReused("The idempotency key was used for another change: choose a new key")
+        raise _reused()
     return True
+
+
+async def is_repeated(
+    session: Session, key: str | None, by: str, mutation: str, given: Mapping[str, Any]
+) -> bool:
+    """Return whether `claim` would find a repetition, without recording anything: for work before the
+    transaction that claims the key.
+
+    Raises as `claim`.
+    """
+    if key is None:
+        return False
+    known = await session.fetch_value(_FIND, key_hash=_hash([by, checked(key)]))
+    if known is not None and known != _hash([mutation, given]):
+        raise _reused()
+    return known is not None
+
+
+def _reused() -> IdempotencyKeyReused:
+    return IdempotencyKeyReused("The idempotency key was used for another change: choose a new key")
 
 
 def _hash(value: Any) -> bytes:

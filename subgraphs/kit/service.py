@@ -16,6 +16,7 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.printer import print_schema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from gateway.settings import UploadSettings
 from subgraphs.kit import budget
 from subgraphs.kit.asgi import NO_STORE, GraphQLEndpoint, Reply
 from subgraphs.kit.bus import Bus
@@ -145,9 +146,11 @@ class Service:
         migrations: Path,
         parts: Sequence[Part] = (),
         is_shared: bool = False,
+        uploads: UploadSettings | None = None,
     ) -> None:
         """`is_shared`: whether caches may reuse replies for other callers, where the schema's hints allow it
-        (`kit/cache_hints`); otherwise they store nothing.
+        (`kit/cache_hints`); otherwise they store nothing. `uploads`: the limits on files in requests over
+        HTTP (`kit/uploads`); None: there are none.
         """
         self.name = name
         self.is_shared = is_shared
@@ -158,7 +161,7 @@ class Service:
         self._migrations = migrations
         self.parts = parts
         self._started: list[Part] = []
-        self.asgi: ASGIApp = GraphQLEndpoint(self.respond, database.is_ready)
+        self.asgi: ASGIApp = GraphQLEndpoint(self.respond, database.is_ready, uploads)
 
     def __repr__(self) -> str:
         return f"Service({self.name!r}, {self.database!r})"

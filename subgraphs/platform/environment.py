@@ -75,8 +75,12 @@ def _folder(row: ServiceRow, options: Options) -> dict[str, str]:
     if row.folder is None:
         return {}
     name = f"{row.name}_{row.folder}".upper()
-    page = {} if options.production else {f"{name}_PAGE": "on"}
-    return {name: str(options.data.resolve() / row.folder), **page}
+    found = {name: str(options.data.resolve() / row.folder)}
+    if not options.production:
+        found[f"{name}_PAGE"] = "on"
+    if row.serves_folder and options.in_process:
+        found[f"{name}_PORT"] = str(options.port_of(row.name))
+    return found
 
 
 def _own(service: str, environment: Mapping[str, str]) -> dict[str, str]:

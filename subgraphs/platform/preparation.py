@@ -57,7 +57,7 @@ def locked_folder(data: Path) -> Iterator[None]:
 
 def check_ports(options: Options) -> None:
     """Raise LaunchError unless the ports of the gateway and the services are free."""
-    names = () if options.in_process else options.services.names
+    names = [row.name for row in options.services if row.serves_folder or not options.in_process]
     if names and options.port + options.services.highest_offset > 65535:
         raise LaunchError(
             f"The services need {options.services.highest_offset} ports above {options.port}, up to 65535.",

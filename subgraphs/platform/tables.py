@@ -123,6 +123,10 @@ class ServiceRow:
     """The name of a folder in the data folder that the service writes, such as `mailbox`; its path is the
     variable NOTIFICATIONS_MAILBOX. Outside production NOTIFICATIONS_MAILBOX_PAGE is `on`: a page may show it.
     """
+    serves_folder: bool = False
+    """Whether clients get the files of the folder from the service, also where it has no port otherwise:
+    in one process with the gateway the variable USERS_PICTURES_PORT is the service's port.
+    """
     extensions: tuple[str, ...] = ()
     """The keys of `extensions` in the service's responses that the gateway forwards to clients."""
     page: tuple[str, str] | None = None
@@ -218,7 +222,7 @@ class ServiceTable:
 
 SERVICES: Final = ServiceTable(
     (
-        ServiceRow("users", 1, signs="people"),
+        ServiceRow("users", 1, signs="people", folder="pictures", serves_folder=True),
         ServiceRow("musicians", 2, stand_in="read_side"),
         ServiceRow("reviews", 3),
         ServiceRow("requests", 4, calls=("musicians",)),

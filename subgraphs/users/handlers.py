@@ -96,8 +96,11 @@ async def update_profile(uow: UnitOfWork, command: UpdateProfile) -> Account:
     key, user_id = command.idempotency_key, command.user_id
     if await claim(uow, key, user_id, "updateProfile", **command.changes):
         return await account_of(uow, user_id)
-    await store.change_profile(uow, command.user_id, command.changes)
-    return await _changed(uow, command.user_id)
+    changes = command.changes
+    if model.PICTURE_URL in changes:
+        changes = model.with_picture(changes, (await account_of(uow, user_id)).picture)
+    await store.change_profile(uow, user_id, changes)
+    return await changed(uow, user_id)
 
 
 async def change_password(uow: UnitOfWork, command: ChangePassword) -> Account:
@@ -157,7 +160,7 @@ async def set_active(uow: UnitOfWork, command: SetActive) -> Account:
         return await close(uow, command.user_id, command.by)
     if not await store.change(uow, command.user_id, is_active=True):
         raise NotFound(f"There is no user with the id {command.user_id}")
-    return await _changed(uow, command.user_id)
+    return await changed(uow, command.user_id)
 
 
 async def close(uow: UnitOfWork, user_id: UUID, by: UUID) -> Account:
@@ -169,7 +172,7 @@ async def close(uow: UnitOfWork, user_id: UUID, by: UUID) -> Account:
         return known
     await store.change(uow, user_id, is_active=False)
     await session_store.end_all(uow, user_id, "closed")
-    account = await _changed(uow, user_id)
+    account = await changed(uow, user_id)
     uow.emit(
         AccountClosed(user_id=user_id, username=account.username, user_type=account.user_type, closed_by=by)
     )
@@ -221,7 +224,8 @@ def _of_account(limits: Mapping[str, int]) -> list[str]:
     return [subject for subject in limits if subject.startswith(("account:", "device:"))]
 
 
-async def _changed(uow: UnitOfWork, user_id: UUID) -> Account:
+async def changed(uow: UnitOfWork, user_id: UUID) -> Account:
+    """Publish that an account or its profile was changed; return it. Raises NotFound."""
     account = await account_of(uow, user_id)
     uow.emit(
         UserUpdated(

@@ -7,12 +7,19 @@ import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit.graphql import input_type
+from subgraphs.kit.uploads import Upload
 from subgraphs.users.types import UserType
 
 _DEVICE: Final = "A name for the device, which the user sees in the list of sessions."
 Device = Annotated[str | None, strawberry.argument(description=_DEVICE)]
 RefreshToken = Annotated[
     str, strawberry.argument(description="The refreshToken of the last log-in or refresh; it is used once.")
+]
+Picture = Annotated[
+    Upload,
+    strawberry.argument(
+        description="A PNG, JPEG or WebP file of at most 5,000,000 bytes and 8,000 x 8,000 pixels."
+    ),
 ]
 MailToken = Annotated[str, strawberry.argument(description="The token in the e-mail.")]
 NewPassword = Annotated[str, strawberry.argument(description="The new password, 8 to 128 characters.")]

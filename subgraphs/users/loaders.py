@@ -21,7 +21,10 @@ from subgraphs.users.session_model import Client, SessionRecord
 
 
 class UsersContext(ServiceContext):
-    """The context of one GraphQL request; `revocations` publishes what a mutation has revoked."""
+    """The context of one GraphQL request; `revocations` publishes what a mutation has revoked.
+
+    `pictures_url`: what precedes the name of a stored picture in its URL.
+    """
 
     def __init__(
         self,
@@ -31,11 +34,13 @@ class UsersContext(ServiceContext):
         revocations: RevocationPublisher,
         cached_sessions: SessionCache,
         mail_tokens: MailTokens,
+        pictures_url: str,
     ) -> None:
         super().__init__(caller, database, bus)
         self.revocations = revocations
         self.cached_sessions = cached_sessions
         self.mail_tokens = mail_tokens
+        self.pictures_url = pictures_url
         self.accounts = one(lambda ids: store.accounts_by_ids(database, ids))
 
     def client(self, device: str | None = None, device_token: str | None = None) -> Client:

@@ -1,9 +1,9 @@
 """Commands and events of the users service.
 
 `mutations` makes the commands from GraphQL inputs, and `handlers` publishes the events. The handler of each
-command returns the account after the change, or the session that it opens. Those of sessions and of e-mail
-alone are in `session_messages` and `mail_messages`. `idempotency_key`: the caller's key, which the handlers
-claim in the transaction of the change (`kit/mutation_keys`).
+command returns the account after the change, or the session that it opens. Those of sessions, of e-mail alone
+and of pictures are in `session_messages`, `mail_messages` and `pictures/messages`. `idempotency_key`: the
+caller's key, which the handlers claim in the transaction of the change (`kit/mutation_keys`).
 """
 
 from collections.abc import Mapping

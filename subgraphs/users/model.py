@@ -21,6 +21,7 @@ PER_ADDRESS: Final = 100
 PER_DEVICE: Final = 10
 SHORTEST_PASSWORD: Final = 8
 LONGEST_PASSWORD: Final = 128
+PICTURE_URL: Final = "profile_picture_url"
 _LARGEST_PREFERENCES: Final = 16_000
 _USERNAME: Final = re.compile(r"\w[\w.\-]{1,48}\w")
 
@@ -67,6 +68,12 @@ class Account:
     date_of_birth: date | None
     profile_picture_url: str | None
     preferences: Mapping[str, Any] | None
+    picture: str | None
+    """The name of a picture that the service stores; then `profile_picture_url` is None."""
+
+    def picture_url(self, public_url: str) -> str | None:
+        """Return the URL of the user's picture. `public_url`: precedes the names of stored pictures."""
+        return self.profile_picture_url if self.picture is None else public_url + self.picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,19 @@ def profile_changes(changes: Mapping[str, Any], today: date) -> dict[str, Any]:
     return checked
 
 
+def with_picture(changes: Mapping[str, Any], picture: str | None) -> dict[str, Any]:
+    """Return the changes of a profile, among them a new URL of a picture, with what follows for the stored
+    one.
+
+    `picture`: the name of the present one. It ends, unless the URL is its own: clients send back what they
+    have read.
+    """
+    url = changes[PICTURE_URL]
+    if picture is not None and url is not None and url.endswith(f"/{picture}"):
+        return {column: value for column, value in changes.items() if column != PICTURE_URL}
+    return {**changes, "picture": None}
+
+
 def login_limits(login: str, address: str | None, known: KnownDevice) -> dict[str, int]:
     """Return how many attempts to log in are allowed within LOGIN_WINDOW, by subject.
 
@@ -232,6 +252,6 @@ _PROFILE: Final[Mapping[str, Any]] = {
     "last_name": lambda value: checks.optional_text(value, "lastName", 100),
     "phone": _phone,
     "date_of_birth": _date_of_birth,
-    "profile_picture_url": lambda value: checks.url(value, "profilePictureUrl") if value else None,
+    PICTURE_URL: lambda value: checks.url(value, "profilePictureUrl") if value else None,
     "preferences": _preferences,
 }

@@ -3,6 +3,8 @@
 A log-in, a registration and a new password return a session with new tokens.
 """
 
+import asyncio
+
 import strawberry
 
 from subgraphs.kit import checks
@@ -11,6 +13,7 @@ from subgraphs.kit.graphql import field_with, for_role, for_users, object_type, 
 from subgraphs.kit.idempotency_keys import IdempotencyKey
 from subgraphs.kit.identity import Identity
 from subgraphs.kit.payloads import user_errors
+from subgraphs.kit.uploads import read_file
 from subgraphs.users import model
 from subgraphs.users.inputs import (
     ChangePasswordInput,
@@ -21,6 +24,7 @@ from subgraphs.users.inputs import (
     MailToken,
     NewPassword,
     OwnPassword,
+    Picture,
     RefreshToken,
     RegisterInput,
     SessionId,
@@ -38,12 +42,16 @@ from subgraphs.users.payloads import (
     LogOutPayload,
     RefreshSessionPayload,
     RegisterPayload,
+    RemoveProfilePicturePayload,
     RequestEmailConfirmationPayload,
     RequestPasswordResetPayload,
     ResetPasswordPayload,
     SetUserActivePayload,
     UpdateProfilePayload,
+    UploadProfilePicturePayload,
 )
+from subgraphs.users.pictures.formats import MOST_BYTES, picture_of
+from subgraphs.users.pictures.messages import RemovePicture, SetPicture
 from subgraphs.users.session_messages import (
     CloseAccount,
     EndSession,
@@ -156,6 +164,31 @@ class Mutation:
         changes = model.profile_changes(provided(input), clock.now().date())
         account = await info.context.bus.handle(UpdateProfile(user_id, changes, idempotency_key))
         return UpdateProfilePayload(user=User.of(account))
+
+    @field_with(authenticated=True, cost=100)
+    @user_errors(UploadProfilePicturePayload)
+    async def upload_profile_picture(
+        self, info: Info, picture: Picture, idempotency_key: IdempotencyKey = None
+    ) -> UploadProfilePicturePayload | None:
+        """Store a picture as the caller's profile picture; the present one is deleted.
+
+        Metadata, such as the place where a photo was taken, is removed.
+        """
+        user_id = info.context.require().user_id
+        content = await read_file(picture, "picture", MOST_BYTES)
+        found = await asyncio.to_thread(picture_of, content, "picture")
+        account = await info.context.bus.handle(SetPicture(user_id, found, idempotency_key))
+        return UploadProfilePicturePayload(user=User.of(account))
+
+    @for_users
+    @user_errors(RemoveProfilePicturePayload)
+    async def remove_profile_picture(
+        self, info: Info, idempotency_key: IdempotencyKey = None
+    ) -> RemoveProfilePicturePayload | None:
+        """Remove the caller's profile picture."""
+        user_id = info.context.require().user_id
+        account = await info.context.bus.handle(RemovePicture(user_id, idempotency_key))
+        return RemoveProfilePicturePayload(user=User.of(account))
 
     @field_with(authenticated=True, cost=100)
     @user_errors(ChangePasswordPayload)

@@ -69,6 +69,20 @@ class UpdateProfilePayload(Payload):
 
 
 @object_type()
+class UploadProfilePicturePayload(Payload):
+    """The result of `uploadProfilePicture`."""
+
+    user: User | None = strawberry.field(default=None, description="The user with the new picture.")
+
+
+@object_type()
+class RemoveProfilePicturePayload(Payload):
+    """The result of `removeProfilePicture`."""
+
+    user: User | None = strawberry.field(default=None, description="The user without a picture.")
+
+
+@object_type()
 class ChangePasswordPayload(Payload):
     """The result of `changePassword`."""
 

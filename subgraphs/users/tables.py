@@ -32,6 +32,7 @@ profiles = Table(
     Column("date_of_birth", Date),
     Column("profile_picture_url", Text),
     Column("preferences", JSONB),
+    Column("picture", Text),
 )
 
 attempts = Table(

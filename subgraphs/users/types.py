@@ -11,7 +11,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from subgraphs.kit.cache_hints import NEVER_SHARED, PART, public
-from subgraphs.kit.graphql import enum_type, enum_value, field_with, object_type
+from subgraphs.kit.graphql import enum_type, enum_value, field_with, object_type, resolver
 from subgraphs.kit.loaders import uuid_of
 from subgraphs.users.loaders import UsersContext
 from subgraphs.users.model import Account
@@ -35,7 +35,12 @@ class UserProfile:
 
     first_name: str | None = strawberry.field(description="The first name.")
     last_name: str | None = strawberry.field(description="The last name.")
-    profile_picture_url: str | None = strawberry.field(description="The URL of a picture.")
+    account: strawberry.Private[Account]
+
+    @resolver
+    def profile_picture_url(self, info: Info) -> str | None:
+        """The URL of a picture."""
+        return self.account.picture_url(info.context.pictures_url)
 
 
 @object_type(keys=["uuid"], cached=public(60))
@@ -109,7 +114,7 @@ class User:
             profile=UserProfile(
                 first_name=account.first_name,
                 last_name=account.last_name,
-                profile_picture_url=account.profile_picture_url,
+                account=account,
             ),
             account=account,
         )

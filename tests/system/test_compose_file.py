@@ -15,6 +15,11 @@ from subgraphs.platform.tables import SERVERS, SERVICES
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
+PICTURES = {
+    "USERS_PICTURES_PORT": "4080",
+    "USERS_PICTURES_PUBLIC_URL": "${PICTURES_PUBLIC_URL:-http://127.0.0.1:4080/pictures}",
+    **{f"USERS_PICTURES_{name}": f"${{PICTURES_{name}:-}}" for name in ("URL", "KEY_ID", "SECRET")},
+}
 COMMAND = shutil.which("docker-compose")
 
 
@@ -60,6 +65,7 @@ def test_every_container_is_its_row(services: dict[str, Any]) -> None:
             "JWT_PUBLIC_KEY_FILE": "/keys/public/jwt.pem",
             **({"JWT_PRIVATE_KEY_FILE": key} if key else {}),
             **({f"{row.name}_{row.folder}".upper(): f"/{row.folder}"} if row.folder else {}),
+            **(PICTURES if row.serves_folder else {}),
             **{
                 one.variable: f"${{{one.variable.removeprefix('NOTIFICATIONS_')}:-}}"
                 for one in SERVICE_OPTIONS
@@ -102,16 +108,19 @@ def test_the_gateway_shares_the_public_key_and_the_redis(services: dict[str, Any
     assert services["gateway"]["volumes"] == ["public-key:/keys/public:ro", "partner-keys:/keys/partners:ro"]
 
 
-def test_each_key_is_where_it_signs_and_only_the_gateway_has_a_port(services: dict[str, Any]) -> None:
+def test_each_key_is_where_it_signs_and_only_the_gateway_and_pictures_have_a_port(
+    services: dict[str, Any],
+) -> None:
     """A private key is mounted only where its row demands it or it is made; only the gateway has a published
-    port.
+    port, and the service of pictures one for them.
     """
     for volume, kind in (("private-key", "people"), ("service-key", "services")):
         holders = {
             name for name, one in services.items() if any(volume in each for each in one.get("volumes", []))
         }
         assert holders == {row.name for row in SERVICES if row.signs == kind} | {"setup"}
-    assert {name for name, one in services.items() if one.get("ports")} == {"gateway"}
+    assert {name for name, one in services.items() if one.get("ports")} == {"gateway", "users"}
+    assert services["users"]["ports"] == ["127.0.0.1:4080:4080"]  # pictures only
     assert services["gateway"]["ports"] == ["127.0.0.1:${PORT:-4000}:4000"]
 
 

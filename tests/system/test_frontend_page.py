@@ -39,6 +39,8 @@ def test_the_commands_work_as_printed(platform: Platform) -> None:
         "450.00",
         "CANCELLED",
         "[]",
+        "200 image/png",
+        "[]",
     ]
 
 

@@ -23,6 +23,7 @@ REFUSED = {
     "refreshSession": "UNAUTHENTICATED",
     "saga": "NOT_FOUND",
     "sentMutation": "NOT_FOUND",
+    "uploadProfilePicture": "BAD_USER_INPUT",
     **dict.fromkeys(SUBSCRIPTIONS, "STREAM_NOT_ACCEPTED"),
 }
 """The codes of operations whose variables stand for what no file can have, and of those that need a

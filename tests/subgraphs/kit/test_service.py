@@ -15,11 +15,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from structlog.testing import capture_logs
 
-from subgraphs.kit.asgi import BODY_LIMIT, GraphQLEndpoint, Reply
+from subgraphs.kit.asgi import GraphQLEndpoint, Reply
 from subgraphs.kit.bus import Bus
 from subgraphs.kit.database import Database
 from subgraphs.kit.errors import Conflict, RateLimited
 from subgraphs.kit.graphql import Schema, object_type, resolver
+from subgraphs.kit.http_requests import BODY_LIMIT
 from subgraphs.kit.identity import TokenVerifier
 from subgraphs.kit.outages import does_not_answer
 from subgraphs.kit.service import Service, ServiceContext

@@ -70,6 +70,15 @@ class Served:
         accept = {"accept": "application/graphql-response+json"}
         return await self.client().post("/graphql", json=body, headers=accept | named)
 
+    async def upload(self, query: str, **headers: str) -> httpx.Response:
+        """Return the response to an operation whose variable `picture` is a file."""
+        operations = json.dumps({"query": query, "variables": {"picture": None}})
+        form = {"operations": operations, "map": '{"0": ["variables.picture"]}'}
+        accept = {"accept": "application/graphql-response+json"}
+        return await self.client().post(
+            "/graphql", data=form, files={"0": ("a.png", b"a")}, headers=accept | headers
+        )
+
     def bearer(self, role: str) -> str:
         """Return the `authorization` of a new user with a role."""
         return f"Bearer {TokenSigner(self.keys.private).sign(uuid4(), role).value}"
@@ -120,7 +129,11 @@ async def test_the_own_operations_pass_with_room(served: Served, name: str) -> N
     served.environment["GATEWAY__COST__EXTENSION"] = "true"
     path = SCHEMA / "operations" / f"{name}.graphql"
     query, variables = await asyncio.to_thread(lambda: (path.read_text(), variables_of(path)))
-    response = await served.post(query, variables, authorization=served.bearer("admin"))
+    admin = served.bearer("admin")
+    if "Upload!" in query:
+        response = await served.upload(query, authorization=admin)
+    else:
+        response = await served.post(query, variables, authorization=admin)
     if "\nsubscription " in query:
         assert codes(response) == {"STREAM_NOT_ACCEPTED"}
         return
@@ -170,6 +183,17 @@ async def test_production_accepts_the_clients_operations_only(production: Served
     for headers in ({}, {"x_api_key": key}):
         assert codes(await production.post("{ skills { id } }", **headers)) == {"QUERY_NOT_IN_SAFELIST"}
     assert len(production.asked) == 2
+
+
+async def test_production_accepts_files_for_the_clients_operations_only(production: Served) -> None:
+    """A form is held to the listed documents, too."""
+    query = (SCHEMA / "operations" / "uploadProfilePicture.graphql").read_text()
+    client = production.bearer("client")
+    assert (await production.upload(query, authorization=client)).status_code == 200
+    assert len(production.asked) == 1
+    other = query.replace("user { id", "user { username")
+    assert codes(await production.upload(other, authorization=client)) == {"QUERY_NOT_IN_SAFELIST"}
+    assert len(production.asked) == 1
 
 
 async def test_production_shows_the_schema_to_partners_with_the_scope(production: Served) -> None:

@@ -57,6 +57,20 @@ def test_the_mailbox_is_shown_outside_production(tmp_path: Path, monkeypatch: py
         assert environment_of("users", options, servers, keys)["USERS_REFRESH_TOKEN_DAYS"] == "7"
 
 
+def test_pictures_have_a_port_in_one_process_too(tmp_path: Path) -> None:
+    """The users service gets its folder of pictures, and a port for them where it has none otherwise."""
+    servers, keys = Servers(tmp_path, print, dict(URLS)), make_keys(tmp_path)
+    for in_process, port in ((False, None), (True, "5001")):
+        options = Options(port=5000, data=tmp_path, in_process=in_process)
+        variables = environment_of("users", options, servers, keys)
+        assert variables["USERS_PICTURES"] == str(tmp_path.resolve() / "pictures")
+        assert variables.get("USERS_PICTURES_PORT") == port
+        settings = UsersSettings.of(ServiceSettings.from_env("users", {**variables, "DATABASE_URL": "x"}))
+        assert settings.pictures.public_url == "http://127.0.0.1:5001/pictures/"
+        others = environment_of("notifications", options, servers, keys)
+        assert "NOTIFICATIONS_MAILBOX_PORT" not in others
+
+
 @pytest.mark.parametrize("value", ["59", "28801", "-1", "1.5", "soon", "²", "9" * 5000])
 def test_wrong_lifetimes_are_named(keys: SigningKeys, value: str) -> None:
     """A lifetime that is no number or out of range is an error with the variable's name."""

@@ -1,0 +1,1 @@
+"""Profile pictures: their formats, the stores that have their files, and the deletion of what nobody has."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from subgraphs.platform.postgres import start_postgres
@@ -31,6 +32,10 @@ def pytest_configure(config: pytest.Config) -> None:
     The process that starts the workers also makes the folder for the data that they share.
     """
     gc.set_threshold(50_000, 20, 50)
+    hypothesis.settings.register_profile(  # a busy machine is no fault of a test
+        "quiet", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("quiet")
     if not hasattr(config, "workerinput"):
         os.environ[SEEDED] = str(make_folder("mussikon-seeded-"))
 

@@ -113,6 +113,9 @@ class Streams:
             client.stream("POST", self.url, json=body, headers=headers) as response,
         ):
             found.is_open.set()
+            if not response.headers["content-type"].startswith("text/event-stream"):  # refused
+                found.take(json.loads(await response.aread()))
+                return
             async for line in response.aiter_lines():
                 if line.startswith("data: {"):
                     found.take(json.loads(line.removeprefix("data: ")))

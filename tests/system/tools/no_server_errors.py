@@ -9,6 +9,7 @@ from schemathesis.graphql import nodes
 
 PRICES = strategies.decimals(min_value=-1, max_value=10**9, places=2).map(str)
 schemathesis.graphql.scalar("Decimal", (PRICES | strategies.text()).map(nodes.String))
+schemathesis.graphql.scalar("Upload", strategies.text().map(nodes.String))  # files come as forms only
 
 
 @schemathesis.check

@@ -18,6 +18,7 @@ from gateway.transport.base import Handle
 from gateway.wire.messages import Messages
 
 FRAMES = 64  # different ids whose messages with one part are made only once
+SHORT, SHARED = 24, 5_000  # bytes of a text, and number of texts, of which there is one object
 MANY = "expected at most {:,} operations of one connection at the same time; end one first"
 
 
@@ -40,6 +41,19 @@ class Door(Protocol):
         ...
 
 
+_SHORT: dict[bytes, bytes] = {}
+
+
+def shared_bytes(text: bytes) -> bytes:
+    """Return the same object for equal short texts, since many clients call their operations "1".
+
+    100,000 of them then need less memory, and are found faster.
+    """
+    if len(text) > SHORT or len(_SHORT) >= SHARED:
+        return _SHORT.get(text, text)
+    return _SHORT.setdefault(text, text)
+
+
 class Operation:
     """One operation of a client, from its start to its end; it receives the parts of a subscription.
 
@@ -52,7 +66,7 @@ class Operation:
 
     def __init__(self, peer: "OperationPeer", name: str, context: RequestContext) -> None:
         self.peer: OperationPeer | None = peer
-        self.tagged = peer.tag + encode_json(name)
+        self.tagged = shared_bytes(peer.tag + encode_json(name))
         self.context: RequestContext | None = context
         self.dropped = 0
         self.running: Handle | None = None

@@ -66,10 +66,9 @@ class RateGuard(_RateGuard):
         self, request: GraphQLRequest, context: RequestContext
     ) -> GraphQLRequest | Awaitable[GraphQLRequest]:
         """Count the request."""
-        identity = context.identity
-        if self.quick is not None and not identity.rates:
+        if self.quick is not None and not context.identity.rates:
             limit, memory = self.quick
-            charge = limit.of_token.get(identity.key) or limit.charge(context, 1)
+            charge = limit.charge(context, 1)
             if charge is None:
                 return request
             left = memory.admit_one(charge)

@@ -47,7 +47,6 @@ class Authenticator:
         self.prefix = f"{settings.prefix} ".lower().encode("latin-1", "replace") if settings.prefix else b""
         self.clock = clock
         self.observer = observer
-        self.look_at = 0.0
         self.cache: LruCache[Digest, tuple[Identity, float]] = LruCache(settings.cache)
         self.revocations = revocations(self.forget) if revocations is not None else None
         self.sources = [
@@ -88,33 +87,20 @@ class Authenticator:
         Raises RequestError UNAUTHENTICATED if a token is required and missing; the awaitable raises it if the
         token is refused.
         """
-        given = raw_value(headers, self.header)
-        if given:  # the header as it is: reading a known token again would cost as much as finding it
-            found = self.cache.get(sha256(given).digest())
-            if found is not None and found[1] > self.clock.now():
-                self.refresh_due()
-                return found[0]
         token = self.token_of(headers)
         if token is None:
             if self.settings.required:
                 raise unauthenticated("this gateway needs a token, and the request has none", None)
             return ANONYMOUS
-        if not given or not given.endswith(token):  # it is in the cookie
-            given = token
-            found = self.cache.get(sha256(token).digest())
-            if found is not None and found[1] > self.clock.now():
-                self.refresh_due()
-                return found[0]
-        return self.verify(token.decode("latin-1"), sha256(token).digest(), sha256(given).digest())
-
-    def refresh_due(self) -> None:
-        """Start to read the key sets that are due; looks at most once a second."""
-        time = self.clock.time()
-        if time >= self.look_at:
-            self.look_at = time + 1.0
+        digest = sha256(token).digest()
+        found = self.cache.get(digest)
+        if found is not None and found[1] > self.clock.now():
+            time = self.clock.time()
             for source in self.sources:
                 if time >= source.due:
                     source.start_refresh()
+            return found[0]
+        return self.verify(token.decode("latin-1"), digest)
 
     def token_of(self, headers: Mapping[str, str]) -> bytes | None:
         """Return the token of a request: from the header, after its prefix, or else from the cookie."""
@@ -128,11 +114,8 @@ class Authenticator:
         value = _cookie(headers.get("cookie", ""), self.settings.cookie)
         return None if value is None else value.encode("latin-1", "replace")
 
-    async def verify(self, token: str, digest: Digest, given: Digest) -> Identity:
-        """Return the identity of a new token, and cache it. Raises RequestError UNAUTHENTICATED.
-
-        `digest`: of the token. `given`: of what the request has: the value of the header, or of the cookie.
-        """
+    async def verify(self, token: str, digest: Digest) -> Identity:
+        """Return the identity of a new token, and cache it. Raises RequestError UNAUTHENTICATED."""
         try:
             header = read_header(token)
             identity, expires = await self.verified(token, header, digest)
@@ -140,7 +123,7 @@ class Authenticator:
                 raise InvalidToken("the token was revoked")
         except InvalidToken as error:
             raise unauthenticated(str(error), "invalid_token") from error
-        self.cache.put(given, (identity, expires))
+        self.cache.put(digest, (identity, expires))
         return identity
 
     async def verified(self, token: str, header: TokenHeader, digest: Digest) -> tuple[Identity, float]:

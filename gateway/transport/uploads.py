@@ -24,7 +24,7 @@ from gateway.uploads.files import UploadedFile, UploadFailed
 JSON_TYPE = b"content-type: application/json\r\n"
 
 
-class UploadForm:
+class CallForm:
     """The form of one call: `operations`, `map` and the files. `boundary`: between the parts."""
 
     def __init__(self, call: Call) -> None:
@@ -78,7 +78,7 @@ class UploadExchange(SubgraphExchange):
         once = call.replaced()
         once.repeatable = False
         super().__init__(transport, once, origin, head, done, signer)
-        self.form = UploadForm(call)
+        self.form = CallForm(call)
         self.checksum = b""
         self.sending: asyncio.Task[None] | None = None
 

@@ -83,8 +83,7 @@ async def test_what_a_token_gives(jwks: Path) -> None:
     found = await identity(one, authorization=f"Bearer {given}")
     assert (found.subject, set(found.scopes), set(found.policies)) == ("ada", {"a", "b"}, {"p"})
     assert found.authenticated and found.claims["sub"] == "ada"
-    assert one.identify({"authorization": f"Bearer {given}"}) is found
-    assert await identity(one, authorization=f"bearer {given}") == found
+    assert one.identify({"authorization": f"bearer {given}"}) is found
     other = await identity(one, authorization=f"Bearer {token(scope=['a', 'b c'])}")
     assert other.scopes == {"a", "b c"} and other.key != found.key
 

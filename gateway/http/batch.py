@@ -12,9 +12,8 @@ from typing import Any
 from gateway.core.context import RequestContext
 from gateway.core.envelope import Envelope, encoded_body, error_envelope
 from gateway.core.errors import RequestError
-from gateway.core.jsontext import NotJson, read_json
 from gateway.execution import EnvelopeCallback
-from gateway.http.read import DocumentFinder, check_type, from_payload
+from gateway.http.read import DocumentFinder, from_payload
 from gateway.request.graphql_request import GraphQLRequest
 from gateway.transport.base import Handle
 
@@ -28,15 +27,6 @@ BATCH_STARTS = frozenset({b"[", b" ", b"\t", b"\r", b"\n"})
 def is_batch(body: bytes) -> bool:
     """Return whether a body is a list, if it is JSON."""
     return body.lstrip(SPACE)[:1] == b"["
-
-
-def read_batch(body: bytes, content_type: str) -> Any:
-    """Return the decoded body, which begins as a list. Raises RequestError."""
-    check_type(content_type)
-    try:
-        return read_json(body)
-    except NotJson as error:
-        raise RequestError(f"the body is not JSON: {error}", "INVALID_JSON") from error
 
 
 def batch_elements(found: Any, limit: int) -> list[Any]:

@@ -14,7 +14,7 @@ from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
 from gateway.documents.selectors import DocumentSelectors
 from gateway.execution import EnvelopeCallback
-from gateway.http.batch import BATCH_STARTS, Batch, batch_elements, is_batch, read_batch
+from gateway.http.batch import BATCH_STARTS, Batch, batch_elements, is_batch
 from gateway.http.cors import Cors
 from gateway.http.csrf import CsrfCheck
 from gateway.http.negotiate import ACCEPTS_JSON, negotiate
@@ -22,6 +22,7 @@ from gateway.http.read import (
     ACCEPTED,
     DocumentFinder,
     check_type,
+    decoded_body,
     from_body,
     from_payload,
     from_query_string,
@@ -136,7 +137,7 @@ class Endpoint:
             documents = self.documents
             finder = None if documents is None else DocumentFinder(documents, query_string, path)
             if method == "POST" and isinstance(body, bytes) and body[:1] in BATCH_STARTS and is_batch(body):
-                found = read_batch(body, headers.get("content-type", ""))
+                found = decoded_body(body, headers.get("content-type", ""))
                 return self._begin_batch(exchange, headers, found, finder)
             request = read_request(method, query_string, headers, body, self.csrf, finder)
             if exchange.accepted.stream is not None:

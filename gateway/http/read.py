@@ -59,6 +59,16 @@ def too_large(limit: int, when: str = "") -> RequestError:
     return RequestError(f"expected a body of at most {limit:,} bytes{when}, got more", "REQUEST_TOO_LARGE")
 
 
+def decoded_body(body: bytes, content_type: str) -> Any:
+    """Return the JSON of a body. Raises RequestError UNSUPPORTED_MEDIA_TYPE or INVALID_JSON."""
+    if content_type != "application/json":
+        check_type(content_type)
+    try:
+        return read_json(body)
+    except NotJson as error:
+        raise RequestError(f"the body is not JSON: {error}", "INVALID_JSON") from error
+
+
 def from_body(
     body: bytes, content_type: str, plan: PlanWish = False, finder: DocumentFinder | None = None
 ) -> GraphQLRequest:
@@ -68,12 +78,7 @@ def from_body(
 
     Raises RequestError: UNSUPPORTED_MEDIA_TYPE, INVALID_JSON or BAD_REQUEST.
     """
-    if content_type != "application/json":
-        check_type(content_type)
-    try:
-        payload = read_json(body)
-    except NotJson as error:
-        raise RequestError(f"the body is not JSON: {error}", "INVALID_JSON") from error
+    payload = decoded_body(body, content_type)
     if isinstance(payload, list):
         raise RequestError(
             "expected one JSON object, got a list; send one operation at a time", "BAD_REQUEST"

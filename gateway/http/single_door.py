@@ -13,18 +13,16 @@ See https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md.
 import asyncio
 import re
 from secrets import token_urlsafe
-from typing import Any
 
 from gateway.core.clock import Clock
 from gateway.core.context import Identity
 from gateway.core.envelope import Envelope, error_envelope
 from gateway.core.errors import RequestError
 from gateway.core.headers import RequestHeaders
-from gateway.core.jsontext import NotJson, read_json
 from gateway.documents.selectors import read_parameters
 from gateway.http.endpoint import Endpoint, RequestHandler, internal_error_envelope, report_errors
 from gateway.http.negotiate import GRAPHQL, JSON, SSE, negotiate
-from gateway.http.read import DocumentFinder, check_type, from_payload, unpacked
+from gateway.http.read import DocumentFinder, decoded_body, from_payload, unpacked
 from gateway.http.respond import HttpReply, http_reply
 from gateway.http.single_connection import SingleConnection, SingleOperation
 from gateway.http.statuses import status_of
@@ -266,13 +264,9 @@ class SingleDoor:
     def _read(self, request: RemoteRequest) -> tuple[str, GraphQLRequest]:
         """Return the id of an operation, and its request. Raises RequestError."""
         body, headers = request.body, request.headers
-        check_type(headers.get("content-type", ""))
         if b"content-encoding" in headers.raw:
             body = unpacked(body, headers.get("content-encoding"), self.served.max_body)
-        try:
-            payload: Any = read_json(body)
-        except NotJson as error:
-            raise RequestError(f"the body is not JSON: {error}", "INVALID_JSON") from error
+        payload = decoded_body(body, headers.get("content-type", ""))
         extensions = payload.get("extensions") if isinstance(payload, dict) else None
         name = extensions.get("operationId") if isinstance(extensions, dict) else None
         if not (isinstance(name, str) and 0 < len(name) <= LONGEST_ID):
